@@ -1,0 +1,1 @@
+"""The floor that the three rooms (dataset_script, training, serving) stand on."""

@@ -1,0 +1,39 @@
+"""What every command-line door shares: one clear line for bad input, exit code 2, no traceback."""
+
+import argparse
+import functools
+import sys
+from collections.abc import Callable, Sequence
+
+
+class UserError(Exception):
+    """Bad input. The message is one line that names the file or flag and the way out."""
+
+
+class OneLineErrors(argparse.ArgumentParser):
+    """An argument parser whose errors are one line; the full usage stays behind `--help`."""
+
+    def error(self, message: str) -> None:
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
+def one_line(error: BaseException) -> str:
+    """Fold an error's text into a single line, falling back on its type where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def door(main: Callable[[Sequence[str] | None], int | None]) -> Callable[[Sequence[str] | None], int]:
+    """Wrap a `main(argv)`: a `UserError` becomes one line on stderr and exit code 2; anything else still raises."""
+
+    @functools.wraps(main)
+    def run(argv: Sequence[str] | None = None) -> int:
+        try:
+            return main(argv) or 0
+        except UserError as error:
+            print(f"error: {one_line(error)}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            return 130
+
+    return run

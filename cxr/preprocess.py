@@ -1,0 +1,50 @@
+"""The one way from a grayscale radiograph to what the network sees; training, evaluation and serving all use it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import AutoImageProcessor, BaseImageProcessor, ConvNextImageProcessorPil
+from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+
+CROP_PCT = 224 / 256
+
+
+def make_processor(input_size: int) -> ConvNextImageProcessorPil:
+    """The processor of `microsoft/resnet-50` (bicubic, centre crop of 87.5 %, ImageNet statistics) for one input size."""
+    return ConvNextImageProcessorPil(
+        size={"shortest_edge": input_size},
+        crop_pct=CROP_PCT,
+        resample=Image.Resampling.BICUBIC,
+        image_mean=IMAGENET_DEFAULT_MEAN,
+        image_std=IMAGENET_DEFAULT_STD,
+    )
+
+
+def load_processor(folder: Path | str) -> BaseImageProcessor:
+    """Load a saved processor with the PIL backend: others differ by up to five gray levels a pixel."""
+    return AutoImageProcessor.from_pretrained(folder, backend="pil")
+
+
+def short_side(input_size: int) -> int:
+    """The short side, in pixels, that the processor resizes to before its crop: 256 for 224, 182 for 160, 146 for 128."""
+    return int(input_size / CROP_PCT)
+
+
+def resized(size: tuple[int, int], short: int) -> tuple[int, int]:
+    """(width, height) after the processor's resize to a short side of `short`: the long side is cut down, not rounded."""
+    width, height = size
+    if width <= height:
+        return short, int(short * height / width)
+    return int(short * width / height), short
+
+
+def to_pixel_values(images: Sequence[Image.Image | np.ndarray], processor: BaseImageProcessor) -> torch.Tensor:
+    """Grayscale 8-bit pictures → float32 tensor of shape (N, 3, input_size, input_size), normalised.
+
+    The gray channel is repeated three times: the processor takes nothing but 3-channel 8-bit input.
+    """
+    rgb = [np.repeat(np.asarray(image, dtype=np.uint8)[..., None], 3, axis=2) for image in images]
+    return processor(images=rgb, input_data_format="channels_last", return_tensors="pt")["pixel_values"]
