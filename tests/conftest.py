@@ -1,0 +1,99 @@
+"""What all tests share: an embedded Hub per worker, an environment that knows no other, and the ways to run things."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from faults import Faults  # noqa: E402
+
+from cxr.local_hub import LocalHub, environment  # noqa: E402
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+class FaultyHub(LocalHub):
+    """The embedded Hub with `faults` to add."""
+
+    def __init__(self, root: Path, **options: object):
+        self.faults = Faults()
+        super().__init__(root, middleware=self.faults.wrap, **options)
+
+
+# huggingface_hub, datasets and transformers read their settings at import: the Hub must run before any test module.
+_HOME = Path(tempfile.mkdtemp(prefix="cxr-tests-"))
+_HUB = FaultyHub(_HOME / "hub").start()
+_ENV = environment(_HUB.url, _HOME / "hf") | {"OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+for _name in os.environ.keys() - _ENV.keys():
+    del os.environ[_name]
+os.environ.update(_ENV)
+
+
+def pytest_unconfigure() -> None:
+    _HUB.stop()
+    shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture
+def hub() -> Iterator[FaultyHub]:
+    """The worker's Hub, also HF_ENDPOINT of this process and of `env`; faults end with the test."""
+    yield _HUB
+    _HUB.faults.clear()
+
+
+@pytest.fixture
+def env(hub: FaultyHub) -> dict[str, str]:
+    """The environment for child processes: this Hub, an HF_HOME of the tests' own, one thread."""
+    return dict(_ENV)
+
+
+@pytest.fixture
+def run_cli(env: dict[str, str]) -> Run:
+    """Run `python ARGS` in the project's root, e.g. `run_cli(["-m", "cxr.local_hub", "--help"])`."""
+
+    def run(args: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+        settings = {"cwd": ROOT, "env": env, "capture_output": True, "text": True, "timeout": 300} | options
+        return subprocess.run([sys.executable, *map(str, args)], check=False, **settings)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real X-rays beside the project, where there are any."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no ../shared/data: real-data tests need it")
+    return folder
+
+
+def _chromium() -> str | None:
+    names = (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
+    found = next((path for name in names if name and (path := shutil.which(name))), None)
+    return found or _playwrights_own()
+
+
+def _playwrights_own() -> str | None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    return path if Path(path).is_file() else None
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a Chromium; without one the test skips, or fails where REQUIRE_CHROMIUM=1 says there must be one."""
+    path = _chromium()
+    if path is None:
+        missing = pytest.fail if os.environ.get("REQUIRE_CHROMIUM") == "1" else pytest.skip
+        missing("no Chromium found: run `make chromium`")
+    return path
