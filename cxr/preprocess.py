@@ -9,11 +9,13 @@ from PIL import Image
 from transformers import AutoImageProcessor, BaseImageProcessor, ConvNextImageProcessorPil
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-CROP_PCT = 224 / 256
+from cxr.geometry import CROP_PCT, short_side
+
+__all__ = ["load_processor", "make_processor", "short_side", "to_pixel_values"]
 
 
 def make_processor(input_size: int) -> ConvNextImageProcessorPil:
-    """The processor of `microsoft/resnet-50` (bicubic, centre crop of 87.5 %, ImageNet statistics) for one input size."""
+    """The processor of `microsoft/resnet-50` (bicubic, centre crop of 87.5 %, ImageNet statistics) at one size."""
     return ConvNextImageProcessorPil(
         size={"shortest_edge": input_size},
         crop_pct=CROP_PCT,
@@ -26,19 +28,6 @@ def make_processor(input_size: int) -> ConvNextImageProcessorPil:
 def load_processor(folder: Path | str) -> BaseImageProcessor:
     """Load a saved processor with the PIL backend: others differ by up to five gray levels a pixel."""
     return AutoImageProcessor.from_pretrained(folder, backend="pil")
-
-
-def short_side(input_size: int) -> int:
-    """The short side, in pixels, that the processor resizes to before its crop: 256 for 224, 182 for 160, 146 for 128."""
-    return int(input_size / CROP_PCT)
-
-
-def resized(size: tuple[int, int], short: int) -> tuple[int, int]:
-    """(width, height) after the processor's resize to a short side of `short`: the long side is cut down, not rounded."""
-    width, height = size
-    if width <= height:
-        return short, int(short * height / width)
-    return int(short * width / height), short
 
 
 def to_pixel_values(images: Sequence[Image.Image | np.ndarray], processor: BaseImageProcessor) -> torch.Tensor:

@@ -1,0 +1,128 @@
+"""Pictures deeper than 8 bits: decoding what Pillow would cut to its high byte, and windowing to 8 bits.
+
+Pillow has no 16-bit colour mode and knows fewer kinds of TIFF than OpenCV; gray 16-bit PNG it reads as it should.
+"""
+
+import io
+
+import numpy as np
+from PIL import Image, TiffImagePlugin
+
+WINDOW = 0.5, 99.5
+"""The percentiles that become black and white where a picture is deeper than 8 bits."""
+
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PNG_COLOUR_TYPES = {2: "RGB", 4: "LA", 6: "RGBA"}
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR, _EXTRA, _FORMAT = 256, 257, 258, 262, 277, 284, 338, 339
+_MIN_IS_WHITE, _BLACK_IS_ZERO, _RGB, _SEPARATE, _UNASSOCIATED = 0, 1, 2, 2, 2
+
+
+def window(values: np.ndarray) -> np.ndarray:
+    """Map values of any depth, real (H, W), to uint8 (H, W), monotonically.
+
+    Eight bits kept in a deeper container (0..255, or these times 256 or 257) come back as they were. Anything else is
+    stretched linearly between two robust percentiles, because a container says nothing of the depth used in it (12
+    bits in 16 are the rule) and a few hot pixels or a burnt-in marker must not darken the lungs.
+    """
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return np.zeros(values.shape, np.uint8)
+    least, most = finite.min(), finite.max()
+    values = np.nan_to_num(values, nan=least, posinf=most, neginf=least)
+    step = eight_bit_step(values)
+    if step:
+        return (values // step).astype(np.uint8)
+    low, high = np.percentile(finite, WINDOW)
+    if low == high:
+        low, high = float(least), float(most)
+    if low == high:
+        return np.zeros(values.shape, np.uint8)
+    scaled = (values.astype(np.float64) - low) / (high - low)
+    return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+
+
+def eight_bit_step(values: np.ndarray) -> int | None:
+    """What to divide by where `values` are eight bits in a deeper container; None where they are more."""
+    least, most = values.min(), values.max()
+    for step in (1, 257, 256):
+        if least >= 0 and most <= 255 * step and not np.any(values % step):
+            return step
+    return None
+
+
+def luma(colour: np.ndarray) -> np.ndarray:
+    """ITU-R 601 luma (H, W) of (H, W, 3) in R, G, B order, in Pillow's integer arithmetic: R = G = B stays exact."""
+    if colour.dtype.kind == "f":
+        return colour @ np.array([0.299, 0.587, 0.114])
+    return (colour.astype(np.int64) @ np.array([19595, 38470, 7471]) + 0x8000) >> 16
+
+
+def png_mode(raw: bytes) -> str | None:
+    """The mode of a 16-bit PNG with colour or alpha; None for every other file."""
+    if not raw.startswith(b"\x89PNG") or raw[24:25] != b"\x10":
+        return None
+    return _PNG_COLOUR_TYPES.get(raw[25])
+
+
+class TiffHeader:
+    """What a TIFF's first page says of itself, also where Pillow knows no mode for it."""
+
+    def __init__(self, raw: bytes) -> None:
+        stream = io.BytesIO(raw)
+        self._tags = TiffImagePlugin.ImageFileDirectory_v2(stream.read(16 if raw[2:4] in (b"+\0", b"\0+") else 8))
+        stream.seek(self._tags.next)
+        self._tags.load(stream)
+        self.pages = 1 + bool(self._tags.next)
+        self.size = int(self._tags[_WIDTH]), int(self._tags[_HEIGHT])
+        self.white_is_zero = self._tags.get(_PHOTOMETRIC) == _MIN_IS_WHITE
+
+    @property
+    def mode(self) -> str | None:
+        """A name for what is stored where that is deeper than 8 bits (or signed, or real) gray or RGB, else None."""
+        bits, kind = max(self._tags.get(_BITS, (1,))), max(self._tags.get(_FORMAT, (1,)))
+        photometric = self._tags.get(_PHOTOMETRIC)
+        if (bits <= 8 and kind == 1) or photometric not in (_MIN_IS_WHITE, _BLACK_IS_ZERO, _RGB):
+            return None
+        name = "RGB" if photometric == _RGB else "L"
+        return f"{name}{'A' * self.has_alpha};{bits}{ {2: 'S', 3: 'F'}.get(kind, '') }"
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether its extra channel must still be multiplied in."""
+        return _UNASSOCIATED in self._tags.get(_EXTRA, ())
+
+    @property
+    def planar(self) -> bool:
+        """Whether its colours are stored one after the other, which OpenCV reads wrongly."""
+        return self._tags.get(_SAMPLES, 1) > 1 and self._tags.get(_PLANAR, 1) == _SEPARATE
+
+
+def decode(raw: bytes) -> np.ndarray | None:
+    """Decode with OpenCV at full depth: (H, W) or (H, W, 3 or 4) in R, G, B, A order; None where it cannot.
+
+    OpenCV applies a TIFF's orientation and ignores a PNG's.
+    """
+    import cv2  # here, because few pictures need it
+
+    cv2.setLogLevel(0)
+    try:
+        found = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
+    if found is None or found.ndim == 2:
+        return found
+    return found[..., [2, 1, 0, *range(3, found.shape[2])]]
+
+
+def to_eight_bits(values: np.ndarray, has_alpha: bool) -> Image.Image:
+    """A full-depth picture as an 8-bit Pillow image: windowed gray, or its very colours where they are eight bits."""
+    if values.ndim == 2:
+        return Image.fromarray(window(values))
+    step = eight_bit_step(values)
+    if step:
+        channels = values.shape[2] if has_alpha else 3
+        return Image.fromarray((values[..., :channels] // step).astype(np.uint8))
+    gray, alpha = luma(values[..., :3]), values[..., -1]
+    if has_alpha and values.shape[2] == 4 and alpha.any():
+        gray = gray * (alpha / np.iinfo(alpha.dtype).max)
+    return Image.fromarray(window(gray))

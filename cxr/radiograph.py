@@ -1,0 +1,223 @@
+"""The one reader: any picture file → the 8-bit grayscale radiograph that everything downstream sees.
+
+What is decided here, once, for preparation, training and serving:
+
+- The content decides what a file is, never its name.
+- 8-bit gray passes bit for bit; colour becomes gray by ITU-R 601 luma, which leaves R = G = B exactly as it was.
+- Transparent pixels are laid over black, the background of a radiograph. A picture that is transparent everywhere is
+  taken for a broken export and its alpha ignored.
+- Deeper pictures are windowed (`cxr.depth.window`), never clipped to white.
+- EXIF orientation is applied. ICC profiles are ignored: gray values of a radiograph are measurements, hardly any
+  viewer or public collection applies profiles to them, and applying one would part files that hold the same pixels.
+- JPEG `draft` mode (decoding at reduced size) is not used: its pixels differ from resizing the full picture.
+"""
+
+import hashlib
+import io
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageChops, ImageOps, UnidentifiedImageError
+
+from cxr import depth
+from cxr.cli import UserError
+from cxr.geometry import resized
+
+MAX_PIXELS = 100_000_000
+"""Larger pictures are refused before they are decoded: detectors end near 20 megapixels, bombs begin beyond this."""
+
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF")
+NO_IMAGE = "is no image we can read (PNG, JPEG, WEBP, TIFF, BMP or GIF)"
+DAMAGED = "is damaged or cut off"
+TOO_LARGE = f"is larger than {MAX_PIXELS // 1_000_000} megapixels"
+SEVERAL_PAGES = "holds several pages"
+
+_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"GIF8", b"RIFF", *depth.TIFF_SIGNATURES)
+_DEEP_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
+_DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
+_DECODER_ERRORS += (EOFError, struct.error, zlib.error, MemoryError, RuntimeError)
+
+
+class UnreadableImage(UserError):
+    """A file that gives no radiograph. `reason` says why without naming the file, so that reasons can be counted."""
+
+    def __init__(self, reason: str, name: str = "the picture") -> None:
+        super().__init__(f"{name} {reason}")
+        self.reason = reason
+        self.name = name
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.reason, self.name)
+
+
+@dataclass(frozen=True)
+class Radiograph:
+    """A picture as the network's side sees it, and what the raw file was.
+
+    `pixels` is uint8 (H, W). `width` and `height` are the raw picture's as it is looked at: after EXIF rotation,
+    before any resize. `mode` is Pillow's name for what the file stores, with the depth where Pillow has no name
+    ("RGB;16"); `format` is the file format, `sha256` the hash of the raw bytes.
+    """
+
+    pixels: np.ndarray
+    width: int
+    height: int
+    mode: str
+    format: str
+    sha256: str
+
+
+def read(source: bytes | Path, *, short: int | None = None) -> Radiograph:
+    """Read one picture from its bytes or its file; with `short`, resized to that short side by `shrink`.
+
+    Raises:
+        UnreadableImage: if it is missing, empty, damaged, animated, too large or no image at all.
+    """
+    name = "the picture" if isinstance(source, bytes) else str(source)
+    try:
+        raw = source if isinstance(source, bytes) else _file_bytes(source)
+        image, mode, kind = _decode(raw)
+        pixels = np.asarray(_flatten(image))
+        height, width = pixels.shape
+        if short is not None:
+            pixels = shrink(pixels, short)
+    except UnreadableImage as error:
+        raise UnreadableImage(error.reason, name) from error
+    return Radiograph(pixels, width, height, mode, kind, hashlib.sha256(raw).hexdigest())
+
+
+def shrink(pixels: np.ndarray, short: int) -> np.ndarray:
+    """Resize uint8 (H, W) to a short side of `short` with the image processor's own size rule and resampling.
+
+    Pixel for pixel what `ConvNextImageProcessorPil` does, so that its resize of the result changes nothing.
+
+    Raises:
+        UnreadableImage: if the picture is so elongated that the result would pass `MAX_PIXELS`.
+    """
+    height, width = pixels.shape
+    size = resized((width, height), short)
+    if size[0] * size[1] > MAX_PIXELS:
+        raise UnreadableImage("is too elongated for a radiograph")
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+
+
+def looks_like_image(path: Path) -> bool:
+    """Whether a file begins like a picture (readable or not, DICOM included); its name is not asked."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(132)
+    except OSError:
+        return False
+    return head.startswith(_SIGNATURES) or head[128:] == b"DICM"
+
+
+def _file_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UnreadableImage("does not exist") from None
+    except IsADirectoryError:
+        raise UnreadableImage("is a folder") from None
+    except OSError as error:
+        raise UnreadableImage(f"cannot be opened ({error.strerror})") from error
+
+
+def _decode(raw: bytes) -> tuple[Image.Image, str, str]:
+    """An 8-bit Pillow image the right way up, the mode that the file stores and its format."""
+    if not raw:
+        raise UnreadableImage("is empty")
+    if raw[128:132] == b"DICM":
+        raise UnreadableImage("is DICOM, which is not supported yet")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            deep = _deep_tiff(raw) if raw.startswith(depth.TIFF_SIGNATURES) else _deep_png(raw)
+            return deep or _with_pillow(raw)
+    except UnreadableImage:
+        raise
+    except Image.DecompressionBombError:
+        raise UnreadableImage(TOO_LARGE) from None
+    except UnidentifiedImageError:
+        raise UnreadableImage(DAMAGED if raw.startswith(_SIGNATURES) else NO_IMAGE) from None
+    except _DECODER_ERRORS as error:
+        raise UnreadableImage(DAMAGED) from error
+
+
+def _with_pillow(raw: bytes) -> tuple[Image.Image, str, str]:
+    with Image.open(io.BytesIO(raw), formats=FORMATS) as image:
+        _check_size(image.size)
+        mode, kind = image.mode, "JPEG" if image.format == "MPO" else image.format
+        if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+            raise UnreadableImage(SEVERAL_PAGES if kind == "TIFF" else "is animated")
+        upright = ImageOps.exif_transpose(image)
+    if mode in _DEEP_MODES:
+        upright = Image.fromarray(depth.window(np.asarray(upright)))
+    return upright, mode, kind
+
+
+def _deep_png(raw: bytes) -> tuple[Image.Image, str, str] | None:
+    mode = depth.png_mode(raw)
+    if mode is None:
+        return None
+    shallow, _, kind = _with_pillow(raw)  # finds what is damaged, animated or too large
+    values = depth.decode(raw)
+    if values is None:
+        raise UnreadableImage(DAMAGED)
+    upright = _upright(depth.to_eight_bits(values, mode.endswith("A")), raw)
+    assert upright.size == shallow.size
+    return upright, f"{mode};16", kind
+
+
+def _upright(image: Image.Image, raw: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(raw), formats=FORMATS) as original:
+        image.getexif()[ExifTags.Base.Orientation] = original.getexif().get(ExifTags.Base.Orientation, 1)
+    return ImageOps.exif_transpose(image)
+
+
+def _deep_tiff(raw: bytes) -> tuple[Image.Image, str, str] | None:
+    header = depth.TiffHeader(raw)
+    if header.mode is None:
+        return None
+    _check_size(header.size)
+    if header.pages > 1:
+        raise UnreadableImage(SEVERAL_PAGES)
+    values = None if header.planar else depth.decode(raw)
+    if values is None or (values.dtype == np.uint8):
+        values = _pillow_values(raw)
+    if header.white_is_zero:
+        values = values.max() - values
+    return depth.to_eight_bits(values, header.has_alpha), header.mode, "TIFF"
+
+
+def _pillow_values(raw: bytes) -> np.ndarray:
+    """The values of a deep gray TIFF that OpenCV cannot read, 12-bit packed for one."""
+    with Image.open(io.BytesIO(raw), formats=("TIFF",)) as image:
+        image.load()
+        if image.mode not in _DEEP_MODES:
+            raise UnreadableImage("is a kind of TIFF we cannot read at its full depth")
+        return np.asarray(image)
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    if size[0] * size[1] > MAX_PIXELS:
+        raise UnreadableImage(TOO_LARGE)
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """Any 8-bit (or 1-bit) mode to "L", transparency laid over black."""
+    if image.mode == "L" and not image.has_transparency_data:
+        return image
+    if image.mode == "1":
+        return image.convert("L")
+    if image.has_transparency_data:
+        return _over_black(image.convert("RGBA"))
+    return image.convert("RGB").convert("L")
+
+
+def _over_black(image: Image.Image) -> Image.Image:
+    gray, alpha = image.convert("RGB").convert("L"), image.getchannel("A")
+    return gray if alpha.getextrema()[1] == 0 else ImageChops.multiply(gray, alpha)
