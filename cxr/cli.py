@@ -14,6 +14,7 @@ class OneLineErrors(argparse.ArgumentParser):
     """An argument parser whose errors are one line; the full usage stays behind `--help`."""
 
     def error(self, message: str) -> None:
+        """Exit with code 2 and one line."""
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 

@@ -27,6 +27,7 @@ HUB_ERRORS = (OSError, ValueError, httpx2.HTTPError)
 
 PREFLIGHT_SECONDS = 5.0
 _TIMEOUT = httpx2.Timeout(10.0, read=60.0, write=60.0)
+_WANTED = ["*.json", "*.safetensors", "README.md"]
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
 
 
@@ -84,7 +85,7 @@ def resolve(repo_id: str, revision: str | None = None, *, repo_type: str = "mode
 
 
 def pull(repo_id: str, revision: str | None = None) -> Pulled:
-    """Fetch a model repo at one exact commit; a folder on disk is taken as it is.
+    """Fetch a model repo's weights, settings and card at one exact commit; a folder on disk is taken as it is.
 
     A full sha that is already in the cache needs no network. A floating name is resolved first: a cached `main`
     may point at a folder that holds only half of the files.
@@ -100,7 +101,7 @@ def pull(repo_id: str, revision: str | None = None) -> Pulled:
             return cached
     sha = resolve(repo_id, revision)
     try:
-        folder = huggingface_hub.snapshot_download(repo_id, revision=sha)
+        folder = huggingface_hub.snapshot_download(repo_id, revision=sha, allow_patterns=_WANTED)
     except HUB_ERRORS as error:
         raise explain(error, repo_id, revision) from error
     return _complete(Pulled(Path(folder), repo_id, sha))
@@ -119,7 +120,7 @@ def _complete(pulled: Pulled) -> Pulled:
 
 def _cached(repo_id: str, sha: str) -> Pulled | None:
     try:
-        folder = huggingface_hub.snapshot_download(repo_id, revision=sha, local_files_only=True)
+        folder = huggingface_hub.snapshot_download(repo_id, revision=sha, allow_patterns=_WANTED, local_files_only=True)
         return _complete(Pulled(Path(folder), repo_id, sha))
     except (*HUB_ERRORS, UserError):
         return None

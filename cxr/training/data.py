@@ -1,0 +1,109 @@
+"""Opening a dataset that follows Contract 1, checking that it does, and batching it for the network."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import datasets
+import numpy as np
+import torch
+from huggingface_hub import hf_hub_download
+from transformers import BaseImageProcessor
+
+from cxr import hub
+from cxr.cli import UserError, one_line
+from cxr.labels import LABELS
+from cxr.preprocess import short_side, to_pixel_values
+
+SPLITS = ("train", "validation", "test")
+_PREPARE = "prepare it with `python -m dataset_script`"
+
+
+@dataclass(frozen=True)
+class XrayDataset:
+    """The three splits, the preparation's report, and where they came from (`revision` is None for a folder)."""
+
+    splits: datasets.DatasetDict
+    report: dict
+    name: str
+    revision: str | None
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether every picture is a phantom, so that no score says anything about patients."""
+        return set(self.report["counts"]) == {"phantom"}
+
+
+def load(dataset: str, revision: str | None, input_size: int) -> XrayDataset:
+    """Open a prepared dataset, on disk or on the Hub at one commit, and check it against Contract 1.
+
+    Raises:
+        UserError: if it cannot be had, was not prepared by `dataset_script`, or is too small for `input_size`.
+    """
+    if Path(dataset).is_dir():
+        found = _from_folder(Path(dataset))
+    elif dataset.startswith((".", "/", "~")) or dataset.count("/") != 1:
+        raise UserError(f"--dataset {dataset}: no such folder; {_PREPARE}")
+    else:
+        found = _from_hub(dataset, revision)
+    _check(found, input_size)
+    return found
+
+
+def _from_folder(folder: Path) -> XrayDataset:
+    report = folder / "report.json"
+    if not report.is_file():
+        raise UserError(f"--dataset {folder} holds no report.json: {_PREPARE}")
+    try:
+        splits = datasets.load_dataset(str(folder))
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        raise UserError(f"--dataset {folder} cannot be read ({one_line(error)}): {_PREPARE}") from error
+    return XrayDataset(splits, json.loads(report.read_text(encoding="utf-8")), folder.resolve().name, None)
+
+
+def _from_hub(repo_id: str, revision: str | None) -> XrayDataset:
+    sha = hub.resolve(repo_id, revision, repo_type="dataset")
+    try:
+        report = Path(hf_hub_download(repo_id, "report.json", repo_type="dataset", revision=sha))
+        splits = datasets.load_dataset(repo_id, revision=sha)
+    except (*hub.HUB_ERRORS, datasets.exceptions.DatasetsError) as error:
+        raise hub.explain(error, repo_id, revision) from error
+    return XrayDataset(splits, json.loads(report.read_text(encoding="utf-8")), repo_id, sha)
+
+
+def _check(found: XrayDataset, input_size: int) -> None:
+    for name in SPLITS:
+        if name not in found.splits:
+            raise UserError(f"--dataset {found.name} has no {name} split: {_PREPARE}")
+        names = getattr(found.splits[name].features.get("label"), "names", None)
+        if names != LABELS:
+            raise UserError(f"--dataset {found.name}: its labels are {names}, not {LABELS}; {_PREPARE}")
+    needed, has = short_side(input_size), found.report["image_size"]
+    if has < needed:
+        raise UserError(
+            f"--dataset {found.name} was prepared at {has} px but --input_size {input_size} needs {needed}: "
+            f"prepare it anew with --image_size {needed}"
+        )
+
+
+def collator(processor: BaseImageProcessor) -> Callable[[list[dict]], dict[str, torch.Tensor]]:
+    """A function from dataset rows to a batch: pixel_values float32 (N, 3, S, S), labels int64 (N,), keys int64 (N,).
+
+    `keys` names each picture by the first 60 bits of its hash, so that augmentation can be seeded by picture.
+    """
+
+    def collate(rows: list[dict]) -> dict[str, torch.Tensor]:
+        return {
+            "pixel_values": to_pixel_values([row["image"] for row in rows], processor),
+            "labels": torch.tensor([row["label"] for row in rows]),
+            "keys": torch.tensor([int(row["sha256"][:15], 16) for row in rows]),
+        }
+
+    return collate
+
+
+def class_weights(labels: list[int]) -> torch.Tensor:
+    """Weights float32 (2,) under which both classes weigh the same and the mean weight over the images is 1."""
+    counts = np.bincount(labels, minlength=len(LABELS))
+    return torch.tensor(len(labels) / (len(LABELS) * counts), dtype=torch.float32)
