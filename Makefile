@@ -1,0 +1,42 @@
+# Two commands: `make demo` runs the whole loop on this machine, `make test` runs the whole suite.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SERVE ?= 1
+WORKERS ?= 2
+
+.PHONY: demo test lint chromium clean
+
+demo: $(VENV)/.runtime
+	$(BIN)/python demo.py $(if $(filter 0,$(SERVE)),--no_serve)
+
+test: $(VENV)/.development
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+lint: $(VENV)/.development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+# The browser tests drive the Chromium they find: Debian's package as root, Playwright's own otherwise.
+chromium: $(VENV)/.development
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; \
+	then echo "Chromium is there already"; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update && apt-get install -y chromium; \
+	else $(BIN)/python -m playwright install chromium; fi
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "error: Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -r requirements.txt
+	touch $@
+
+$(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
+	$(BIN)/python -m pip install -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs/demo .pytest_cache .ruff_cache .import_linter_cache
