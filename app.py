@@ -1,0 +1,103 @@
+"""The app: pull a published model from the Hub and answer questions about chest X-rays in a web page."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from cxr.cli import OneLineErrors, UserError, door
+
+if TYPE_CHECKING:
+    from gradio import Blocks
+
+README = Path(__file__).with_name("README.md")
+SPACE_PORT = 7860
+
+
+class Choice(NamedTuple):
+    """Which model to ask, or none; `revision` None means the newest."""
+
+    model: str | None
+    revision: str | None
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; the environment stands in for flags that are not given."""
+    parser = OneLineErrors(prog="app.py", description=__doc__)
+    parser.add_argument(
+        "--model", metavar="ID|DIR", help="repo id or folder (else MODEL_ID, else the first of README.md's models)"
+    )
+    parser.add_argument("--revision", help="branch, tag or commit to pin (else MODEL_REVISION, else the newest)")
+    parser.add_argument("--host", help="address to listen on (127.0.0.1; on a Space 0.0.0.0)")
+    parser.add_argument("--port", type=_port, help="port to listen on (the first free one from 7860; on a Space 7860)")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 1 to 65535")
+    return int(text)
+
+
+def choose(args: argparse.Namespace) -> Choice:
+    """Flag, then environment, then README; a revision of the environment does not pin another model than its own."""
+    named = os.environ.get("MODEL_ID")
+    replaced = args.model and named and args.model != named
+    revision = args.revision or (None if replaced else os.environ.get("MODEL_REVISION"))
+    return Choice(args.model or named or _readme_model(), revision or None)
+
+
+def _readme_model() -> str | None:
+    from huggingface_hub import metadata_load
+
+    try:
+        models = (metadata_load(README) or {}).get("models") if README.is_file() else None
+    except (ValueError, OSError, AttributeError) as error:
+        raise UserError(f"{README.name}: its front matter cannot be read: mend it, or name a --model") from error
+    return models[0] if isinstance(models, list) and models else models or None
+
+
+def address(args: argparse.Namespace) -> tuple[str, int | None]:
+    """Host and port: this machine alone, or what a Space forwards; no port means the first free one."""
+    return (args.host or "0.0.0.0", args.port or SPACE_PORT) if _on_space() else (args.host or "127.0.0.1", args.port)
+
+
+def _on_space() -> bool:
+    return bool(os.environ.get("SPACE_ID"))
+
+
+@door
+def main(argv: Sequence[str] | None = None) -> None:
+    """Choose a model, load it, serve until stopped."""
+    args = parser().parse_args(argv)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    from cxr.serving import server
+
+    server.check_port(*address(args))
+    blocks, what = _page(args)
+    url = server.launch(blocks, *address(args))
+    print(f"{what}\nListening on {url}", flush=True)
+    blocks.block_thread()
+
+
+def _page(args: argparse.Namespace) -> tuple["Blocks", str]:
+    """The page to serve and a line that says which; on a Space a missing model is a page too, elsewhere an error."""
+    from cxr.serving import interface
+    from cxr.serving.predictor import Predictor
+
+    try:
+        choice = choose(args)
+        if choice.model is None:
+            return interface.build_without_model("no model was named", _on_space()), "No model to ask: see the page."
+        predictor = Predictor.load(*choice)
+    except UserError as error:
+        if not _on_space():
+            raise
+        return interface.build_without_model(str(error), True), f"No model to ask: {error}"
+    return interface.build(predictor), f"Answering with {predictor.pulled.repo_id}@{predictor.pulled.revision}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

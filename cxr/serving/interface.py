@@ -1,0 +1,113 @@
+"""The page and its API: one upload, one answer, said in words."""
+
+from typing import Any
+
+import gradio as gr
+from gradio_client.utils import is_http_url_like
+
+from cxr import phantom, radiograph
+from cxr.cli import UserError
+from cxr.labels import COVID, NON_COVID
+from cxr.serving import on_gpu, pages
+from cxr.serving.predictor import Predictor
+
+CACHE_MINUTES = 10
+MAX_FILE_SIZE = "50 MB"
+_LIVE = """() => {
+    const answer = document.getElementById("answer");
+    answer.setAttribute("role", "status");
+    answer.setAttribute("aria-live", "polite");
+    answer.setAttribute("aria-label", "Answer");
+}"""
+_PICK = """element.addEventListener("click", event => {
+    const button = event.target.closest("button[data-index]");
+    if (button) trigger("click", {index: Number(button.dataset.index)});
+});"""
+_EXAMPLES = (
+    (1, COVID, "Synthetic, opacities drawn in"),
+    (2, NON_COVID, "Synthetic, no opacities"),
+    (3, COVID, "Synthetic, opacities drawn in"),
+)
+
+
+_TERMS = f"""<p>PNG, JPEG, WEBP, TIFF, BMP or GIF, 8 or 16 bit, up to {MAX_FILE_SIZE}. Deleted after at most
+{2 * CACHE_MINUTES} minutes, sent to no other service.</p>"""
+
+
+def build(predictor: Predictor) -> gr.Blocks:
+    """The page for one predictor, with its API endpoint `/predict`: a picture file in, `Answer.to_dict()` out."""
+    pictures = [(phantom.draw(seed, label).image, caption) for seed, label, caption in _EXAMPLES]
+    ask = on_gpu(predictor.predict)
+
+    def card(xray: radiograph.Radiograph, caption: str) -> str:
+        return pages.answer(ask(xray), xray.pixels, predictor.headline, caption)
+
+    def show_upload(data: bytes | None) -> tuple[str, None]:
+        try:
+            return card(radiograph.read(_given(data)), "Your picture"), None
+        except UserError as error:
+            return pages.unreadable(str(error)), None
+
+    def show_example(event: gr.EventData) -> str:
+        pixels, caption = pictures[event.index]
+        return card(radiograph.read(pages.png(pixels)), caption)
+
+    def predict(file: bytes | None) -> dict[str, Any]:
+        """Classify one chest X-ray (PNG, JPEG, WEBP, TIFF, BMP or GIF; 8 or 16 bit)."""
+        try:
+            return ask(radiograph.read(_given(file))).to_dict()
+        except UserError as error:
+            raise gr.Error(pages.said(str(error)), print_exception=False) from error
+
+    with _blocks() as blocks:
+        gr.HTML(pages.header(predictor), elem_id="header")
+        with gr.Row(equal_height=False, elem_id="columns"):
+            with gr.Column(scale=2, min_width=280):
+                upload = _file_input(label="Chest X-ray", height=190, elem_id="upload")
+                gr.HTML(_TERMS, elem_id="terms")
+                examples = gr.HTML(pages.examples(pictures), js_on_load=_PICK, elem_id="examples")
+            with gr.Column(scale=3, min_width=280):
+                shown = gr.HTML(pages.waiting(), elem_id="answer")
+        page = {"api_visibility": "private", "show_progress_on": shown, "concurrency_id": "model"}
+        upload.upload(show_upload, upload, [shown, upload], **page)
+        examples.click(show_example, None, shown, **page)
+        blocks.load(None, js=_LIVE)
+        file, result = _file_input(label="Chest X-ray", visible=False), gr.JSON(label="Answer", visible=False)
+        call = gr.Button(visible=False)
+        call.click(predict, file, result, api_name="predict", concurrency_id="model")
+    return blocks
+
+
+def build_without_model(reason: str, on_space: bool) -> gr.Blocks:
+    """The page that says why there is no model, and what to do about it."""
+    with _blocks() as blocks:
+        gr.HTML(pages.ways_forward(reason, on_space))
+    return blocks
+
+
+def _blocks() -> gr.Blocks:
+    cache = (60 * CACHE_MINUTES, 60 * CACHE_MINUTES)
+    return gr.Blocks(title="COVID-19 in chest X-rays", analytics_enabled=False, delete_cache=cache)
+
+
+def _file_input(**options: Any) -> gr.File:
+    """A file component that hands over the bytes as they came and takes no URL, so the server fetches nothing.
+
+    `gr.Image` would turn 16-bit pictures white and meet a text file with a stack trace.
+    """
+    component = gr.File(type="binary", **options)
+    move = component.async_move_resource_to_block_cache
+
+    async def uploads_only(path: Any) -> str | None:
+        if is_http_url_like(str(path)):
+            raise gr.Error("Send the file itself: addresses are not fetched.", print_exception=False)
+        return await move(path)
+
+    component.async_move_resource_to_block_cache = uploads_only
+    return component
+
+
+def _given(data: bytes | None) -> bytes:
+    if data is None:
+        raise UserError("no file was given: send one picture")
+    return data

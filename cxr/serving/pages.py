@@ -1,0 +1,122 @@
+"""The HTML that visitors read: an answer, a reason why there is none, and the ways forward without a model.
+
+Everything that comes from outside (model ids, error texts) is escaped here; pictures are inlined, so that no copy
+of an upload lies behind a URL.
+"""
+
+import base64
+import io
+from html import escape
+
+import huggingface_hub
+import numpy as np
+from PIL import Image
+
+from cxr.labels import COVID, DISCLAIMER
+from cxr.policy import VERDICTS
+from cxr.serving.predictor import Answer, Predictor
+
+_PREVIEW = 640
+_PUBLIC_HUB = "https://huggingface.co"
+
+
+def picture(pixels: np.ndarray, alt: str) -> str:
+    """An `<img>` of a uint8 (H, W) picture, at most 640 pixels wide and high, inlined as PNG."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((_PREVIEW, _PREVIEW), Image.Resampling.LANCZOS)
+    data = base64.b64encode(png(np.asarray(image))).decode()
+    return f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}">'
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """A uint8 (H, W) picture as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def said(reason: str) -> str:
+    """An error's line as a sentence: "The picture is empty."."""
+    line = " ".join(reason.split()).rstrip(".")
+    return f"{line[:1].upper()}{line[1:]}."
+
+
+def header(predictor: Predictor) -> str:
+    """Title, purpose, and what must be known about the model before the first question."""
+    return f"""<header><h1>COVID-19 in chest X-rays</h1>
+<p>Give a frontal chest X-ray; a neural network answers with a probability. {escape(DISCLAIMER)}</p>
+{_notice(predictor.notice)}</header>"""
+
+
+def _notice(text: str) -> str:
+    return f'<p class="notice"><strong>About this model.</strong> {escape(text)}</p>' if text else ""
+
+
+def waiting() -> str:
+    """What stands where the answer will be."""
+    return """<div class="card waiting"><h2>The answer appears here</h2>
+<p>Drop a picture into the box, or try one of the synthetic examples.</p></div>"""
+
+
+def answer(given: Answer, pixels: np.ndarray, headline: str, caption: str) -> str:
+    """The card of one answer: verdict, probability against threshold, source, and the picture it is about."""
+    tone, mark = ("positive", "▲") if given.verdict == VERDICTS[COVID] else ("negative", "●")
+    numbers = given.numbers.capitalize()
+    return f"""<article class="card {tone}">
+<div class="words">
+<h2><span class="mark" aria-hidden="true">{mark}</span> {escape(given.verdict)}</h2>
+<p class="sentence">{escape(numbers)}</p>
+{_scale(given)}
+<p>From its threshold on, this model speaks of a COVID-19 pattern.</p>
+<p class="disclaimer">{escape(given.disclaimer)}</p></div>
+<figure>{picture(pixels, caption)}<figcaption>{escape(caption)}</figcaption></figure>
+<footer>{_notice(given.notice)}{source(given, headline)}</footer></article>"""
+
+
+def _scale(given: Answer) -> str:
+    """Probability and threshold on a line from 0 to 1; the sentence above it says the same to a screen reader."""
+    return f"""<div class="scale" aria-hidden="true"><div class="track">
+<div class="fill" style="width:{100 * given.probability:.1f}%"></div>
+<div class="threshold" style="left:{100 * given.threshold:.1f}%"></div></div>
+<div class="ends"><span>0</span><span>upright line: threshold</span><span>1</span></div></div>"""
+
+
+def source(given: Answer, headline: str) -> str:
+    """Model id and revision, linked where they lie on the public Hub, and what the model scored."""
+    name = f"{escape(given.model_id)} @ {escape(given.short_revision)}"
+    if huggingface_hub.constants.ENDPOINT == _PUBLIC_HUB and given.revision != "local":
+        url = f"{_PUBLIC_HUB}/{given.model_id}/tree/{given.revision}"
+        name = f'<a href="{escape(url)}" target="_blank" rel="noopener noreferrer">{name}</a>'
+    score = f"<br>{escape(headline)}" if headline else ""
+    return f'<p class="source">Model <code title="{escape(given.revision)}">{name}</code>{score}</p>'
+
+
+def unreadable(reason: str) -> str:
+    """Why there is no answer, in one sentence, and what to give instead."""
+    return f"""<div class="card unreadable"><h2><span class="mark" aria-hidden="true">✕</span> No answer</h2>
+<p class="sentence">{escape(said(reason))}</p>
+<p>Give a PNG, JPEG, WEBP, TIFF, BMP or GIF file of a frontal chest X-ray.</p></div>"""
+
+
+def examples(pictures: list[tuple[np.ndarray, str]]) -> str:
+    """Thumbnails of synthetic pictures as buttons; each knows its place in the list."""
+    buttons = "".join(
+        f'<button type="button" data-index="{index}">{picture(pixels, "")}<span>{escape(caption)}</span></button>'
+        for index, (pixels, caption) in enumerate(pictures)
+    )
+    return f"""<div class="examples"><h2>Synthetic examples</h2>
+<p>Drawn by a program; no patient.</p><div class="thumbs">{buttons}</div></div>"""
+
+
+def ways_forward(reason: str, on_space: bool) -> str:
+    """The page without a model: why, and three steps that lead to one."""
+    where = "In the Space's settings, set the variable" if on_space else "Start the app with"
+    named = "<code>MODEL_ID=USER/NAME</code>" if on_space else "<code>python app.py --model USER/NAME</code>"
+    return f"""<main class="card missing"><h1>No model to ask yet</h1><p role="alert">{escape(said(reason))}</p>
+<h2>Three ways forward</h2><ol>
+<li><strong>Name a model.</strong> {where} {named}; <code>MODEL_REVISION</code> pins a branch, tag or commit.</li>
+<li><strong>Name it in the README.</strong> Put <code>models: [USER/NAME]</code> into the front matter of the README.md
+beside app.py.</li>
+<li><strong>Train one.</strong> <code>make demo</code> trains and publishes a small model on synthetic pictures;
+<code>python train_hf.py --help</code> shows the way with your own.</li></ol>
+<p>Then restart the app. {escape(DISCLAIMER)}</p></main>"""

@@ -1,0 +1,77 @@
+"""Ask a published model about chest X-rays from a terminal: one sentence a file."""
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from cxr.cli import OneLineErrors, UserError, door
+
+if TYPE_CHECKING:
+    from cxr.serving.batch import Row
+
+_EPILOG = "Exit code: 0 if every file got an answer, 1 if some did not, 2 if none did."
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = OneLineErrors(prog="predict.py", description=__doc__, epilog=_EPILOG)
+    parser.add_argument("--model", required=True, metavar="ID|DIR", help="repo id or folder of a published model")
+    parser.add_argument("--revision", help="branch, tag or commit to pin; the newest without it")
+    parser.add_argument("--csv", metavar="FILE", help="write a table as well")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line instead of sentences")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="files, folders or patterns like 'ward/*.png'")
+    return parser
+
+
+@door
+def main(argv: Sequence[str] | None = None) -> int:
+    """Find the files, load the model, answer; see the exit codes in `--help`."""
+    args = parser().parse_args(argv)
+    from cxr.serving import batch
+    from cxr.serving.predictor import Predictor
+
+    files = batch.find(args.paths)
+    if not files:
+        raise UserError(f"no picture found in {', '.join(args.paths)}: name files, folders or patterns")
+    if args.csv:
+        _start_table(args.csv, batch.COLUMNS)
+    rows = batch.answers(Predictor.load(args.model, args.revision), files)
+    answered = [_report(row, args, batch.COLUMNS) for row in _progress(rows, len(files))]
+    return 0 if all(answered) else 1 if any(answered) else 2
+
+
+def _report(row: "Row", args: argparse.Namespace, columns: Sequence[str]) -> bool:
+    """Print one row, add it to the table if there is one, and say whether the file got an answer."""
+    from tqdm import tqdm
+
+    tqdm.write(json.dumps(row.to_dict(), ensure_ascii=False) if args.json else row.sentence, file=sys.stdout)
+    if args.csv:
+        _append(args.csv, row, columns)
+    return row.answer is not None
+
+
+def _progress(rows: Iterable["Row"], total: int) -> Iterable["Row"]:
+    from tqdm import tqdm
+
+    return tqdm(rows, total=total, unit="file", file=sys.stderr, disable=total == 1)
+
+
+def _start_table(path: str, columns: Sequence[str]) -> None:
+    """Write the header before the model loads, so that a path nobody can write to is known at once."""
+    try:
+        with open(path, "w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerow(columns)
+    except OSError as error:
+        raise UserError(f"--csv {path} cannot be written: {error.strerror}") from error
+
+
+def _append(path: str, row: "Row", columns: Sequence[str]) -> None:
+    with open(path, "a", newline="", encoding="utf-8") as stream:
+        csv.DictWriter(stream, columns).writerow(row.to_dict())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
