@@ -30,6 +30,7 @@ from cxr.geometry import resized
 MAX_PIXELS = 100_000_000
 """Larger pictures are refused before they are decoded: detectors end near 20 megapixels, bombs begin beyond this."""
 
+Image.init()
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF")
 NO_IMAGE = "is no image we can read (PNG, JPEG, WEBP, TIFF, BMP or GIF)"
 DAMAGED = "is damaged or cut off"

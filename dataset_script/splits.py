@@ -1,0 +1,140 @@
+"""Patient-level splits that new images do not disturb.
+
+Pictures that share a patient or their very bytes form a group, and a group never straddles splits. The group's split
+is drawn by hash, 70/15/15, from its patient with the smallest hash (`source:patient_id`; a file without a patient is
+its own, named by its bytes, so that moving files about moves no split) and the seed. Classes are divided alike in
+expectation; there is no rebalancing, because it would move old pictures whenever a new one came.
+
+A collection's own splits are kept. Where it has no validation (or test) split, that is carved out of its training
+pictures; pictures that it leaves undecided count as training pictures. In a group that its collections put on both
+sides, the copies in test stay, then those in validation, and the others leave.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from cxr.cli import UserError
+from cxr.labels import LABELS
+
+SPLITS = ("train", "validation", "test")
+WEIGHTS = {"train": 70, "validation": 15, "test": 15}
+_HELD_OUT = ("test", "validation")
+_SEEDS_TRIED, _FEW_GROUPS = 100, 2000
+
+
+@dataclass(frozen=True)
+class Item:
+    """What a picture's split depends on. `split` is its collection's own, or None."""
+
+    source: str
+    patient_id: str
+    sha256: str
+    label: int
+    split: str | None = None
+
+    @property
+    def patient(self) -> str:
+        """The patient's key across collections."""
+        return f"{self.source}:{self.patient_id}" if self.patient_id else f"sha256:{self.sha256}"
+
+
+@dataclass
+class Assignment:
+    """A split for every item, None for those that leave; `straddling` lists the groups that made them leave."""
+
+    splits: list[str | None]
+    straddling: list[list[int]] = field(default_factory=list)
+
+
+def assign(items: Sequence[Item], seed: int) -> Assignment:
+    """Give every item its split.
+
+    Raises:
+        UserError: if a class would be absent from a split; it names a seed that works where there is one.
+    """
+    groups, open_splits = _groups(items), _open_splits(items)
+    found = _draw(items, groups, open_splits, seed)
+    absent = _absent(items, found)
+    if absent:
+        seeds = range(_SEEDS_TRIED if len(groups) <= _FEW_GROUPS else 0)
+        other = next((s for s in seeds if not _absent(items, _draw(items, groups, open_splits, s))), None)
+        raise UserError(_way_out(*absent, seed, other))
+    return found
+
+
+def _groups(items: Sequence[Item]) -> list[list[int]]:
+    """Indices of items joined by patient or bytes (union-find), each group and all groups in order."""
+    parent: dict[str, str] = {}
+
+    def root(key: str) -> str:
+        parent.setdefault(key, key)
+        while parent[key] != key:
+            parent[key] = parent[parent[key]]
+            key = parent[key]
+        return key
+
+    for item in items:
+        parent[root(item.patient)] = root(f"sha256:{item.sha256}")
+    members = defaultdict(list)
+    for index, item in enumerate(items):
+        members[root(item.patient)].append(index)
+    return list(members.values())
+
+
+def _open_splits(items: Sequence[Item]) -> dict[str, set[str]]:
+    """By source, the splits among which its training and undecided pictures are drawn."""
+    own = defaultdict(set)
+    for item in items:
+        own[item.source].add(item.split)
+    return {source: {"train"} | (set(SPLITS) - splits) for source, splits in own.items()}
+
+
+def _draw(items: Sequence[Item], groups: list[list[int]], open_splits: dict[str, set[str]], seed: int) -> Assignment:
+    found = Assignment([None] * len(items))
+    for group in groups:
+        held_out = {items[index].split for index in group}
+        fixed = next((split for split in _HELD_OUT if split in held_out), None)
+        if fixed is None:
+            common = set.intersection(*(open_splits[items[index].source] for index in group))
+            drawn = _split_of(min(_hash(items[index].patient) for index in group), seed, common)
+            staying = group
+        else:
+            drawn, staying = fixed, [index for index in group if items[index].split == fixed]
+        for index in staying:
+            found.splits[index] = drawn
+        if len(staying) < len(group):
+            found.straddling.append(group)
+    return found
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _split_of(patient: str, seed: int, among: set[str]) -> str:
+    """Draw one of the splits, with their weights, by hash."""
+    choices = [split for split in SPLITS if split in among]
+    total = sum(WEIGHTS[split] for split in choices)
+    point = int(_hash(f"{seed}:{patient}"), 16) / 2**256 * total
+    for split in choices[:-1]:
+        point -= WEIGHTS[split]
+        if point < 0:
+            return split
+    return choices[-1]
+
+
+def _absent(items: Sequence[Item], found: Assignment) -> tuple[str, str] | None:
+    """The first class and split where none is to be found."""
+    present = {(item.label, split) for item, split in zip(items, found.splits, strict=True)}
+    for split in SPLITS:
+        for label, name in enumerate(LABELS):
+            if (label, split) not in present:
+                return name, split
+    return None
+
+
+def _way_out(label: str, split: str, seed: int, other: int | None) -> str:
+    message = f"no {label} picture falls into the {split} split with --seed {seed}: add more {label} patients"
+    return message if other is None else f"{message}, or use --seed {other}, with which every split holds both classes"
