@@ -70,8 +70,9 @@ class CovidCxr(datasets.GeneratorBasedBuilder):
         return datasets.DatasetInfo(features=FEATURES)
 
     def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
-        numbered = list(enumerate(self.config.records))
-        return [datasets.SplitGenerator(name=POOL, gen_kwargs={"numbered": numbered})]
+        pool = datasets.SplitGenerator(name=POOL, gen_kwargs={"numbered": list(enumerate(self.config.records))})
+        pool.split_info.num_examples = len(self.config.records)  # gives the progress bar its end
+        return [pool]
 
     def _generate_examples(self, numbered: list[tuple[int, Record]]) -> Iterator[tuple[int, dict]]:
         for number, record in numbered:

@@ -1,9 +1,13 @@
 """The dataset card: front matter that `load_dataset` and the Hub's viewer read, and what a reader must know."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
-import yaml
-from datasets.features.features import Features
+import pyarrow.parquet
+from datasets import DatasetInfo, SplitDict, SplitInfo
+from datasets.info import DatasetInfosDict
+from datasets.utils.metadata import MetadataConfigs
+from huggingface_hub import DatasetCardData
 
 from cxr.labels import DISCLAIMER, LABELS
 from dataset_script.builder import FEATURES
@@ -13,11 +17,12 @@ _PROVENANCE = {
     "ieee8023": "covid-chestxray-dataset, Cohen et al. 2020 (arXiv:2006.11988)",
     "phantom": "synthetic: drawn by a program, no patient",
 }
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _TEXT = """# Chest radiographs, COVID-19 or not
 
 {images:,} frontal chest radiographs as 8-bit grayscale with a short side of {image_size} px, divided by patient.
 Prepared by `python -m dataset_script`, seed {seed}; content fingerprint `{fingerprint}`.
-`report.json` holds every count below and what was left out, with the reason.
+`report.json` holds every count below, and names what was left out, with the reason.
 
 {split_table}
 
@@ -25,7 +30,7 @@ Prepared by `python -m dataset_script`, seed {seed}; content fingerprint `{finge
 
 {source_table}
 
-{licence_note}
+A collection's own terms go on to hold for its pictures.
 
 ## Left out
 
@@ -38,60 +43,49 @@ Prepared by `python -m dataset_script`, seed {seed}; content fingerprint `{finge
 
 
 def compose(report: dict, folder: Path) -> str:
-    """The text of README.md for a dataset that lies in `folder`."""
-    sources = report["counts"]
+    """The text of README.md for the dataset whose Parquet files lie in `folder`."""
     text = _TEXT.format(
         **{key: report[key] for key in ("images", "image_size", "seed", "fingerprint")},
         split_table=_split_table(report),
         source_table=_source_table(report),
-        licence_note="A collection's own terms go on to hold for its pictures.",
         refused_table=_table(("Reason", "Files"), report["refused"]["reasons"].items()) or "Nothing.",
-        caveats=_caveats(sources),
+        caveats="\n\n".join(_caveats(report["counts"])),
     )
-    return f"---\n{_front_matter(report, folder)}---\n\n{text}"
+    return f"---\n{_front_matter(report, folder)}\n---\n\n{text}"
 
 
 def _front_matter(report: dict, folder: Path) -> str:
-    sizes = {split: sum(f.stat().st_size for f in folder.glob(f"data/{split}-*.parquet")) for split in SPLITS}
-    matter = {
-        "pretty_name": "Chest radiographs, COVID-19 or not",
-        "task_categories": ["image-classification"],
-        "tags": [
-            "medical",
-            "chest-x-ray",
-            "covid-19",
-            *(["synthetic"] if set(report["counts"]) == {"phantom"} else []),
-        ],
-        "size_categories": [_size_category(report["images"])],
-        "configs": [
-            {
-                "config_name": "default",
-                "data_files": [{"split": split, "path": f"data/{split}-*.parquet"} for split in SPLITS],
-            }
-        ],
-        "dataset_info": {
-            "features": _features(FEATURES),
-            "splits": [{"name": split, "num_examples": report["splits"][split]["images"]} for split in SPLITS],
-            "download_size": sum(sizes.values()),
-        },
-    }
-    return yaml.safe_dump(matter, sort_keys=False, allow_unicode=True)
+    synthetic = _is_synthetic(report["counts"])
+    matter = DatasetCardData(
+        pretty_name="Chest radiographs, COVID-19 or not",
+        license="apache-2.0" if synthetic else "other",
+        task_categories=["image-classification"],
+        size_categories=[next((name for bound, name in _SIZES if report["images"] < bound), "1M<n<10M")],
+        tags=["medical", "chest-x-ray", "covid-19", *(["synthetic"] if synthetic else [])],
+    )
+    data_files = [{"split": split, "path": f"data/{split}-*.parquet"} for split in SPLITS]
+    MetadataConfigs({"default": {"data_files": data_files}}).to_dataset_card_data(matter)
+    DatasetInfosDict({"default": _info(report, folder)}).to_dataset_card_data(matter)
+    return matter.to_yaml()
 
 
-def _features(features: Features) -> list[dict]:
-    return features._to_yaml_list()
+def _info(report: dict, folder: Path) -> DatasetInfo:
+    splits, on_disk = SplitDict(), 0
+    for split in SPLITS:
+        files = sorted(folder.glob(f"data/{split}-*.parquet"))
+        splits.add(SplitInfo(split, _uncompressed(files), report["splits"][split]["images"]))
+        on_disk += sum(file.stat().st_size for file in files)
+    return DatasetInfo(features=FEATURES, splits=splits, download_size=on_disk, dataset_size=splits.total_num_bytes)
 
 
-def _size_category(images: int) -> str:
-    bounds = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-    return next((name for bound, name in bounds if images < bound), "1M<n<10M")
+def _uncompressed(files: Iterable[Path]) -> int:
+    footers = (pyarrow.parquet.read_metadata(file) for file in files)
+    return sum(footer.row_group(group).total_byte_size for footer in footers for group in range(footer.num_row_groups))
 
 
-def _table(header: tuple[str, ...], rows: object) -> str:
-    lines = ["| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
-    if not lines:
-        return ""
-    return "\n".join(["| " + " | ".join(header) + " |", "|" + " --- |" * len(header), *lines])
+def _table(header: tuple[str, ...], rows: Iterable[tuple]) -> str:
+    lines = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(["| " + " | ".join(header) + " |", "|" + " --- |" * len(header), *lines]) if lines else ""
 
 
 def _split_table(report: dict) -> str:
@@ -105,17 +99,21 @@ def _split_table(report: dict) -> str:
 def _source_table(report: dict) -> str:
     rows = []
     for source, labels in report["counts"].items():
-        images = (sum(labels.get(name, {}).values()) for name in LABELS)
-        licences = report["licences"].get(source, {})
-        terms = ", ".join(f"{name} ({count})" for name, count in licences.items()) or "see the collection"
+        images = (sum(labels[name].values()) for name in LABELS)
+        stated = report["licences"].get(source, {})
+        terms = ", ".join(f"{name} ({count})" for name, count in stated.items()) or "see the collection"
         rows.append((source, *images, _PROVENANCE.get(source, "as given by whoever prepared it"), terms))
     return _table(("Collection", *LABELS, "Origin", "Licence (images)"), rows)
 
 
-def _caveats(counts: dict) -> str:
+def _is_synthetic(counts: dict) -> bool:
+    return set(counts) == {"phantom"}
+
+
+def _caveats(counts: dict) -> list[str]:
     found = [DISCLAIMER]
-    one_sided = [source for source, labels in counts.items() if len(labels) == 1]
-    if set(counts) == {"phantom"}:
+    one_sided = [source for source, labels in counts.items() if not all(sum(labels[name].values()) for name in LABELS)]
+    if _is_synthetic(counts):
         found.append("Every picture is synthetic; no score on it says anything about patients.")
     if one_sided:
         found.append(
@@ -123,4 +121,4 @@ def _caveats(counts: dict) -> str:
             "apart and know nothing about COVID-19."
         )
     found.append("Byte-identical files never straddle splits; re-encoded or cropped copies are not searched for.")
-    return "\n\n".join(found)
+    return found

@@ -1,23 +1,25 @@
-"""Reading tables written by people: encodings, separators, and the values of view, sex and age."""
+"""Reading tables written by people: encodings, separators, and the values of modality, view, sex and age."""
 
 import csv
 import io
 import json
 import math
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from cxr.cli import UserError
 from dataset_script.names import plain
 
-_FRONTAL = {
-    plain(name): name
-    for name in ("PA", "AP", "AP Supine", "AP Semi Erect", "AP Erect", "AP Upright", "AP Portable", "PA Erect")
-} | {"posteroanterior": "PA", "anteroposterior": "AP", "apsemierect": "AP Semi Erect", "apsemiupright": "AP Semi Erect"}
+NOT_X_RAY = "is no X-ray (CT or other modality)"
+NOT_FRONTAL = "is no frontal view"
+
+_X_RAY = {"", "xray", "cr", "dx", "dr", "cxr", "radiograph"}
+_VIEWS = ("PA", "AP", "AP Supine", "AP Semi Erect", "AP Erect", "AP Upright", "AP Portable", "PA Erect")
+_FRONTAL = {plain(name): name for name in _VIEWS} | {"posteroanterior": "PA", "anteroposterior": "AP"}
 _NOT_FRONTAL = {"l", "ll", "lat", "lateral", "leftlateral", "rightlateral", "axial", "coronal", "sagittal", "oblique"}
 _SEX = {"m": "M", "male": "M", "man": "M", "f": "F", "female": "F", "woman": "F"}
-ESCAPES = "points outside the collection's folder"
-MISSING = "is not there"
+
+Row = tuple[int, dict[str, str]]
+"""A line number and the stripped values by lower-case column."""
 
 
 def read_text(path: Path, flag: str) -> str:
@@ -38,40 +40,45 @@ def read_text(path: Path, flag: str) -> str:
         return raw.decode("latin-1")
 
 
-def csv_rows(text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """The line number and the stripped values, by lower-case column, of each row; the header tells the separator."""
+def csv_rows(text: str, flag: str) -> tuple[list[str], list[Row]]:
+    """The columns and the rows that are not empty; the header tells whether comma, semicolon or tab separates.
+
+    Raises:
+        UserError: if it is no table at all.
+    """
     header = text.split("\n", 1)[0]
-    separator = max(",;\t", key=header.count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    columns = [name.strip().casefold() for name in next(rows, [])]
-    yield 1, dict.fromkeys(columns, "")
-    for values in rows:
-        if any(value.strip() for value in values):
-            yield rows.line_num, dict(zip(columns, (value.strip() for value in values), strict=False))
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
+    try:
+        numbered = [(lines.line_num, [value.strip() for value in values]) for values in lines]
+    except csv.Error as error:
+        raise UserError(f"{flag}, line {lines.line_num}: is no CSV ({error})") from error
+    columns = [name.casefold() for name in numbered[0][1]] if numbered else []
+    return columns, [(number, dict(zip(columns, row, strict=False))) for number, row in numbered[1:] if any(row)]
 
 
-def json_rows(text: str, flag: str) -> Iterator[tuple[int, dict[str, str]]]:
+def json_rows(text: str, flag: str) -> tuple[list[str], list[Row]]:
     """As `csv_rows`, of JSON Lines.
 
     Raises:
         UserError: if a line is no JSON object.
     """
-    rows = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            rows.append((number, _json_object(line, number, flag)))
-    yield 1, {name: "" for _, row in rows for name in row}
-    yield from rows
+    rows = [(number, _json_row(line, number, flag)) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    return list(dict.fromkeys(name for _, row in rows for name in row)), rows
 
 
-def _json_object(line: str, number: int, flag: str) -> dict[str, str]:
+def _json_row(line: str, number: int, flag: str) -> dict[str, str]:
     try:
         found = json.loads(line)
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise UserError(f"{flag}, line {number}: not a JSON object; expected one object a line")
+        raise UserError(f"{flag}, line {number}: expected one JSON object a line")
     return {name.strip().casefold(): "" if value is None else str(value).strip() for name, value in found.items()}
+
+
+def is_x_ray(modality: str) -> bool:
+    """Whether a modality is X-ray or not stated."""
+    return plain(modality) in _X_RAY
 
 
 def frontal_view(value: str) -> str | None:
@@ -96,11 +103,3 @@ def age_of(value: str) -> float | None:
     except ValueError:
         return None
     return age if math.isfinite(age) and 0 <= age <= 120 else None
-
-
-def inside(root: Path, file: str) -> Path | None:
-    """The path of a file named relative to `root`, None if the name leaves it."""
-    relative = PurePosixPath(file.replace("\\", "/"))
-    if relative.is_absolute() or ".." in relative.parts or ":" in relative.parts[:1]:
-        return None
-    return root.joinpath(*relative.parts)

@@ -1,10 +1,11 @@
 """From sources to a dataset on disk: read, divide, write, report, put in place."""
 
+import errno
 import json
 import shutil
 import sys
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,9 +33,9 @@ def prepare(arguments: Sequence[str], out: Path, image_size: int, seed: int, num
     out = out.expanduser().resolve()
     _check_out(out)
     found = sources.collect(arguments)
-    _check_classes(found.records, "found")
+    _check_classes(found.records, found.refusals)
     with _scratch(out) as scratch:
-        print(f"reading {len(found.records):,} pictures", file=sys.stderr)
+        print(f"reading {len(found.records):,} pictures of {len(arguments)} source(s)", file=sys.stderr)
         pool, records, unreadable = builder.read_all(found.records, image_size, num_proc, scratch)
         _check_readable(found.records, records, unreadable)
         rows = pool.remove_columns("image").to_list()
@@ -43,6 +44,7 @@ def prepare(arguments: Sequence[str], out: Path, image_size: int, seed: int, num
         kept = sorted((i for i, row in enumerate(rows) if row["split"]), key=lambda i: (rows[i]["sha256"], i))
         settings = {"image_size": image_size, "seed": seed, "sources": _public(arguments)}
         result = report.compose([rows[i] for i in kept], refusals, lists, settings, found.licences)
+        print(f"writing {len(kept):,} of them to {out}", file=sys.stderr)
         _write(pool, rows, kept, result, scratch / "dataset")
         _put_in_place(scratch / "dataset", out)
     return result
@@ -62,18 +64,23 @@ def _check_out(out: Path) -> None:
         raise UserError(f"--out {out} holds something that is no dataset of ours: name a new or empty folder")
 
 
-def _check_classes(records: Sequence[Record], verb: str) -> None:
+def _check_classes(records: Sequence[Record], refusals: Sequence[Refusal]) -> None:
     present = {record.label for record in records}
+    reasons = Counter(refusal.reason for refusal in refusals)
+    left_out = "".join(f"; {count} left out: {reason}" for reason, count in reasons.most_common())
     for label, name in enumerate(LABELS):
         if label not in present:
-            raise UserError(f"no {name} pictures {verb}: add a --source that has some (a dataset needs both classes)")
+            raise UserError(
+                f"no {name} picture among the {len(records)} usable ones, and a dataset needs both classes: "
+                f"add a --source that has some{left_out}"
+            )
 
 
 def _check_readable(records: Sequence[Record], read: Sequence[Record], unreadable: Sequence[Refusal]) -> None:
     if not read:
         first = unreadable[0]
         raise UserError(f"none of the {len(records)} pictures can be read; the first: {first.file} {first.reason}")
-    _check_classes(read, "that can be read")
+    _check_classes(read, unreadable)
 
 
 @contextmanager
@@ -86,6 +93,10 @@ def _scratch(out: Path) -> Iterator[Path]:
         raise UserError(f"--out {out}: cannot write there ({error.strerror})") from error
     try:
         yield scratch
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(f"--out {out}: the disk is full; free some space or name a folder elsewhere") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -146,11 +157,11 @@ def _nbytes(part: datasets.Dataset) -> int:
 def _put_in_place(dataset: Path, out: Path) -> None:
     """Swap by renames, so that `out` is the old dataset or the new one and never half of either."""
     old = dataset.with_name("old")
-    if out.exists():
-        out.rename(old)
     try:
+        if out.exists():
+            out.rename(old)
         dataset.rename(out)
-    except OSError:
+    except OSError as error:
         if old.exists():
             old.rename(out)
-        raise
+        raise UserError(f"--out {out} cannot be replaced ({error.strerror}): name another folder") from error

@@ -1,11 +1,8 @@
 """What a source says about one picture, before anybody has opened it."""
 
-import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -53,30 +50,3 @@ class Collection:
         self.records += other.records
         self.refusals += other.refusals
         self.licences += other.licences
-
-
-def opener_of(path: Path) -> Callable[[], bytes]:
-    """A picklable function that reads a file."""
-    return partial(Path.read_bytes, path)
-
-
-def stamp_of(path: Path) -> str:
-    """Size and modification time."""
-    found = path.stat()
-    return f"{found.st_size}-{found.st_mtime_ns}"
-
-
-def walk(root: Path) -> Iterable[Path]:
-    """Every file below `root` in a fixed order, links followed once, hidden and system files left aside."""
-    seen = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        folders[:] = sorted(name for name in folders if not _is_clutter(name) and real not in seen)
-        if real in seen:
-            continue
-        seen.add(real)
-        yield from (Path(folder, name) for name in sorted(files) if not _is_clutter(name))
-
-
-def _is_clutter(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in ("__macosx", "thumbs.db", "desktop.ini")

@@ -6,7 +6,7 @@ Everything that names a file or a patient stands under the one key `lists`, so t
     prepared_by, labels, image_size, seed, sources, fingerprint, versions
     images, patients
     splits      split → {"images", "patients", "labels": {label: images}}
-    counts      source → label → split → images
+    counts      source → label → split → images, zeros included
     ages        label → {"known", "unknown", "min", "quartiles": [q1, median, q3], "max"} in years
     views, sexes, findings     label → value → images ("" is unknown)
     files       source → {"formats": …, "modes": …} of the raw files
@@ -14,7 +14,8 @@ Everything that names a file or a patient stands under the one key `lists`, so t
     refused     {"total", "reasons": {reason: files}, "sources": {source: {reason: files}}}
     duplicates  {"groups", "files"} of byte-identical files that stayed, all of a group in one split
     conflicts   {"groups", "files"} of byte-identical files with both labels, all of them refused
-    straddling  {"groups", "files_removed"} of patients (or copies) that a collection had put into two splits
+    straddling  {"groups", "files"} of patients or copies that their collections had put on both sides of a held-out
+                split; those that had to leave are also counted in `refused`
     lists       {"refused": [{"source", "file", "reason"}], "duplicates", "conflicts", "straddling": [["source/file"]]}
 """
 
@@ -55,7 +56,7 @@ def compose(rows: Sequence[dict], refusals: Sequence[Refusal], lists: dict, sett
         "images": len(rows),
         "patients": _patients(rows),
         "splits": {split: _split(rows, split) for split in SPLITS},
-        "counts": _nested((row["source"], LABELS[row["label"]], row["split"]) for row in rows),
+        "counts": _counts(rows),
         "ages": {name: _ages(rows, label) for label, name in enumerate(LABELS)},
         **{f"{key}s": _nested((LABELS[row["label"]], row[key]) for row in rows) for key in ("view", "finding")},
         "sexes": _nested((LABELS[row["label"]], row["sex"]) for row in rows),
@@ -80,6 +81,14 @@ def _nested(paths: Iterable[tuple[str, ...]]) -> dict:
             inner = inner.setdefault(key, {})
         inner[path[-1]] = count
     return found
+
+
+def _counts(rows: Sequence[dict]) -> dict:
+    found = Counter((row["source"], LABELS[row["label"]], row["split"]) for row in rows)
+    sources = sorted({row["source"] for row in rows})
+    return {
+        source: {name: {split: found[source, name, split] for split in SPLITS} for name in LABELS} for source in sources
+    }
 
 
 def _patients(rows: Iterable[dict]) -> int:

@@ -4,12 +4,16 @@ The class is the known class name on the way from the root to the file, the spli
 lies under a folder of masks is left out. The collection is called like its folder.
 """
 
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from cxr.cli import UserError
+from cxr.labels import LABELS
 from cxr.radiograph import looks_like_image
+from dataset_script import files
 from dataset_script.names import known_labels, label_of, plain, split_of
-from dataset_script.record import Collection, Record, Refusal, opener_of, stamp_of, walk
+from dataset_script.record import Collection, Record, Refusal
 
 OUTSIDE = "lies outside any class folder"
 MASK = "is a mask, not a radiograph"
@@ -21,47 +25,58 @@ def collect(path: str) -> Collection:
     Raises:
         UserError: if it is no folder, holds no picture in a class folder, or pictures in a class we do not know.
     """
-    root = Path(path)
+    root = Path(path).expanduser()
     if not root.is_dir():
         raise UserError(f"--source folder={path}: no such folder")
-    found, name, strays = Collection(), root.resolve().name or "folder", []
-    for file in walk(root):
-        relative = file.relative_to(root)
-        folders = relative.parts[:-1]
-        classes = [folder for folder in folders if label_of(folder) is not None]
-        if any(plain(folder).endswith(("mask", "masks")) for folder in folders):
-            found.refusals.append(Refusal(name, relative.as_posix(), MASK))
-        elif classes:
-            found.records.append(_record(name, relative, file, classes))
-        else:
-            strays.append(relative)
-    _check_strays(root, strays, found)
-    found.refusals += [Refusal(name, stray.as_posix(), OUTSIDE) for stray in strays]
-    if not found.records:
-        raise UserError(f"--source folder={path} holds no pictures in class folders such as covid/ and normal/")
-    return found
+    name, paths = root.resolve().name or "folder", [file.relative_to(root) for file in files.walk(root)]
+    masks = [file for file in paths if any(plain(part).endswith(("mask", "masks")) for part in file.parts[:-1])]
+    pictures = [file for file in paths if file not in set(masks)]
+    inside = [file for file in pictures if _classes(file)]
+    strays = [file for file in pictures if not _classes(file)]
+    if not inside and not any(looks_like_image(root / file) for file in strays):
+        raise UserError(f"--source folder={path} holds no pictures: expected class folders such as covid/ and normal/")
+    _check_strays(root, strays, inside)
+    _check_classes(root, inside)
+    left_out = [Refusal(name, file.as_posix(), MASK) for file in masks]
+    left_out += [Refusal(name, file.as_posix(), OUTSIDE) for file in strays]
+    return Collection([_record(name, root, file) for file in inside], left_out)
 
 
-def _record(source: str, relative: Path, file: Path, classes: list[str]) -> Record:
-    labels = {label_of(folder) for folder in classes}
-    if len(labels) > 1:
-        raise UserError(f"{file.parent} lies in folders of both classes ({', '.join(classes)}): rename one of them")
-    splits = [split_of(folder) for folder in relative.parts[:-1] if split_of(folder)]
+def _classes(file: Path) -> list[str]:
+    """The class names on the way to a file, outermost first."""
+    return [part for part in file.parts[:-1] if label_of(part) is not None]
+
+
+def _record(source: str, root: Path, file: Path) -> Record:
+    finding = _classes(file)[-1]
     return Record(
         source=source,
-        label=labels.pop(),
-        finding=classes[-1],
-        file=relative.as_posix(),
-        opener=opener_of(file),
-        stamp=stamp_of(file),
-        split=splits[0] if splits else None,
+        label=label_of(finding),
+        finding=finding,
+        file=file.as_posix(),
+        opener=files.opener_of(root / file),
+        stamp=files.stamp_of(root / file),
+        split=next((split_of(part) for part in file.parts[:-1] if split_of(part)), None),
     )
 
 
-def _check_strays(root: Path, strays: list[Path], found: Collection) -> None:
-    """Tell a stray picture from a class that we do not know: strays lie in the root, a split or above class folders."""
-    above = {parent for record in found.records for parent in Path(record.file).parents}
+def _check_classes(root: Path, inside: Sequence[Path]) -> None:
+    """Refuse a class inside the other class, unless the outer folder is a collection of both (`covid/train/normal`)."""
+    within = defaultdict(set)
+    for file in inside:
+        within[_classes(file)[0]].add(label_of(_classes(file)[-1]))
+    for file in inside:
+        outer, inner = _classes(file)[0], _classes(file)[-1]
+        if label_of(outer) != label_of(inner) and len(within[outer]) < len(LABELS):
+            raise UserError(
+                f"{root / file.parent}: {inner!r} lies inside {outer!r}, the other class; rename one of them"
+            )
+
+
+def _check_strays(root: Path, strays: Sequence[Path], inside: Sequence[Path]) -> None:
+    """Tell a stray picture, in the root, a split or above class folders, from a class that we do not know."""
+    above = {parent for file in inside for parent in file.parents}
     for stray in strays:
-        expected = stray.parent in above or all(split_of(folder) for folder in stray.parts[:-1])
+        expected = stray.parent in above or all(split_of(part) for part in stray.parts[:-1])
         if not expected and looks_like_image(root / stray):
-            raise UserError(f"{root / stray.parent}: unknown label; the folder must be called one of {known_labels()}")
+            raise UserError(f"{root / stray.parent}: unknown label; call the folder one of {known_labels()}")

@@ -14,7 +14,7 @@ from cxr.labels import COVID, NON_COVID
 from cxr.phantom import draw
 from dataset_script.record import Collection, Record
 
-LEAST = 12
+LEAST = 6
 _CYCLE = ("train", "validation", "test", *["train"] * 7, "validation", "test", *["train"] * 6, "validation", "test")
 """Twenty patients: 14 for training, 3 each for validation and test."""
 

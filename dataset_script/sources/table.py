@@ -6,15 +6,13 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from cxr import labels
 from cxr.cli import UserError
-from dataset_script import fields
+from cxr.labels import ID2LABEL
+from dataset_script import fields, files
 from dataset_script.names import known_labels, label_of, split_of
-from dataset_script.record import Collection, Record, Refusal, opener_of, stamp_of
+from dataset_script.record import Collection, Record, Refusal
 
-NOT_FRONTAL = "is no frontal view"
-TWICE = "is listed more than once"
-_LABEL_NUMBERS = {str(number): number for number in labels.ID2LABEL}
+_LABEL_NUMBERS = {str(number): number for number in ID2LABEL}
 
 
 def collect(path: str) -> Collection:
@@ -23,30 +21,24 @@ def collect(path: str) -> Collection:
     Raises:
         UserError: if it is missing, lacks a column, has no rows, or names a label or split that we do not know.
     """
-    table, flag = Path(path), f"--source table={path}"
+    table, flag = Path(path).expanduser(), f"--source table={path}"
     if not table.is_file():
-        raise UserError(f"{flag}: no such file")
+        raise UserError(f"{flag}: no such file (a table is a CSV or JSON Lines file)")
     text = fields.read_text(table, flag)
-    is_json = table.suffix.casefold() in (".jsonl", ".ndjson", ".json") or text.lstrip().startswith("{")
-    rows = iter(fields.json_rows(text, flag) if is_json else fields.csv_rows(text))
-    _check_columns(next(rows)[1], flag)
-    found = _collect_rows(table, rows, flag)
-    if not found.records and not found.refusals:
-        raise UserError(f"{flag} has no rows below its header")
-    return found
-
-
-def _check_columns(columns: Iterable[str], flag: str) -> None:
+    columns, rows = (fields.json_rows if text.lstrip().startswith("{") else fields.csv_rows)(text, flag)
     for needed in ("file", "label"):
         if needed not in columns:
-            listed = ", ".join(columns) or "none"
-            raise UserError(f"{flag} has no column {needed!r} (it needs file and label; its columns: {listed})")
+            listed = ", ".join(columns)[:200] or "none"
+            raise UserError(f"{flag} has no column {needed!r}: it needs file and label; its columns are {listed}")
+    if not rows:
+        raise UserError(f"{flag} has no rows below its header")
+    return _collect_rows(table.absolute().parent, table.stem, rows, flag)
 
 
-def _collect_rows(table: Path, rows: Iterable[tuple[int, dict[str, str]]], flag: str) -> Collection:
+def _collect_rows(root: Path, name: str, rows: Iterable[fields.Row], flag: str) -> Collection:
     found, seen = Collection(), {}
     for number, row in rows:
-        item = _record(table, row, f"{flag}, line {number}")
+        item = _record(root, row, row.get("source") or name, f"{flag}, line {number}")
         if isinstance(item, Refusal):
             found.refusals.append(item)
             continue
@@ -54,36 +46,40 @@ def _collect_rows(table: Path, rows: Iterable[tuple[int, dict[str, str]]], flag:
         if earlier is item:
             found.records.append(item)
         elif earlier.label == item.label:
-            found.refusals.append(Refusal(item.source, item.file, TWICE))
+            found.refusals.append(Refusal(item.source, item.file, files.TWICE))
         else:
             raise UserError(f"{flag}, line {number}: {item.file} stands above with the other label")
     return found
 
 
-def _record(table: Path, row: dict[str, str], where: str) -> Record | Refusal:
-    source, file = row.get("source") or table.stem, row.get("file", "")
-    label = _label(row.get("label", ""), where)
-    path = fields.inside(table.parent, file)
-    if path is None:
-        return Refusal(source, file, fields.ESCAPES)
-    if not path.is_file():
-        return Refusal(source, file, fields.MISSING)
-    view = row.get("view", "")
-    if fields.is_not_frontal(view):
-        return Refusal(source, file, NOT_FRONTAL)
+def _record(root: Path, row: dict[str, str], source: str, where: str) -> Record | Refusal:
+    label, split, file = _label(row.get("label", ""), where), _split(row.get("split", ""), where), row.get("file", "")
+    name, view = files.inside(root, file), row.get("view", "")
+    reason = files.ESCAPES if name is None else _reason(root / name, row)
+    if reason:
+        return Refusal(source, file or where, reason)
     return Record(
         source=source,
         label=label,
         finding=row.get("finding", ""),
-        file=path.relative_to(table.parent).as_posix(),
-        opener=opener_of(path),
-        stamp=stamp_of(path),
+        file=name.as_posix(),
+        opener=files.opener_of(root / name),
+        stamp=files.stamp_of(root / name),
         patient_id=row.get("patient_id", ""),
         view=fields.frontal_view(view) or view,
         sex=fields.sex_of(row.get("sex", "")),
         age=fields.age_of(row.get("age", "")),
-        split=_split(row.get("split", ""), where),
+        split=split,
     )
+
+
+def _reason(path: Path, row: dict[str, str]) -> str | None:
+    """Why a row is left out; None if it stays."""
+    if not fields.is_x_ray(row.get("modality", "")):
+        return fields.NOT_X_RAY
+    if fields.is_not_frontal(row.get("view", "")):
+        return fields.NOT_FRONTAL
+    return None if path.is_file() else files.MISSING
 
 
 def _label(value: str, where: str) -> int:
