@@ -75,7 +75,8 @@ def _info(report: dict, folder: Path) -> DatasetInfo:
         files = sorted(folder.glob(f"data/{split}-*.parquet"))
         splits.add(SplitInfo(split, _uncompressed(files), report["splits"][split]["images"]))
         on_disk += sum(file.stat().st_size for file in files)
-    return DatasetInfo(features=FEATURES, splits=splits, download_size=on_disk, dataset_size=splits.total_num_bytes)
+    size = sum(split.num_bytes for split in splits.values())
+    return DatasetInfo(features=FEATURES, splits=splits, download_size=on_disk, dataset_size=size)
 
 
 def _uncompressed(files: Iterable[Path]) -> int:
