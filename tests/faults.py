@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 @dataclass
@@ -67,13 +67,31 @@ class Faults:
             await self._app(scope, receive, send)
         elif fault.status is not None:
             await JSONResponse({"error": "injected fault"}, fault.status)(scope, receive, send)
+        elif fault.hang:
+            await _hang(fault, receive)
         else:
-            await _silence(fault, receive)
+            await self._drop(scope, receive, send)
+
+    async def _drop(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Cut the connection after the first piece of the body; what fits into one piece never arrives."""
+        pieces = [await receive()]
+
+        async def first_then_cut() -> Message:
+            if not pieces:
+                _hang_up(receive)
+            return pieces.pop() if pieces else {"type": "http.disconnect"}
+
+        if pieces[0].get("more_body"):
+            await self._app(scope, first_then_cut, send)
+        _hang_up(receive)
 
 
-async def _silence(fault: Fault, receive: Receive) -> None:
-    """Take the first bytes, answer nothing, and end by cutting the connection (uvicorn's own transport)."""
-    await receive()
-    while fault.hang and not fault.cleared:
+async def _hang(fault: Fault, receive: Receive) -> None:
+    while not fault.cleared:
         await asyncio.sleep(0.02)
+    _hang_up(receive)
+
+
+def _hang_up(receive: Receive) -> None:
+    """ASGI knows no way to close a connection: reach for uvicorn's own transport."""
     receive.__self__.transport.abort()

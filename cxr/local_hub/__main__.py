@@ -24,12 +24,12 @@ def _arguments(argv: Sequence[str] | None) -> tuple[Path, str, int]:
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve until SIGINT or SIGTERM."""
     root, host, port = _arguments(argv)
-    if not is_loopback(host):
-        print(f"warning: --host {host} lets other machines in, and nobody is authenticated here", file=sys.stderr)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     with LocalHub(root, port, host=host) as hub:
+        if not is_loopback(host):
+            print(f"warning: --host {host} lets other machines in, without authentication", file=sys.stderr)
         print(f"embedded Hub at {hub.url} (user {USER}, token {TOKEN}, files in {root})", flush=True)
         ended.wait()
 

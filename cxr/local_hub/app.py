@@ -3,6 +3,7 @@
 import secrets
 
 from fastapi import FastAPI
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from cxr.local_hub import errors, file_routes, repo_routes, transfer_routes
@@ -17,6 +18,7 @@ def create_app(store: Store, tokens: Tokens = DEFAULT_TOKENS) -> ASGIApp:
     app.state.store, app.state.tokens, app.state.secret = store, tokens, secrets.token_bytes(32)
     app.add_exception_handler(errors.HubError, errors.refuse)
     app.add_exception_handler(OSError, errors.storage_failed)
+    app.add_exception_handler(ClientDisconnect, errors.sender_gone)
     app.add_exception_handler(404, errors.unanswered)
     for routes in (repo_routes, file_routes, transfer_routes):
         app.include_router(routes.router)

@@ -1,7 +1,7 @@
 """What the embedded Hub answers when it refuses, in the words `huggingface_hub` understands."""
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 
 class HubError(Exception):
@@ -12,8 +12,8 @@ class HubError(Exception):
         self.status, self.message, self.code, self.commit = status, message, code, commit
 
     def response(self) -> JSONResponse:
-        """The answer on the wire; header values are ASCII on one line."""
-        printable = " ".join(self.message.split()).encode("ascii", "replace").decode()
+        """The answer on the wire; a header value is printable ASCII."""
+        printable = "".join(c if " " <= c <= "~" else "?" for c in self.message)
         headers = {"X-Error-Message": printable, "X-Error-Code": self.code, "X-Repo-Commit": self.commit}
         return JSONResponse(
             {"error": self.message}, self.status, headers={k: v for k, v in headers.items() if v is not None}
@@ -43,6 +43,11 @@ async def refuse(request: Request, error: HubError) -> JSONResponse:
 async def storage_failed(request: Request, error: OSError) -> JSONResponse:
     """Exception handler for a full or failing disk: no 5xx that clients retry for minutes."""
     return HubError(507, f"The embedded Hub cannot use its disk: {error.strerror or error}").response()
+
+
+async def sender_gone(request: Request, error: Exception) -> Response:
+    """Exception handler for a client that left in mid-upload: an everyday event, with nobody there to read this."""
+    return Response(status_code=400)
 
 
 async def unanswered(request: Request, error: Exception) -> JSONResponse:

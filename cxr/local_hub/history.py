@@ -12,6 +12,7 @@ from typing import Any
 from cxr.local_hub.errors import HubError, entry_not_found
 
 _REF = re.compile(r"(?!.*(?:\.\.|//|\.lock$))\w[\w./+-]*(?<![./])", re.ASCII)
+_UNSAFE = re.compile(r"[\x00-\x1f\\]|^[A-Za-z]:")
 _HEX = re.compile(r"[0-9a-f]{40}")
 
 
@@ -65,7 +66,7 @@ def pointer(sha256: str, size: int) -> bytes:
 def checked_path(path: Any) -> str:
     """A path inside a repo that cannot leave the folder a client downloads it to; else 400."""
     parts = path.split("/") if isinstance(path, str) else [".."]
-    if any(p in ("", ".", "..") for p in parts) or parts[0] == ".git" or re.search(r"[\x00-\x1f\\:]", path):
+    if any(p in ("", ".", "..") for p in parts) or parts[0] == ".git" or _UNSAFE.search(path):
         raise HubError(400, f"Invalid path in repo: {path!r}")
     return path
 

@@ -30,28 +30,32 @@ def is_loopback(host: str) -> bool:
 
 
 def _listening(host: str, port: int) -> socket.socket:
+    if not 0 <= port < 2**16:
+        raise UserError(f"--port {port} is no port: give one up to 65535, or 0 for a free one")
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(where)
         listener.listen(128)
-    except (OSError, OverflowError) as error:
-        raise UserError(f"--host {host} --port {port}: {error}; take another port, or 0 for a free one") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"cannot listen on {host}:{port} ({reason}): give another --port, 0 for a free one") from error
     return listener
 
 
-def _locked(root: Path) -> FileLock:
+def _opened(root: Path) -> tuple[FileLock, Store]:
     """Make `root` ours: two Hubs writing below one root would lose each other's commits."""
-    lock = FileLock(root / ".lock")
+    lock = FileLock(root / ".lock", thread_local=False)
     try:
         root.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
+        return lock, Store(root)
     except Timeout as error:
         raise UserError(f"--root {root} is served by another embedded Hub: stop it or take another folder") from error
     except OSError as error:
+        lock.release()
         raise UserError(f"--root {root} cannot be written ({error.strerror}): take another folder") from error
-    return lock
 
 
 class LocalHub:
@@ -84,14 +88,14 @@ class LocalHub:
 
     def start(self) -> Self:
         """Serve from now on, in a daemon thread."""
-        self._lock = _locked(self.root)
+        self._listener = _listening(self.host, self.port)
         try:
-            self._listener = _listening(self.host, self.port)
-            app = create_app(Store(self.root), self._tokens)
-        except BaseException:
-            self._lock.release()
+            self._lock, store = _opened(self.root)
+        except UserError:
+            self._listener.close()
             raise
         self.port = self._listener.getsockname()[1]
+        app = create_app(store, self._tokens)
         self._serve(self._middleware(app) if self._middleware else app)
         return self
 
