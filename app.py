@@ -50,11 +50,12 @@ def choose(args: argparse.Namespace) -> Choice:
 
 
 def _readme_model() -> str | None:
+    import yaml
     from huggingface_hub import metadata_load
 
     try:
         models = (metadata_load(README) or {}).get("models") if README.is_file() else None
-    except (ValueError, OSError, AttributeError) as error:
+    except (ValueError, OSError, AttributeError, yaml.YAMLError) as error:
         raise UserError(f"{README.name}: its front matter cannot be read: mend it, or name a --model") from error
     return models[0] if isinstance(models, list) and models else models or None
 

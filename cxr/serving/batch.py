@@ -69,5 +69,7 @@ def answers(predictor: Predictor, files: Iterable[Path]) -> Iterator[Row]:
     for file in files:
         try:
             yield Row(file, predictor.predict(radiograph.read(file)))
+        except radiograph.UnreadableImage as error:
+            yield Row(file, error=f"the file {error.reason}")
         except UserError as error:
             yield Row(file, error=one_line(error))

@@ -28,54 +28,66 @@ _EXAMPLES = (
     (2, NON_COVID, "Synthetic, no opacities"),
     (3, COVID, "Synthetic, opacities drawn in"),
 )
-
-
 _TERMS = f"""<p>PNG, JPEG, WEBP, TIFF, BMP or GIF, 8 or 16 bit, up to {MAX_FILE_SIZE}. Deleted after at most
 {2 * CACHE_MINUTES} minutes, sent to no other service.</p>"""
 
 
-def build(predictor: Predictor) -> gr.Blocks:
-    """The page for one predictor, with its API endpoint `/predict`: a picture file in, `Answer.to_dict()` out."""
-    pictures = [(phantom.draw(seed, label).image, caption) for seed, label, caption in _EXAMPLES]
-    ask = on_gpu(predictor.predict)
+class _Desk:
+    """What the events of page and API call, all through one predictor."""
 
-    def card(xray: radiograph.Radiograph, caption: str) -> str:
-        return pages.answer(ask(xray), xray.pixels, predictor.headline, caption)
+    def __init__(self, predictor: Predictor):
+        self.headline = predictor.headline
+        self.examples = [(phantom.draw(seed, label).image, caption) for seed, label, caption in _EXAMPLES]
+        self._ask = on_gpu(predictor.predict)
 
-    def show_upload(data: bytes | None) -> tuple[str, None]:
+    def show_upload(self, data: bytes | None) -> tuple[str, None]:
+        """The card of an upload; the None empties the upload box for the next picture."""
         try:
-            return card(radiograph.read(_given(data)), "Your picture"), None
+            return self._card(_given(data), "Your picture"), None
         except UserError as error:
             return pages.unreadable(str(error)), None
 
-    def show_example(event: gr.EventData) -> str:
-        pixels, caption = pictures[event.index]
-        return card(radiograph.read(pages.png(pixels)), caption)
+    def show_example(self, event: gr.EventData) -> str:
+        """The card of the example whose button was pressed."""
+        pixels, caption = self.examples[event.index]
+        return self._card(pages.png(pixels), caption)
 
-    def predict(file: bytes | None) -> dict[str, Any]:
+    def predict(self, file: bytes | None) -> dict[str, Any]:
         """Classify one chest X-ray (PNG, JPEG, WEBP, TIFF, BMP or GIF; 8 or 16 bit)."""
         try:
-            return ask(radiograph.read(_given(file))).to_dict()
+            return self._ask(radiograph.read(_given(file))).to_dict()
         except UserError as error:
             raise gr.Error(pages.said(str(error)), print_exception=False) from error
 
+    def _card(self, data: bytes, caption: str) -> str:
+        xray = radiograph.read(data)
+        return pages.answer(self._ask(xray), xray.pixels, self.headline, caption)
+
+
+def build(predictor: Predictor) -> gr.Blocks:
+    """The page for one predictor, with its API endpoint `/predict`: a picture file in, `Answer.to_dict()` out."""
+    desk = _Desk(predictor)
     with _blocks() as blocks:
         gr.HTML(pages.header(predictor), elem_id="header")
         with gr.Row(equal_height=False, elem_id="columns"):
             with gr.Column(scale=2, min_width=280):
-                upload = _file_input(label="Chest X-ray", height=190, elem_id="upload")
+                upload = _file_input(height=190, elem_id="upload")
                 gr.HTML(_TERMS, elem_id="terms")
-                examples = gr.HTML(pages.examples(pictures), js_on_load=_PICK, elem_id="examples")
+                examples = gr.HTML(pages.examples(desk.examples), js_on_load=_PICK, elem_id="examples")
             with gr.Column(scale=3, min_width=280):
                 shown = gr.HTML(pages.waiting(), elem_id="answer")
         page = {"api_visibility": "private", "show_progress_on": shown, "concurrency_id": "model"}
-        upload.upload(show_upload, upload, [shown, upload], **page)
-        examples.click(show_example, None, shown, **page)
+        upload.upload(desk.show_upload, upload, [shown, upload], **page)
+        examples.click(desk.show_example, None, shown, **page)
         blocks.load(None, js=_LIVE)
-        file, result = _file_input(label="Chest X-ray", visible=False), gr.JSON(label="Answer", visible=False)
-        call = gr.Button(visible=False)
-        call.click(predict, file, result, api_name="predict", concurrency_id="model")
+        _api(desk)
     return blocks
+
+
+def _api(desk: _Desk) -> None:
+    """The endpoint, on components of its own: the page's event answers with HTML, this one with JSON."""
+    file, result = _file_input(visible=False), gr.JSON(label="Answer", visible=False)
+    gr.Button(visible=False).click(desk.predict, file, result, api_name="predict", concurrency_id="model")
 
 
 def build_without_model(reason: str, on_space: bool) -> gr.Blocks:
@@ -95,7 +107,7 @@ def _file_input(**options: Any) -> gr.File:
 
     `gr.Image` would turn 16-bit pictures white and meet a text file with a stack trace.
     """
-    component = gr.File(type="binary", **options)
+    component = gr.File(type="binary", label="Chest X-ray", **options)
     move = component.async_move_resource_to_block_cache
 
     async def uploads_only(path: Any) -> str | None:

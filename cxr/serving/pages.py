@@ -36,9 +36,10 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def said(reason: str) -> str:
-    """An error's line as a sentence: "The picture is empty."."""
+    """An error's line as a sentence, "The picture is empty."; a name at its start stays as it is spelt."""
     line = " ".join(reason.split()).rstrip(".")
-    return f"{line[:1].upper()}{line[1:]}."
+    start = line[:1].upper() if line.split(" ")[0].isalpha() else line[:1]
+    return f"{start}{line[1:]}."
 
 
 def header(predictor: Predictor) -> str:
@@ -112,11 +113,11 @@ def ways_forward(reason: str, on_space: bool) -> str:
     """The page without a model: why, and three steps that lead to one."""
     where = "In the Space's settings, set the variable" if on_space else "Start the app with"
     named = "<code>MODEL_ID=USER/NAME</code>" if on_space else "<code>python app.py --model USER/NAME</code>"
-    return f"""<main class="card missing"><h1>No model to ask yet</h1><p role="alert">{escape(said(reason))}</p>
+    return f"""<section class="card missing"><h1>No model to ask yet</h1><p role="alert">{escape(said(reason))}</p>
 <h2>Three ways forward</h2><ol>
 <li><strong>Name a model.</strong> {where} {named}; <code>MODEL_REVISION</code> pins a branch, tag or commit.</li>
 <li><strong>Name it in the README.</strong> Put <code>models: [USER/NAME]</code> into the front matter of the README.md
 beside app.py.</li>
 <li><strong>Train one.</strong> <code>make demo</code> trains and publishes a small model on synthetic pictures;
 <code>python train_hf.py --help</code> shows the way with your own.</li></ol>
-<p>Then restart the app. {escape(DISCLAIMER)}</p></main>"""
+<p>Then restart the app. {escape(DISCLAIMER)}</p></section>"""

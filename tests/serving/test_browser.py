@@ -1,0 +1,70 @@
+"""The page as a visitor sees it, in a headless Chromium."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from tiny import Published
+
+from cxr.labels import DISCLAIMER
+
+pytestmark = pytest.mark.browser
+_QUIET = ("gpu", "quic", "background-networking", "component-update", "sync")
+_ARGUMENTS = ["--headless", "--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in _QUIET)]
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[(1280, 800), (375, 740)], ids=["desktop", "phone"])
+def page(browser: Browser, app_url: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The app at one screen size; the fixture fails the test if anything asks another host."""
+    width, height = request.param
+    page = browser.new_page(viewport={"width": width, "height": height})
+    asked = []
+    page.on("request", lambda sent: asked.append(sent.url))
+    page.goto(app_url)
+    expect(page.get_by_text("The answer appears here")).to_be_visible(timeout=30_000)
+    yield page
+    page.close()
+    hosts = {urlsplit(url).netloc for url in asked if not url.startswith(("data:", "blob:"))}
+    assert hosts == {urlsplit(app_url).netloc}
+
+
+def give(page: Page, path: Path) -> None:
+    page.set_input_files("#upload input[type=file]", path)
+
+
+def test_upload_to_verdict(page: Page, xray: Path, published: Published):
+    give(page, xray)
+    answer = page.get_by_role("status", name="Answer")
+    expect(answer.get_by_role("heading")).to_contain_text("COVID-19 pattern", timeout=30_000)
+    expect(answer).to_contain_text("(threshold 0.41)")
+    expect(answer).to_contain_text(DISCLAIMER)
+    expect(answer).to_contain_text(f"{published.repo_id} @ {published.revision[:7]}")
+    expect(answer).to_contain_text("synthetic pictures")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_answer_needs_no_scrolling_on_a_desktop(page: Page, xray: Path):
+    give(page, xray)
+    verdict = page.get_by_role("status", name="Answer").get_by_role("heading")
+    expect(verdict).to_contain_text("COVID-19 pattern", timeout=30_000)
+    box, height = verdict.bounding_box(), page.viewport_size["height"]
+    assert box["y"] + box["height"] < height
+
+
+def test_text_file_then_synthetic_example_by_keyboard(page: Page, text: Path):
+    give(page, text)
+    answer = page.get_by_role("status", name="Answer")
+    expect(answer).to_contain_text("The picture is no image we can read", timeout=30_000)
+    page.get_by_role("button", name="Synthetic, no opacities").press("Enter")
+    expect(answer).to_contain_text("COVID-19 pattern", timeout=30_000)
+    expect(answer.get_by_role("img", name="Synthetic, no opacities")).to_be_visible()

@@ -1,0 +1,127 @@
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tiny import Published
+
+import predict
+from cxr.labels import DISCLAIMER
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def ward(tmp_path: Path, xray: Path, xray16: Path) -> Path:
+    """Two pictures, one of them deeper in the folder, a damaged one, and files that are nobody's question."""
+    folder = tmp_path / "ward"
+    (folder / "deep").mkdir(parents=True)
+    shutil.copy(xray, folder / "b.PNG")
+    shutil.copy(xray16, folder / "deep" / "c.png")
+    (folder / "a.png").write_bytes(xray.read_bytes()[:2000])
+    (folder / "notes.txt").write_text("not asked about")
+    (folder / "._b.png").write_text("left by a file manager")
+    return folder
+
+
+def test_one_file_one_sentence(published: Published, xray: Path, capsys: pytest.CaptureFixture[str]):
+    assert predict.main(["--model", published.repo_id, "--revision", published.revision, str(xray)]) == 0
+    out, err = capsys.readouterr()
+    (line,) = out.splitlines()
+    assert line.startswith(f"{xray}: ")
+    assert "COVID-19 pattern: probability 0." in line
+    assert "(threshold 0.41)" in line
+    assert f"{published.repo_id}@{published.revision[:7]}" in line
+    assert DISCLAIMER in line
+    assert err == ""
+
+
+def test_a_bad_file_is_a_row_never_the_end(published: Published, ward: Path, tmp_path: Path, run_cli: Run):
+    table = tmp_path / "rows.csv"
+    done = run_cli(["predict.py", "--model", published.repo_id, "--csv", table, ward])
+    assert done.returncode == 1, done.stderr
+    bad, first, second = done.stdout.splitlines()
+    assert bad.startswith(f"{ward / 'a.png'}: no answer: ")
+    assert "damaged" in bad
+    assert first.startswith(f"{ward / 'b.PNG'}: ")
+    assert second.startswith(f"{ward / 'deep' / 'c.png'}: ")
+    assert "3/3" in done.stderr
+    rows = list(csv.DictReader(table.open()))
+    assert [bool(row["error"]) for row in rows] == [True, False, False]
+    assert rows[1]["revision"] == published.revision
+    assert float(rows[1]["probability"]) == pytest.approx(float(rows[2]["probability"]), abs=1e-6)
+
+
+def test_json_is_one_object_a_line(published: Published, ward: Path, capsys: pytest.CaptureFixture[str]):
+    assert predict.main(["--model", str(published.folder), "--json", str(ward / "*.png"), str(ward / "b.PNG")]) == 1
+    bad, good = map(json.loads, capsys.readouterr().out.splitlines())
+    assert bad["file"].endswith("a.png")
+    assert bad["error"]
+    assert good["file"].endswith("b.PNG")
+    assert good["label"] in ("COVID", "NON-COVID")
+    assert good["revision"] == "local"
+
+
+def test_the_same_file_named_twice_is_asked_once(published: Published, xray: Path, capsys: pytest.CaptureFixture[str]):
+    assert predict.main(["--model", str(published.folder), str(xray), str(xray), str(xray.parent / "phantom.*")]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_no_answer_at_all_is_two(published: Published, text: Path, capsys: pytest.CaptureFixture[str]):
+    assert predict.main(["--model", str(published.folder), str(text), str(text.parent / "missing.png")]) == 2
+    unread, missing = capsys.readouterr().out.splitlines()
+    assert unread.startswith(f"{text}: no answer: the file is no image we can read")
+    assert missing.endswith("missing.png: no answer: the file does not exist")
+
+
+def _nothing(tmp_path: Path, model: Path, xray: Path) -> list[str]:
+    return ["--model", str(model), str(tmp_path)]
+
+
+def _no_match(tmp_path: Path, model: Path, xray: Path) -> list[str]:
+    return ["--model", str(model), str(tmp_path / "*.png")]
+
+
+def _no_model(tmp_path: Path, model: Path, xray: Path) -> list[str]:
+    return ["--model", "nobody/nothing", str(xray)]
+
+
+def _no_table(tmp_path: Path, model: Path, xray: Path) -> list[str]:
+    return ["--model", str(model), "--csv", str(tmp_path / "no" / "rows.csv"), str(xray)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(_nothing, "no picture found"), (_no_match, "*.png"), (_no_model, "nobody/nothing"), (_no_table, "--csv")],
+)
+def test_bad_input_is_one_line(
+    tmp_path: Path,
+    published: Published,
+    xray: Path,
+    arguments: Callable[..., list[str]],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+):
+    assert predict.main(arguments(tmp_path, published.folder, xray)) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith("error: ")
+    assert said in line
+
+
+@pytest.mark.parametrize("door", ["app", "predict"])
+def test_help_does_not_wait_for_the_network_libraries(door: str, run_cli: Run):
+    code = f"import sys, {door}; {door}.parser().format_help(); print(*sys.modules)"
+    loaded = run_cli(["-c", code]).stdout.split()
+    assert door in loaded
+    assert {"torch", "gradio", "transformers"}.isdisjoint(loaded)
+
+
+def test_help_names_the_exit_codes():
+    shown = subprocess.run([sys.executable, predict.__file__, "--help"], capture_output=True, text=True, check=True)
+    assert "2 if none did" in shown.stdout

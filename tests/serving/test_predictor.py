@@ -1,0 +1,121 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from tiny import Published, save_tiny
+from transformers import pipeline
+
+from cxr import radiograph
+from cxr.cli import UserError
+from cxr.labels import DISCLAIMER
+from cxr.serving.predictor import Predictor
+
+
+def ask(folder: Path, picture: Path):
+    return Predictor.load(str(folder)).predict(radiograph.read(picture))
+
+
+def covid_by_pipeline(folder: Path, picture: Path) -> float:
+    scores = pipeline("image-classification", model=str(folder))(str(picture))
+    return next(score["score"] for score in scores if score["label"] == "COVID")
+
+
+def test_answer_equals_the_plain_pipeline(published: Published, xray: Path):
+    answer = ask(published.folder, xray)
+    assert answer.probability == pytest.approx(covid_by_pipeline(published.folder, xray), abs=1e-5)
+
+
+def test_answer_carries_all_that_must_be_said(published: Published, xray: Path):
+    answer = Predictor.load(published.repo_id, published.revision[:9]).predict(radiograph.read(xray)).to_dict()
+    assert answer["model_id"] == published.repo_id
+    assert answer["revision"] == published.revision
+    assert answer["threshold"] == 0.41
+    assert answer["disclaimer"] == DISCLAIMER
+    assert "synthetic" in answer["notice"]
+    assert json.loads(json.dumps(answer)) == answer
+
+
+def test_pictures_get_different_answers(published: Published, xray: Path, tmp_path: Path):
+    flipped = tmp_path / "flipped.png"
+    Image.fromarray(np.flipud(np.asarray(Image.open(xray)))).save(flipped)
+    assert abs(ask(published.folder, xray).probability - ask(published.folder, flipped).probability) > 1e-4
+
+
+def test_sixteen_bits_are_not_white(published: Published, xray: Path, xray16: Path, tmp_path: Path):
+    white = tmp_path / "white.png"
+    Image.new("L", Image.open(xray).size, 255).save(white)
+    deep = ask(published.folder, xray16).probability
+    assert deep == pytest.approx(ask(published.folder, xray).probability, abs=1e-6)
+    assert deep != pytest.approx(ask(published.folder, white).probability, abs=1e-4)
+
+
+def test_classes_are_found_by_name_not_by_place(tmp_path: Path, published: Published, xray: Path):
+    reversed_labels = {"id2label": {0: "COVID", 1: "NON-COVID"}, "label2id": {"COVID": 0, "NON-COVID": 1}}
+    model = save_tiny(tmp_path, **reversed_labels)
+    for parameter in model.classifier[1].parameters():
+        parameter.data = parameter.data.flip(0)
+    model.save_pretrained(tmp_path)
+    assert ask(tmp_path, xray).probability == pytest.approx(ask(published.folder, xray).probability, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "labels", [["NORMAL", "COVID"], ["NON-COVID", "COVID", "OTHER"], [f"c{i}" for i in range(1000)]]
+)
+def test_other_classes_are_refused_with_the_reason(tmp_path: Path, labels: list[str]):
+    save_tiny(tmp_path, id2label=dict(enumerate(labels)), label2id={name: i for i, name in enumerate(labels)})
+    with pytest.raises(UserError, match=f"answers with {labels[0]}, {labels[1]}.*NON-COVID and COVID"):
+        Predictor.load(str(tmp_path))
+
+
+def test_without_threshold_the_more_probable_class_wins(tmp_path: Path, xray: Path):
+    save_tiny(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["operating_threshold"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert ask(tmp_path, xray).threshold == 0.5
+
+
+@pytest.mark.parametrize("threshold", ["0.4", 1.7, None])
+def test_a_threshold_that_is_none_is_refused(tmp_path: Path, threshold: object):
+    save_tiny(tmp_path, operating_threshold=threshold)
+    with pytest.raises(UserError, match="operating_threshold"):
+        Predictor.load(str(tmp_path))
+
+
+def test_a_gap_in_the_weights_is_refused_not_filled_at_random(tmp_path: Path):
+    save_tiny(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["classifier.1.weight"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"classifier\.1\.weight"):
+        Predictor.load(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "preprocessor_config.json"])
+def test_a_damaged_file_is_one_line(tmp_path: Path, name: str):
+    save_tiny(tmp_path)
+    (tmp_path / name).write_bytes(b"\x00 not what it should be")
+    with pytest.raises(UserError, match="cannot be loaded"):
+        Predictor.load(str(tmp_path))
+
+
+def test_weights_that_give_no_number_are_named(tmp_path: Path, xray: Path):
+    save_tiny(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights["classifier.1.bias"] = torch.full((2,), float("nan"))
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match="gives no number"):
+        ask(tmp_path, xray)
+
+
+@pytest.mark.parametrize(("metrics", "expected"), [('{"test": {"auroc": 0.912}}', "AUROC 0.91"), ("{}", ""), ("[", "")])
+def test_headline_is_the_measured_one_or_none(tmp_path: Path, metrics: str, expected: str):
+    save_tiny(tmp_path)
+    (tmp_path / "metrics.json").write_text(metrics)
+    headline = Predictor.load(str(tmp_path)).headline
+    assert headline.startswith(expected)
+    assert bool(headline) == bool(expected)
