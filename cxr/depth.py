@@ -104,7 +104,7 @@ def decode(raw: bytes) -> np.ndarray | None:
     """
     import cv2  # here, because few pictures need it
 
-    cv2.setLogLevel(0)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         found = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:

@@ -17,6 +17,8 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +32,7 @@ from cxr.geometry import resized
 MAX_PIXELS = 100_000_000
 """Larger pictures are refused before they are decoded: detectors end near 20 megapixels, bombs begin beyond this."""
 
-Image.init()
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF")
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 NO_IMAGE = "is no image we can read (PNG, JPEG, WEBP, TIFF, BMP or GIF)"
 DAMAGED = "is damaged or cut off"
 TOO_LARGE = f"is larger than {MAX_PIXELS // 1_000_000} megapixels"
@@ -133,61 +134,70 @@ def _decode(raw: bytes) -> tuple[Image.Image, str, str]:
         raise UnreadableImage("is empty")
     if raw[128:132] == b"DICM":
         raise UnreadableImage("is DICOM, which is not supported yet")
+    if raw.startswith(depth.TIFF_SIGNATURES):
+        return _deep_tiff(raw) or _with_pillow(raw)
+    return _deep_png(raw) or _with_pillow(raw)
+
+
+@contextmanager
+def _decoders_failing_cleanly() -> Iterator[None]:
+    """What Pillow may raise and warn of over a damaged file becomes one reason."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            deep = _deep_tiff(raw) if raw.startswith(depth.TIFF_SIGNATURES) else _deep_png(raw)
-            return deep or _with_pillow(raw)
-    except UnreadableImage:
-        raise
-    except Image.DecompressionBombError:
-        raise UnreadableImage(TOO_LARGE) from None
-    except UnidentifiedImageError:
-        raise UnreadableImage(DAMAGED if raw.startswith(_SIGNATURES) else NO_IMAGE) from None
+            yield
+    except Image.DecompressionBombError as error:
+        raise UnreadableImage(TOO_LARGE) from error
     except _DECODER_ERRORS as error:
         raise UnreadableImage(DAMAGED) from error
 
 
 def _with_pillow(raw: bytes) -> tuple[Image.Image, str, str]:
-    with Image.open(io.BytesIO(raw), formats=FORMATS) as image:
-        _check_size(image.size)
-        mode, kind = image.mode, "JPEG" if image.format == "MPO" else image.format
-        if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-            raise UnreadableImage(SEVERAL_PAGES if kind == "TIFF" else "is animated")
+    with _decoders_failing_cleanly(), _open(raw) as image:
+        mode, kind = image.mode, image.format
         upright = ImageOps.exif_transpose(image)
     if mode in _DEEP_MODES:
         upright = Image.fromarray(depth.window(np.asarray(upright)))
-    return upright, mode, kind
+    return upright, mode, "JPEG" if kind == "MPO" else kind
+
+
+def _open(raw: bytes) -> Image.Image:
+    """Open lazily and refuse what is too large or has several frames (an MPO is a JPEG with a second view)."""
+    try:
+        image = Image.open(io.BytesIO(raw), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise UnreadableImage(DAMAGED if raw.startswith(_SIGNATURES) else NO_IMAGE) from None
+    _check_size(image.size)
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+        raise UnreadableImage(SEVERAL_PAGES if image.format == "TIFF" else "is animated")
+    return image
 
 
 def _deep_png(raw: bytes) -> tuple[Image.Image, str, str] | None:
     mode = depth.png_mode(raw)
     if mode is None:
         return None
-    shallow, _, kind = _with_pillow(raw)  # finds what is damaged, animated or too large
+    with _decoders_failing_cleanly(), _open(raw) as image:
+        image.load()  # OpenCV would fill what is cut off with black
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     values = depth.decode(raw)
     if values is None:
         raise UnreadableImage(DAMAGED)
-    upright = _upright(depth.to_eight_bits(values, mode.endswith("A")), raw)
-    assert upright.size == shallow.size
-    return upright, f"{mode};16", kind
-
-
-def _upright(image: Image.Image, raw: bytes) -> Image.Image:
-    with Image.open(io.BytesIO(raw), formats=FORMATS) as original:
-        image.getexif()[ExifTags.Base.Orientation] = original.getexif().get(ExifTags.Base.Orientation, 1)
-    return ImageOps.exif_transpose(image)
+    upright = depth.to_eight_bits(values, mode.endswith("A"))
+    upright.getexif()[ExifTags.Base.Orientation] = orientation
+    return ImageOps.exif_transpose(upright), f"{mode};16", "PNG"
 
 
 def _deep_tiff(raw: bytes) -> tuple[Image.Image, str, str] | None:
-    header = depth.TiffHeader(raw)
+    with _decoders_failing_cleanly():
+        header = depth.TiffHeader(raw)
     if header.mode is None:
         return None
     _check_size(header.size)
     if header.pages > 1:
         raise UnreadableImage(SEVERAL_PAGES)
     values = None if header.planar else depth.decode(raw)
-    if values is None or (values.dtype == np.uint8):
+    if values is None or values.dtype == np.uint8:
         values = _pillow_values(raw)
     if header.white_is_zero:
         values = values.max() - values
@@ -196,11 +206,11 @@ def _deep_tiff(raw: bytes) -> tuple[Image.Image, str, str] | None:
 
 def _pillow_values(raw: bytes) -> np.ndarray:
     """The values of a deep gray TIFF that OpenCV cannot read, 12-bit packed for one."""
-    with Image.open(io.BytesIO(raw), formats=("TIFF",)) as image:
+    with _decoders_failing_cleanly(), _open(raw) as image:
         image.load()
-        if image.mode not in _DEEP_MODES:
-            raise UnreadableImage("is a kind of TIFF we cannot read at its full depth")
-        return np.asarray(image)
+    if image.mode not in _DEEP_MODES:
+        raise UnreadableImage("is a kind of TIFF we cannot read at its full depth")
+    return np.asarray(image)
 
 
 def _check_size(size: tuple[int, int]) -> None:
