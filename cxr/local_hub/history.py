@@ -123,7 +123,7 @@ def dump(commit: Commit) -> str:
     return json.dumps(asdict(commit))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def load(path: Path) -> Commit:
     """From disk; kept in memory, for a commit never changes."""
     fields = json.loads(path.read_text("utf-8"))

@@ -46,8 +46,8 @@ def write_atomically(path: Path, text: str) -> None:
 class Repo:
     """One repo in its folder: `repo.json` (visibility and references) and `commits/<sha>.json`."""
 
-    def __init__(self, folder: Path, kind: str, lock: threading.RLock):
-        self.folder, self.kind, self._lock = folder, kind, lock
+    def __init__(self, folder: Path, kind: str, lock: threading.RLock, blobs: Blobs):
+        self.folder, self.kind, self._lock, self._blobs = folder, kind, lock, blobs
         self.namespace, self.name = folder.parts[-2:]
         self.id = f"{self.namespace}/{self.name}"
         self.prefix = "" if kind == "model" else f"{kind}s/"
@@ -100,13 +100,17 @@ class Repo:
         """Put changes on top of a branch; commits that come at once are made one after the other.
 
         Raises:
-            HubError: 412 if `parent` is given and is no longer the branch's head; what `history.apply` raises.
+            HubError: 412 if `parent` is given and is no longer the branch's head; 409 if a content went with a repo
+                that was deleted meanwhile; what `history.apply` raises.
         """
         with self._lock:
             head = self.head(branch)
             if parent and self.resolve(parent) != head:
                 raise HubError(412, f"A commit has happened since {parent}: refresh and try again")
             files = history.apply(head.files, changes)
+            lost = [change.path for change in changes if change.file and not self._blobs.has(change.file.sha256)]
+            if lost:
+                raise HubError(409, f"The content of {lost[0]} was deleted with another repo: upload it again")
             made = history.sealed(parent=head.id, date=now(), files=files, **words)
             self._keep(made)
             self.update(branches=self.meta["branches"] | {branch.removeprefix("refs/heads/"): made.id})
@@ -156,11 +160,13 @@ class Store:
         folder = self._folder(kind) / namespace / name
         if kind not in KINDS or not is_name(namespace) or not is_name(name) or not (folder / "repo.json").is_file():
             raise repo_not_found(f"{namespace}/{name}")
-        return Repo(folder, kind, self.lock)
+        return Repo(folder, kind, self.lock, self.blobs)
 
     def repos(self, kind: str) -> list[Repo]:
         """All of a kind."""
-        return [Repo(meta.parent, kind, self.lock) for meta in sorted(self._folder(kind).glob("*/*/repo.json"))]
+        return [
+            Repo(meta.parent, kind, self.lock, self.blobs) for meta in sorted(self._folder(kind).glob("*/*/repo.json"))
+        ]
 
     def create(self, kind: str, namespace: str, name: str, private: bool, sdk: str | None) -> Repo:
         """A new repo with one commit that says, as on the Hub, which files go to LFS.
@@ -170,24 +176,21 @@ class Store:
         """
         if kind not in KINDS or not is_name(namespace) or not is_name(name):
             raise HubError(400, f"Invalid {kind} name: {namespace}/{name}")
-        attributes = "".join(f"*{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in LFS_SUFFIXES).encode()
-        first = history.sealed(
-            parent=None,
-            title="initial commit",
-            message="",
-            author=namespace,
-            date=now(),
-            files={".gitattributes": self.keep(attributes)},
-        )
-        meta = {"private": private, "sdk": sdk, "created": first.date, "branches": {"main": first.id}, "tags": {}}
         with self.lock:
             folder = self._folder(kind) / namespace / name
             if (folder / "repo.json").exists():
                 raise HubError(409, f"You already created this {kind} repo: {namespace}/{name}")
+            first = self._first_commit(namespace)
+            meta = {"private": private, "sdk": sdk, "created": first.date, "branches": {"main": first.id}, "tags": {}}
             (folder / "commits").mkdir(parents=True, exist_ok=True)
             write_atomically(folder / "commits" / f"{first.id}.json", history.dump(first))
             write_atomically(folder / "repo.json", json.dumps(meta, indent=1))
-        return Repo(folder, kind, self.lock)
+        return Repo(folder, kind, self.lock, self.blobs)
+
+    def _first_commit(self, author: str) -> Commit:
+        attributes = "".join(f"*{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in LFS_SUFFIXES).encode()
+        files = {".gitattributes": self.keep(attributes)}
+        return history.sealed(parent=None, title="initial commit", message="", author=author, date=now(), files=files)
 
     def delete(self, repo: Repo) -> None:
         """Remove a repo and the contents that no other repo holds."""

@@ -43,7 +43,12 @@ def get(repo, path, **options):
 
 @pytest.mark.parametrize("kind", ["model", "dataset", "space"])
 def test_a_folder_comes_back_as_it_was_pushed(hub, tmp_path, kind):
-    files = {"README.md": b"# hello\n", "sub/weights.bin": BINARY, "sub/no extension": BINARY, "empty.txt": b""}
+    files = {
+        "README.md": b"---\nlicense: mit\n---\n",
+        "sub/weights.bin": BINARY,
+        "sub/no extension": BINARY,
+        "empty.txt": b"",
+    }
     for name, content in files.items():
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "in" / name).write_bytes(content)
