@@ -45,12 +45,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _report(row: "Row", args: argparse.Namespace, columns: Sequence[str]) -> bool:
     """Print one row, add it to the table if there is one, and say whether the file got an answer."""
-    from tqdm import tqdm
-
-    tqdm.write(json.dumps(row.to_dict(), ensure_ascii=False) if args.json else row.sentence, file=sys.stdout)
+    _print(json.dumps(row.to_dict(), ensure_ascii=False) if args.json else row.sentence)
     if args.csv:
         _append(args.csv, row, columns)
     return row.answer is not None
+
+
+def _print(line: str) -> None:
+    """On a terminal the progress bar has to make room for the line."""
+    from tqdm import tqdm
+
+    tqdm.write(line, file=sys.stdout) if sys.stdout.isatty() else print(line)
 
 
 def _progress(rows: Iterable["Row"], total: int) -> Iterable["Row"]:

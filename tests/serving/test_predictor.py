@@ -29,6 +29,14 @@ def test_answer_equals_the_plain_pipeline(published: Published, xray: Path):
     assert answer.probability == pytest.approx(covid_by_pipeline(published.folder, xray), abs=1e-5)
 
 
+def test_real_radiographs_get_the_plain_pipelines_answer(published: Published, shared_data: Path):
+    gray = [path for path in sorted((shared_data / "native").rglob("*.*")) if Image.open(path).mode == "L"][:2]
+    assert gray
+    for path in gray:
+        answer = ask(published.folder, path)
+        assert answer.probability == pytest.approx(covid_by_pipeline(published.folder, path), abs=1e-5)
+
+
 def test_answer_carries_all_that_must_be_said(published: Published, xray: Path):
     answer = Predictor.load(published.repo_id, published.revision[:9]).predict(radiograph.read(xray)).to_dict()
     assert answer["model_id"] == published.repo_id
