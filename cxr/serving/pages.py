@@ -68,7 +68,7 @@ def answer(given: Answer, pixels: np.ndarray, headline: str, caption: str) -> st
 <h2><span class="mark" aria-hidden="true">{mark}</span> {escape(given.verdict)}</h2>
 <p class="sentence">{escape(numbers)}</p>
 {_scale(given)}
-<p>From its threshold on, this model speaks of a COVID-19 pattern.</p>
+<p>At or above its threshold, this model reports a COVID-19 pattern.</p>
 <p class="disclaimer">{escape(given.disclaimer)}</p></div>
 <figure>{picture(pixels, caption)}<figcaption>{escape(caption)}</figcaption></figure>
 <footer>{_notice(given.notice)}{source(given, headline)}</footer></article>"""
@@ -96,7 +96,7 @@ def unreadable(reason: str) -> str:
     """Why there is no answer, in one sentence, and what to give instead."""
     return f"""<div class="card unreadable"><h2><span class="mark" aria-hidden="true">✕</span> No answer</h2>
 <p class="sentence">{escape(said(reason))}</p>
-<p>Give a PNG, JPEG, WEBP, TIFF, BMP or GIF file of a frontal chest X-ray.</p></div>"""
+<p>Give one picture file of a frontal chest X-ray.</p></div>"""
 
 
 def examples(pictures: list[tuple[np.ndarray, str]]) -> str:
