@@ -4,7 +4,6 @@ Synthetic radiographs are drawn, a ResNet-50 is trained on them and published to
 back and answers one question through its own HTTP API. The doors are the ones users have; only `HF_ENDPOINT` differs.
 """
 
-import argparse
 import json
 import os
 import shutil

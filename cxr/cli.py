@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -24,14 +25,18 @@ def one_line(error: BaseException) -> str:
 
 
 def door(main: Callable[[Sequence[str] | None], int | None]) -> Callable[[Sequence[str] | None], int]:
-    """Wrap a `main(argv)`: a `UserError` becomes one line on stderr and exit code 2; anything else still raises."""
+    """Wrap a `main(argv)`: a `UserError` becomes one line on stderr and exit code 2; anything else still raises.
+
+    Of several processes that meet the same error (`accelerate launch`, `torchrun`), the first one speaks.
+    """
 
     @functools.wraps(main)
     def run(argv: Sequence[str] | None = None) -> int:
         try:
             return main(argv) or 0
         except UserError as error:
-            print(f"error: {one_line(error)}", file=sys.stderr)
+            if os.environ.get("RANK", "0") == "0":
+                print(f"error: {one_line(error)}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)

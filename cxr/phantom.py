@@ -107,7 +107,7 @@ def _ellipse(x: float, y: float, rx: float, ry: float, tilt: float = 0.0) -> np.
 
 
 def _lung(body: _Body, side: int) -> np.ndarray:
-    """One lung's field as float32 (H, W): apex, rib cage, costophrenic angle, the dome of the diaphragm, mediastinum."""
+    """One lung as float32 (H, W): apex, rib cage, costophrenic angle, dome of the diaphragm, mediastinum."""
     top, bottom = body.lung_top, body.lung_bottom[0 if side == _RIGHT else 1]
     outer, inner, notch = body.lung_width, 0.10, body.heart[0] * 0.62 if side == _LEFT else 0.14
     y = np.linspace(0, 1, 24)

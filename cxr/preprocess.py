@@ -9,9 +9,7 @@ from PIL import Image
 from transformers import AutoImageProcessor, BaseImageProcessor, ConvNextImageProcessorPil
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-from cxr.geometry import CROP_PCT, short_side
-
-__all__ = ["load_processor", "make_processor", "short_side", "to_pixel_values"]
+from cxr.geometry import CROP_PCT
 
 
 def make_processor(input_size: int) -> ConvNextImageProcessorPil:

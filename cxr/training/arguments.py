@@ -69,7 +69,6 @@ class RunArguments(TrainingArguments):
     metric_for_best_model: str | None = setting("auroc", "Validation metric that picks the best checkpoint.")
     remove_unused_columns: bool = setting(False, "Left off: the collator reads the image column itself.")
     ddp_find_unused_parameters: bool | None = setting(False, "Left off: every trained weight takes part in the loss.")
-    enable_jit_checkpoint: bool = setting(True, "Save a checkpoint and stop when SIGTERM arrives.")
     precision: str = setting("auto", "auto (bf16 where the hardware computes in it), fp32 or bf16.")
     class_weights: str = setting("balanced", "balanced (each class weighs the same in the loss) or none.")
     early_stopping_patience: int = setting(0, "Stop after so many evaluations without a better one; 0: never.")

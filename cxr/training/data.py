@@ -13,8 +13,9 @@ from transformers import BaseImageProcessor
 
 from cxr import hub
 from cxr.cli import UserError, one_line
+from cxr.geometry import short_side
 from cxr.labels import LABELS
-from cxr.preprocess import short_side, to_pixel_values
+from cxr.preprocess import to_pixel_values
 
 SPLITS = ("train", "validation", "test")
 _PREPARE = "prepare it with `python -m dataset_script`"

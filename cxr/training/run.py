@@ -18,14 +18,16 @@ from cxr.training import card, evaluation, figures, publish
 from cxr.training.arguments import Arguments, RunArguments, parse
 from cxr.training.augmentation import Augmentation
 from cxr.training.data import XrayDataset, class_weights, collator, load
+from cxr.training.interruption import StopOnSignal
 from cxr.training.trainer import CovidTrainer
 
 INTERRUPTED = 143
+"""Exit code of a run that was told to stop: 128 + SIGTERM, as a shell would report it."""
 
 
 @door
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns 143 if training was stopped by SIGTERM (its checkpoint is saved)."""
+    """Run from the command line; returns 143 if training was told to stop (its checkpoint is saved)."""
     arguments = parse(sys.argv[1:] if argv is None else argv)
     run = arguments.run
     _quieten(run)
@@ -38,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     trainer = _trainer(arguments, dataset, model)
     start = time.monotonic()
     trainer.train(resume_from_checkpoint=resume)
-    if trainer.was_interrupted():
+    if trainer.state.global_step < trainer.state.max_steps and _was_stopped(trainer):
         return _say_how_to_resume(trainer)
     _finish(arguments, dataset, trainer, backbone_revision, time.monotonic() - start)
     return 0
@@ -106,8 +108,13 @@ def _trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForImageCl
         augmentation=Augmentation(arguments.augmentation, run.seed),
         class_weights=class_weights(dataset.splits["train"]["label"]) if run.class_weights == "balanced" else None,
         freeze_backbone=arguments.model.freeze_backbone,
-        callbacks=[EarlyStoppingCallback(patience)] if patience else None,
+        callbacks=[StopOnSignal(), *([EarlyStoppingCallback(patience)] if patience else [])],
     )
+
+
+def _was_stopped(trainer: CovidTrainer) -> bool:
+    stoppers = [c for c in trainer.callback_handler.callbacks if isinstance(c, StopOnSignal)]
+    return any(stopper.requested for stopper in stoppers)
 
 
 def _say_how_to_resume(trainer: CovidTrainer) -> int:

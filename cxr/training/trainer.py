@@ -7,7 +7,8 @@ import torch
 from accelerate.utils import broadcast
 from torch import nn
 from torch.nn import functional
-from transformers import EarlyStoppingCallback, EvalPrediction, Trainer
+from transformers import EvalPrediction, Trainer
+from transformers.trainer_utils import EvalLoopOutput
 
 from cxr import metrics
 from cxr.labels import COVID
@@ -53,13 +54,17 @@ class CovidTrainer(Trainer):
             if self.augmentation:
                 pixel_values = self.augmentation(pixel_values, inputs["keys"], self.state.global_step)
         outputs = model(pixel_values=pixel_values.contiguous(memory_format=torch.channels_last))
-        losses = functional.cross_entropy(outputs.logits.float(), labels, reduction="none")
-        if self.class_weights is not None:
-            losses = losses * self.class_weights.to(losses.device)[labels]
+        loss = self._weighted_loss(outputs.logits.float(), labels)
         if model.training:
             hits = (outputs.logits.argmax(dim=1) == labels).sum()
             self._seen += torch.tensor([float(hits), len(labels)], dtype=torch.float64)
-        return (losses.mean(), outputs) if return_outputs else losses.mean()
+        return (loss, outputs) if return_outputs else loss
+
+    def _weighted_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        losses = functional.cross_entropy(logits, labels, reduction="none")
+        if self.class_weights is not None:
+            losses = losses * self.class_weights.to(losses.device)[labels]
+        return losses.mean()
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
         """Put the training accuracy (on augmented pictures, over all processes) beside each logged training loss."""
@@ -69,15 +74,17 @@ class CovidTrainer(Trainer):
             logs["accuracy"] = hits / max(count, 1.0)
         super().log(logs, *args, **kwargs)
 
-    def evaluation_loop(self, *args: Any, **kwargs: Any) -> Any:
-        """Evaluate with rank 0's BatchNorm statistics on every rank; each rank has gathered its own."""
+    def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
+        """Evaluate so that the number of processes does not show in the result.
+
+        Every rank has gathered BatchNorm statistics of its own: rank 0's are used. The loss is taken over the gathered
+        predictions, for the Trainer's own averages batches, the last of which may be padded.
+        """
         if self.accelerator.num_processes > 1:
             for buffer in self.model.buffers():
                 buffer.copy_(broadcast(buffer))
-        return super().evaluation_loop(*args, **kwargs)
-
-    def was_interrupted(self) -> bool:
-        """Whether training ended before its last step for another reason than early stopping."""
-        stoppers = [c for c in self.callback_handler.callbacks if isinstance(c, EarlyStoppingCallback)]
-        exhausted = any(c.early_stopping_patience_counter >= c.early_stopping_patience for c in stoppers)
-        return self.state.global_step < self.state.max_steps and not exhausted
+        output = super().evaluation_loop(*args, **kwargs)
+        logits, labels = torch.from_numpy(output.predictions).float(), torch.from_numpy(output.label_ids)
+        loss = self._weighted_loss(logits, labels).item()
+        output.metrics.update({key: loss for key in output.metrics if key.endswith("_loss")})
+        return output
