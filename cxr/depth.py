@@ -14,7 +14,7 @@ WINDOW = 0.5, 99.5
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG_COLOUR_TYPES = {2: "RGB", 4: "LA", 6: "RGBA"}
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR, _EXTRA, _FORMAT = 256, 257, 258, 262, 277, 284, 338, 339
-_MIN_IS_WHITE, _BLACK_IS_ZERO, _RGB, _SEPARATE, _UNASSOCIATED = 0, 1, 2, 2, 2
+_MIN_IS_WHITE, _BLACK_IS_ZERO, _RGB, _SEPARATE, _UNASSOCIATED, _SIGNED, _REAL = 0, 1, 2, 2, 2, 2, 3
 
 
 def window(values: np.ndarray) -> np.ndarray:
@@ -83,8 +83,8 @@ class TiffHeader:
         photometric = self._tags.get(_PHOTOMETRIC)
         if (bits <= 8 and kind == 1) or photometric not in (_MIN_IS_WHITE, _BLACK_IS_ZERO, _RGB):
             return None
-        name = "RGB" if photometric == _RGB else "L"
-        return f"{name}{'A' * self.has_alpha};{bits}{ {2: 'S', 3: 'F'}.get(kind, '') }"
+        name = "RGB" if photometric == _RGB else "F" if kind == _REAL else "I"
+        return f"{name}{'A' * self.has_alpha};{bits}{'S' * (kind == _SIGNED)}"
 
     @property
     def has_alpha(self) -> bool:

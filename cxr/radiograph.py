@@ -83,7 +83,8 @@ def read(source: bytes | Path, *, short: int | None = None) -> Radiograph:
     try:
         raw = source if isinstance(source, bytes) else _file_bytes(source)
         image, mode, kind = _decode(raw)
-        pixels = np.asarray(_flatten(image))
+        with _decoders_failing_cleanly():
+            pixels = np.asarray(_flatten(image))
         height, width = pixels.shape
         if short is not None:
             pixels = shrink(pixels, short)
@@ -199,9 +200,8 @@ def _deep_tiff(raw: bytes) -> tuple[Image.Image, str, str] | None:
     values = None if header.planar else depth.decode(raw)
     if values is None or values.dtype == np.uint8:
         values = _pillow_values(raw)
-    if header.white_is_zero:
-        values = values.max() - values
-    return depth.to_eight_bits(values, header.has_alpha), header.mode, "TIFF"
+    image = depth.to_eight_bits(values, header.has_alpha)
+    return ImageOps.invert(image) if header.white_is_zero else image, header.mode, "TIFF"
 
 
 def _pillow_values(raw: bytes) -> np.ndarray:

@@ -64,6 +64,9 @@ def _summary(report: dict) -> str:
         lines += [f"{count:>8,}  {reason}" for reason, count in report["refused"]["reasons"].items()]
     if report["duplicates"]["groups"]:
         lines.append(f"byte-identical copies kept in one split: {report['duplicates']['files']:,} files")
+    if report["straddling"]["groups"]:
+        groups = report["straddling"]["groups"]
+        lines.append(f"warning: {groups:,} patients straddled predefined splits; their held-out pictures stayed")
     return "\n".join(lines)
 
 

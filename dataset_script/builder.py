@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from cxr import radiograph
+from cxr.cli import UserError
 from cxr.labels import LABELS
 from cxr.radiograph import UnreadableImage
 from dataset_script.record import Record, Refusal
@@ -129,6 +130,9 @@ def read_all(
 
     Returns:
         The rows, the records they came from in the same order, and the refusals.
+
+    Raises:
+        UserError: if not one of them can be read.
     """
     refused_folder = scratch / "refused"
     refused_folder.mkdir(parents=True)
@@ -143,6 +147,9 @@ def read_all(
     reasons = {int(note.stem): json.loads(note.read_text()) for note in refused_folder.iterdir()}
     refusals = [Refusal(records[number].source, records[number].file, reasons[number]) for number in sorted(reasons)]
     kept = [record for number, record in enumerate(records) if number not in reasons]
+    if not kept:
+        first = refusals[0]
+        raise UserError(f"none of the {len(records)} pictures can be read; the first: {first.file} {first.reason}")
     return builder.as_dataset(POOL), kept, refusals
 
 

@@ -5,17 +5,17 @@ import re
 from cxr.labels import COVID, LABELS, NON_COVID
 
 _COVID = """
-    covid covid19 covid_positive covid19_positive positive covid_pneumonia covid19_pneumonia corona coronavirus
-    corona_virus corona_virus_disease coronavirus_disease sars_cov_2 ncov 2019_ncov covid_cases covid_patients
-    with_covid has_covid covid_yes
+    covid covid19 covid_positive positive corona coronavirus sars_cov_2 ncov 2019_ncov covid19_positive covid_pneumonia
+    covid19_pneumonia corona_virus corona_virus_disease coronavirus_disease covid_cases covid_patients with_covid
 """
 _NON_COVID = """
-    noncovid non_covid19 no_covid no_covid19 not_covid not_covid19 without_covid covid_negative covid19_negative
-    negative normal no_finding no_findings nofinding healthy control controls pneumonia non_covid_pneumonia
-    viral viral_pneumonia virus bacterial bacterial_pneumonia bacteria common_pneumonia other other_pneumonia others
-    lung_opacity lung_opacities opacity tuberculosis tb sars mers ards abnormal atelectasis cardiomegaly
-    effusion pleural_effusion fibrosis emphysema edema pneumothorax
+    noncovid normal no_finding negative healthy control pneumonia viral_pneumonia bacterial_pneumonia lung_opacity other
+    non_covid19 no_covid no_covid19 not_covid not_covid19 without_covid covid_negative covid19_negative no_findings
+    controls non_covid_pneumonia common_pneumonia other_pneumonia viral virus bacterial bacteria others lung_opacities
+    opacity abnormal tuberculosis tb sars mers ards atelectasis cardiomegaly effusion pleural_effusion fibrosis
+    emphysema edema pneumothorax
 """
+_SHOWN = 11
 _SPLITS = {
     "train": "train training train_set training_set train_data training_data trn",
     "validation": "val valid validation validate validation_set val_set val_data validation_data dev",
@@ -44,5 +44,5 @@ def split_of(name: str) -> str | None:
 
 def known_labels() -> str:
     """The class names understood, in words for a message."""
-    covid, other = (", ".join(name for name in names.split()[:8]) for names in (_COVID, _NON_COVID))
+    covid, other = (", ".join(names.split()[:_SHOWN]) for names in (_COVID, _NON_COVID))
     return f"{LABELS[COVID]}: {covid}, …; {LABELS[NON_COVID]}: {other}, …"

@@ -37,7 +37,7 @@ def prepare(arguments: Sequence[str], out: Path, image_size: int, seed: int, num
     with _scratch(out) as scratch:
         print(f"reading {len(found.records):,} pictures of {len(arguments)} source(s)", file=sys.stderr)
         pool, records, unreadable = builder.read_all(found.records, image_size, num_proc, scratch)
-        _check_readable(found.records, records, unreadable)
+        _check_classes(records, [*found.refusals, *unreadable])
         rows = pool.remove_columns("image").to_list()
         lists = {"duplicates": [], "conflicts": [], "straddling": []}
         refusals = [*found.refusals, *unreadable, *_divide(rows, records, seed, lists)]
@@ -76,13 +76,6 @@ def _check_classes(records: Sequence[Record], refusals: Sequence[Refusal]) -> No
             )
 
 
-def _check_readable(records: Sequence[Record], read: Sequence[Record], unreadable: Sequence[Refusal]) -> None:
-    if not read:
-        first = unreadable[0]
-        raise UserError(f"none of the {len(records)} pictures can be read; the first: {first.file} {first.reason}")
-    _check_classes(read, unreadable)
-
-
 @contextmanager
 def _scratch(out: Path) -> Iterator[Path]:
     """A folder beside `out`, on the same disk, that is gone afterwards; the user's own cache stays untouched."""
@@ -119,6 +112,7 @@ def _divide(rows: list[dict], records: Sequence[Record], seed: int, lists: dict)
     conflicts = [group for group in copies if len({rows[index]["label"] for index in group}) > 1]
     reasons = {index: CONFLICT for group in conflicts for index in group}
     clear = [index for index in range(len(rows)) if index not in reasons]
+    _check_classes([records[index] for index in clear], _refusals(rows, reasons))
     found = assign([_item(rows[index], records[index]) for index in clear], seed)
     for index, split in zip(clear, found.splits, strict=True):
         rows[index]["split"] = split
@@ -127,7 +121,11 @@ def _divide(rows: list[dict], records: Sequence[Record], seed: int, lists: dict)
     lists["duplicates"] = [[names[index] for index in group] for group in staying if len(group) > 1]
     lists["conflicts"] = [[names[index] for index in group] for group in conflicts]
     lists["straddling"] = [[names[clear[index]] for index in group] for group in found.straddling]
-    return [Refusal(rows[index]["source"], rows[index]["file"], reasons[index]) for index in sorted(reasons)]
+    return _refusals(rows, reasons)
+
+
+def _refusals(rows: Sequence[dict], reasons: dict[int, str]) -> list[Refusal]:
+    return [Refusal(rows[index]["source"], rows[index]["file"], reason) for index, reason in sorted(reasons.items())]
 
 
 def _item(row: dict, record: Record) -> Item:

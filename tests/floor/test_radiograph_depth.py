@@ -101,9 +101,18 @@ def test_undefined_values_are_black_and_harmless():
 
 
 @pytest.mark.parametrize("byteorder", ["<", ">"])
-def test_min_is_white_is_turned_round(byteorder):
-    found = read(tiff((RAMP * 20).astype(np.uint16), photometric="miniswhite", byteorder=byteorder)).pixels
+@pytest.mark.parametrize("dtype", ["u2", "i2", "f4"])
+def test_min_is_white_is_turned_round(byteorder, dtype):
+    values = (RAMP * 20 - 30_000 * (dtype != "u2")).astype(dtype)
+    found = read(tiff(values, photometric="miniswhite", byteorder=byteorder)).pixels
     assert np.abs(found - (255 - stretched(RAMP))).max() <= 1
+
+
+def test_the_mode_says_what_is_stored():
+    gray, colour = RAMP.astype(np.uint16), np.dstack([RAMP.astype(np.uint16)] * 3)
+    assert [read(raw).mode for raw in (png(gray), tiff(gray), tiff(RAMP.astype(np.int16)))] == ["I;16", "I;16", "I;16S"]
+    assert [read(raw).mode for raw in (png(colour), tiff(colour, photometric="rgb"))] == ["RGB;16", "RGB;16"]
+    assert read(tiff(RAMP.astype(np.float32))).mode == "F;32"
 
 
 def test_deep_gray_with_alpha():
