@@ -24,13 +24,13 @@ class CovidMetrics(evaluate.Metric):
 
     def _info(self) -> evaluate.MetricInfo:
         features = datasets.Features({"predictions": datasets.Value("float64"), "references": datasets.Value("int64")})
-        return evaluate.MetricInfo(
-            description=_DESCRIPTION, citation="", inputs_description=_INPUTS, features=features, format="numpy"
-        )
+        return evaluate.MetricInfo(description=_DESCRIPTION, citation="", inputs_description=_INPUTS, features=features)
 
     def _compute(
-        self, predictions: np.ndarray, references: np.ndarray, threshold: float = 0.5
+        self, predictions: list[float], references: list[int], threshold: float = 0.5
     ) -> dict[str, float | None]:
+        # `format="numpy"` would have cut the probabilities to float32, moving some across the threshold.
+        predictions, references = np.asarray(predictions, dtype=np.float64), np.asarray(references)
         called = (predictions >= threshold).astype(int)
         (tn, fp), (fn, tp) = confusion_matrix(references, called, labels=[NON_COVID, COVID])
         return {

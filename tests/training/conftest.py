@@ -1,0 +1,55 @@
+"""A prepared phantom dataset and a tiny backbone on the Hub, made once for all tests of the training room."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi
+from transformers import ResNetConfig
+
+import dataset_script.__main__ as preparation
+from cxr.model import save_stand_in
+
+ROOT = Path(__file__).resolve().parents[2]
+BACKBONE = "demo/tiny-backbone"
+Train = Callable[..., object]
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """64 phantoms at the short side that a 32-pixel network needs."""
+    out = tmp_path_factory.mktemp("prepared") / "phantoms"
+    assert preparation.main(["--source", "phantom=64", "--image_size", "36", "--out", str(out), "--num_proc", "1"]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A tiny stand-in with random weights and ten classes, pulled from the Hub as users pull `microsoft/resnet-50`."""
+    folder = tmp_path_factory.mktemp("backbone")
+    tiny = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic", num_labels=10)
+    save_stand_in(folder, tiny)
+    HfApi().create_repo(BACKBONE, exist_ok=True)
+    HfApi().upload_folder(repo_id=BACKBONE, folder_path=folder)
+    return BACKBONE
+
+
+@pytest.fixture
+def command(dataset: Path, backbone: str, tmp_path: Path) -> list[str]:
+    """A complete tiny training run into `tmp_path/run`; later flags win."""
+    tiny = ["--input_size", "32", "--max_steps", "2", "--per_device_train_batch_size", "8", "--precision", "fp32"]
+    steps = ["--eval_strategy", "steps", "--save_strategy", "steps", "--eval_steps", "1", "--save_steps", "1"]
+    where = ["--dataset", str(dataset), "--backbone", backbone, "--output_dir", str(tmp_path / "run")]
+    return ["train_hf.py", *where, *tiny, *steps, "--use_cpu"]
+
+
+@pytest.fixture(scope="session")
+def finished(dataset: Path, backbone: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `model/` folder of one finished tiny run."""
+    out = tmp_path_factory.mktemp("finished") / "run"
+    flags = ["--input_size", "32", "--num_train_epochs", "2", "--precision", "fp32", "--use_cpu"]
+    where = ["--dataset", str(dataset), "--backbone", backbone, "--output_dir", str(out)]
+    subprocess.run([sys.executable, "train_hf.py", *where, *flags], cwd=ROOT, check=True, capture_output=True)
+    return out / "model"

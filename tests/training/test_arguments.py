@@ -1,0 +1,91 @@
+"""Recipes and flags: one set of settings, flags win, errors are one line."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cxr.cli import UserError
+from cxr.training import arguments
+from cxr.training.arguments import parse
+
+ROOT = Path(__file__).resolve().parents[2]
+OWN = (arguments.DataArguments, arguments.ModelArguments, arguments.AugmentationArguments, arguments.RunArguments)
+
+
+def recipe(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_flags_win_over_the_recipe_and_the_recipe_over_defaults(tmp_path):
+    settings = parse([recipe(tmp_path, "dataset: d\ninput_size: 96\nrotate: 3"), "--input_size", "64"])
+    assert (settings.model.input_size, settings.augmentation.rotate, settings.run.num_train_epochs) == (64, 3.0, 16.0)
+
+
+def test_a_number_that_yaml_takes_for_a_string_is_a_number(tmp_path):
+    assert parse([recipe(tmp_path, "dataset: d\nlearning_rate: 1e-3")]).run.learning_rate == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("argv", "part"),
+    [
+        (["--dataset", "d", "--datset", "e"], "--datset"),
+        (["--dataset", "d", "--input_size", "many"], "--input_size"),
+    ],
+)
+def test_a_wrong_flag_is_one_line_and_code_2(argv, part, capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse(argv)
+    error = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert part in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "part"),
+    [
+        ([], "--dataset is missing"),
+        (["--dataset", "d", "--input_size", "8"], "--input_size 8"),
+        (["--dataset", "d", "--precision", "int4"], "--precision"),
+        (["--dataset", "d", "--class_weights", "some"], "--class_weights"),
+        (["--dataset", "d", "--target_sensitivity", "90"], "--target_sensitivity"),
+        (["--dataset", "d", "--from_scratch", "--freeze_backbone"], "--freeze_backbone"),
+        (["--dataset", "d", "--push_to_hub"], "--hub_model_id"),
+        (["--dataset", "d", "--eval_strategy", "no"], "eval"),
+        (["no_such_recipe.yaml"], "no_such_recipe.yaml"),
+    ],
+)
+def test_settings_that_cannot_work_name_themselves(argv, part):
+    with pytest.raises(UserError, match=part):
+        parse(argv)
+
+
+@pytest.mark.parametrize("text", ["- a\n- b", "a: [", "\x00"])
+def test_a_recipe_that_is_no_mapping_is_refused(tmp_path, text):
+    with pytest.raises(UserError, match=r"recipe\.yaml"):
+        parse([recipe(tmp_path, text)])
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_recipe_parses_as_written(path):
+    settings = parse([str(path), "--dataset", "d"])
+    parts = (settings.data, settings.model, settings.augmentation, settings.run)
+    for name, value in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+        owner = next(part for part in parts if hasattr(part, name))
+        assert getattr(owner, name) == value, name
+
+
+def test_every_field_of_ours_is_documented():
+    for part in OWN:
+        for field in dataclasses.fields(part):
+            assert field.metadata.get("help"), field.name
+
+
+def test_the_recipe_that_is_published_names_no_path(tmp_path):
+    folder = tmp_path / "prepared"
+    folder.mkdir()
+    assert parse(["--dataset", str(folder)]).recipe()["dataset"] == "prepared"
