@@ -11,6 +11,8 @@ from cxr.cli import OneLineErrors, door
 from cxr.labels import LABELS
 from dataset_script.sources import LAYOUTS
 
+LARGEST = 4096
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineErrors(prog="python -m dataset_script", description=__doc__)
@@ -22,7 +24,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"a collection and its layout, one of {', '.join(LAYOUTS)}; phantom=N draws N; may be given again",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the dataset goes")
-    parser.add_argument("--image_size", type=_positive, default=256, help="short side in pixels (%(default)s)")
+    parser.add_argument("--image_size", type=_size, default=256, help="short side in pixels (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="divides patients among the splits (%(default)s)")
     parser.add_argument("--num_proc", type=_positive, default=_cores(), help="processes (%(default)s)")
     return parser
@@ -35,7 +37,15 @@ def _positive(text: str) -> int:
     return number
 
 
+def _size(text: str) -> int:
+    if _positive(text) > LARGEST:
+        raise ValueError
+    return int(text)
+
+
+# argparse names the type in "invalid … value: '0'"
 _positive.__name__ = "whole number above 0"
+_size.__name__ = f"whole number from 1 to {LARGEST}"
 
 
 def _cores() -> int:

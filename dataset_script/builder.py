@@ -4,11 +4,13 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import datasets
 import imagehash
+import multiprocess
 import numpy as np
 from PIL import Image
 
@@ -143,7 +145,8 @@ def read_all(
         content=content_hash(records),
         refused_folder=str(refused_folder),
     )
-    builder.download_and_prepare(num_proc=min(num_proc, len(records)))
+    with _interruptible():
+        builder.download_and_prepare(num_proc=min(num_proc, len(records)))
     reasons = {int(note.stem): json.loads(note.read_text()) for note in refused_folder.iterdir()}
     refusals = [Refusal(records[number].source, records[number].file, reasons[number]) for number in sorted(reasons)]
     kept = [record for number, record in enumerate(records) if number not in reasons]
@@ -151,6 +154,17 @@ def read_all(
         first = refusals[0]
         raise UserError(f"none of the {len(records)} pictures can be read; the first: {first.file} {first.reason}")
     return builder.as_dataset(POOL), kept, refusals
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C stays Ctrl-C: `datasets` hides it behind the time-out of the workers that it ended."""
+    try:
+        yield
+    except multiprocess.TimeoutError as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _png(pixels: np.ndarray) -> bytes:

@@ -25,11 +25,14 @@ def stamp_of(path: Path) -> str:
 
 
 def walk(root: Path) -> Iterator[Path]:
-    """Every file below `root` in a fixed order; links are followed once, hidden and system files left aside."""
+    """Every file below `root` in a fixed order; links are followed once.
+
+    Hidden and system files are left aside, and datasets that we prepared: `--out` may lie inside its own source.
+    """
     seen = set()
     for folder, folders, names in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
-        if real in seen:
+        if real in seen or _is_prepared(Path(folder)):
             folders.clear()
             continue
         seen.add(real)
@@ -40,6 +43,10 @@ def walk(root: Path) -> Iterator[Path]:
 
 def _is_clutter(name: str) -> bool:
     return name.startswith(".") or name.casefold() in ("__macosx", "thumbs.db", "desktop.ini")
+
+
+def _is_prepared(folder: Path) -> bool:
+    return (folder / "report.json").is_file() and any(folder.glob("data/train-*-of-*.parquet"))
 
 
 def inside(root: Path, file: str) -> PurePosixPath | None:

@@ -57,7 +57,7 @@ def png(seed: int, label: int) -> bytes:
     phantom, stream, text = draw(seed, label), io.BytesIO(), PngInfo()
     for key in ("view", "sex", "age"):
         text.add_text(key, str(getattr(phantom, key)))
-    Image.fromarray(phantom.image).save(stream, "PNG", pnginfo=text)
+    Image.fromarray(phantom.image).save(stream, "PNG", pnginfo=text, compress_level=1)
     return stream.getvalue()
 
 

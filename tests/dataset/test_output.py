@@ -127,6 +127,11 @@ def test_a_failed_run_leaves_the_old_dataset(tmp_path, capsys):
     assert files(tmp_path / "out") == before
 
 
+def test_the_output_may_lie_inside_its_source(tmp_path):
+    raw = folders(tmp_path / "raw", covid=40, normal=40)
+    assert prepare(raw / "out", f"folder={raw}") == prepare(raw / "out", f"folder={raw}")
+
+
 def test_sources_merge_and_a_picture_belongs_to_one(tmp_path, capsys):
     raw = folders(tmp_path / "raw", covid=40, normal=40)
     report = prepare(tmp_path / "out", "phantom=24", f"folder={raw}")
@@ -142,7 +147,14 @@ def test_a_malformed_source_is_one_line(tmp_path, capsys, source):
 
 @pytest.mark.parametrize(
     "flags",
-    [["--image_size", "0"], ["--image_size", "-5"], ["--num_proc", "0"], ["--image_size", "x"], ["--seed", "x"]],
+    [
+        ["--image_size", "0"],
+        ["--image_size", "99999"],
+        ["--image_size", "-5"],
+        ["--num_proc", "0"],
+        ["--image_size", "x"],
+        ["--seed", "x"],
+    ],
 )
 def test_a_malformed_flag_is_one_line(tmp_path, capsys, flags):
     with pytest.raises(SystemExit) as caught:
@@ -161,7 +173,7 @@ def test_nothing_is_left_behind_elsewhere_and_no_torch_is_needed(tmp_path, env):
     )
     home = tmp_path / "home"
     home.mkdir()
-    settings = env | {"HOME": str(home), "HF_HOME": str(home / "hf"), "TMPDIR": str(home)}
+    settings = env | {"HOME": str(home), "HF_HOME": str(home / "hf")}
     done = subprocess.run([sys.executable, "-c", code], env=settings, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert [path for path in home.rglob("*") if path.is_file()] == []

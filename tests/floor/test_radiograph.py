@@ -176,6 +176,19 @@ def test_the_resize_is_the_processors_own(size, input_size):
     assert np.array_equal(expected["pixel_values"][0], got["pixel_values"][0])
 
 
+def test_real_files_in_odd_formats(shared_data):
+    processor = make_processor(224)
+    modes = set()
+    for path in sorted((shared_data / "native").rglob("*.*"))[::4]:
+        full, small = read(path), read(path, short=256)
+        modes.add((full.format, full.mode))
+        both = (np.repeat(found.pixels[..., None], 3, axis=2) for found in (full, small))
+        expected, got = (processor(images=[image], input_data_format="channels_last") for image in both)
+        assert np.array_equal(expected["pixel_values"][0], got["pixel_values"][0])
+        assert np.ptp(small.pixels) > 100
+    assert len(modes) > 3
+
+
 def test_reading_warns_of_nothing(recwarn, capfd):
     palette = Image.fromarray(GRAY).convert("P")
     for raw in (encode(palette, transparency=bytes(range(256))), encode(GRAY > 127), encode(COLOUR, "TIFF")):
