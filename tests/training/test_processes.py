@@ -1,0 +1,56 @@
+"""Several processes: the same metrics on the same weights, a loss that does not double, one publication."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi
+
+ROOT = Path(__file__).resolve().parents[2]
+STILL = ["--freeze_backbone", "--learning_rate", "0", "--num_train_epochs", "1", "--max_steps", "-1"]
+EPOCH = ["--eval_strategy", "epoch", "--save_strategy", "epoch"]
+ACCELERATE = "accelerate launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"
+LAUNCHERS = {
+    "torchrun": ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"],
+    "accelerate": ["accelerate.commands.launch", *ACCELERATE.split()[2:], "--main_process_port", "0"],
+}
+
+
+def metrics(folder: Path) -> dict:
+    return json.loads((folder / "model" / "metrics.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_two_processes_report_what_one_reports(run_cli, command, env, tmp_path, launcher):
+    alone, together, repo = tmp_path / "alone", tmp_path / "together", f"demo/two-{launcher}"
+    done = run_cli([*command, *STILL, *EPOCH, "--output_dir", str(alone)])
+    assert done.returncode == 0, done.stderr[-2000:]
+    script = [*command, *STILL, *EPOCH, "--output_dir", str(together), "--push_to_hub", "--hub_model_id", repo]
+    start = [sys.executable, "-m", *LAUNCHERS[launcher], *script]
+    two = env | {"ACCELERATE_USE_CPU": "true"}
+    launched = subprocess.run(start, cwd=ROOT, env=two, capture_output=True, text=True, timeout=300, check=False)
+    assert launched.returncode == 0, launched.stderr[-3000:]
+    one, both = metrics(alone), metrics(together)
+    assert both["training"]["processes"] == 2
+    for split in ("validation", "test"):
+        assert both[split] == pytest.approx(one[split], abs=1e-6)
+    logged = [next(e for e in m["training"]["log"] if "eval_loss" in e)["eval_loss"] for m in (one, both)]
+    assert logged[0] == pytest.approx(logged[1], abs=1e-6)
+    losses = [next(e for e in m["training"]["log"] if "loss" in e)["loss"] for m in (one, both)]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+    assert len([c for c in HfApi().list_repo_commits(repo) if c.title != "initial commit"]) == 1
+
+
+@pytest.mark.slow
+def test_the_loss_does_not_grow_with_accumulation(run_cli, command, tmp_path):
+    losses = []
+    for steps in ("1", "4"):
+        out = tmp_path / f"accumulated-{steps}"
+        still = [*STILL, *EPOCH, "--gradient_accumulation_steps", steps, "--output_dir", str(out)]
+        done = run_cli([*command, *still])
+        assert done.returncode == 0, done.stderr[-2000:]
+        losses.append(next(e for e in metrics(out)["training"]["log"] if "loss" in e)["loss"])
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)

@@ -1,0 +1,166 @@
+"""A whole run through the door: what it leaves behind, and what it says when it cannot go on."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from huggingface_hub import HfApi
+from jinja2 import UndefinedError
+from sklearn.metrics import roc_auc_score
+
+from cxr.labels import COVID, ID2LABEL
+from cxr.training import card, evaluation
+from cxr.training.data import load
+
+
+def facts(folder: Path) -> dict:
+    return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+
+
+def test_the_model_folder_is_what_contract_2_says(finished):
+    files = {str(path.relative_to(finished)) for path in finished.rglob("*") if path.is_file()}
+    assert files == {
+        *("README.md", "config.json", "model.safetensors", "preprocessor_config.json", "metrics.json", "recipe.yaml"),
+        *("dataset_report.json", "figures/training_curves.png", "figures/roc.png", "figures/confusion_matrix.png"),
+    }
+
+
+def test_the_config_carries_labels_threshold_and_provenance(finished, dataset):
+    config = json.loads((finished / "config.json").read_text(encoding="utf-8"))
+    report = json.loads((dataset / "report.json").read_text(encoding="utf-8"))
+    assert config["id2label"] == {str(index): name for index, name in ID2LABEL.items()}
+    assert config["operating_threshold"] == facts(finished)["operating_threshold"]
+    assert config["dataset_fingerprint"] == report["fingerprint"]
+    assert config["random_weights"] is True
+    assert config["synthetic_data"] is True
+
+
+def test_reported_metrics_are_those_of_the_saved_weights_in_a_process_without_our_code(
+    finished, dataset, env, tmp_path
+):
+    script = f"""
+import json, sys
+from datasets import load_dataset
+from transformers import pipeline
+classify = pipeline("image-classification", model={str(finished)!r})
+test = load_dataset({str(dataset)!r}, split="test")
+scores = [{{a["label"]: a["score"] for a in classify(row["image"].convert("RGB"))}}["COVID"] for row in test]
+assert not [name for name in sys.modules if name.split(".")[0] in ("cxr", "dataset_script")]
+json.dump({{"scores": scores, "labels": test["label"][:]}}, open("scores.json", "w"))
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=env, check=True)
+    plain = json.loads((tmp_path / "scores.json").read_text())
+    assert facts(finished)["test"]["auroc"] == pytest.approx(roc_auc_score(plain["labels"], plain["scores"]), abs=1e-6)
+    called = [score >= facts(finished)["operating_threshold"] for score in plain["scores"]]
+    hits = [c for c, label in zip(called, plain["labels"], strict=True) if label == COVID]
+    assert facts(finished)["test"]["sensitivity"] == pytest.approx(sum(hits) / len(hits))
+
+
+def test_the_operating_point_reaches_its_target_on_validation(finished):
+    assert facts(finished)["validation"]["sensitivity"] >= facts(finished)["target_sensitivity"] == 0.9
+
+
+def test_every_number_of_the_card_is_a_measured_one(finished):
+    text = (finished / "README.md").read_text(encoding="utf-8")
+    for split in ("validation", "test"):
+        for value in facts(finished)[split].values():
+            assert (f"{value:.3f}" if isinstance(value, float) else f"| {value} ") in text
+    front = yaml.safe_load(text.split("---")[1])
+    values = {m["type"]: m["value"] for m in front["model-index"][0]["results"][0]["metrics"]}
+    assert values == {key: facts(finished)["test"][key] for key in card.METRIC_NAMES}
+    assert "random weights" in text
+    assert "synthetic" in text
+    assert "base_model" not in front
+
+
+def test_a_card_field_without_a_value_fails_the_run(finished, tmp_path, monkeypatch):
+    template = tmp_path / "model_card.md"
+    template.write_text("{{ a_field_nobody_fills }}", encoding="utf-8")
+    monkeypatch.setattr(card, "TEMPLATE", template)
+    with pytest.raises(UndefinedError):
+        card.write_card(finished)
+
+
+def test_the_card_can_be_written_anew_from_the_files(finished):
+    before = (finished / "README.md").read_text(encoding="utf-8")
+    assert card.main([str(finished)]) == 0
+    assert (finished / "README.md").read_text(encoding="utf-8") == before
+
+
+def test_nothing_published_names_a_file_or_a_patient_or_a_path(finished, dataset):
+    report = json.loads((finished / "dataset_report.json").read_text(encoding="utf-8"))
+    assert "lists" not in report
+    for name in ("README.md", "metrics.json", "recipe.yaml", "config.json", "dataset_report.json"):
+        assert str(dataset.parent) not in (finished / name).read_text(encoding="utf-8")
+
+
+def test_the_label_that_the_source_gives_away_is_said_in_the_card():
+    counts = {
+        "a": {"COVID": {"train": 9, "test": 5}, "NON-COVID": {"train": 1, "test": 0}},
+        "b": {"NON-COVID": {"train": 9, "test": 4}, "COVID": {"train": 0, "test": 1}},
+    }
+    assert card.source_only_accuracy(counts) == pytest.approx(0.9)
+
+
+def test_the_dataset_can_come_from_the_hub_at_a_revision(dataset):
+    api = HfApi()
+    api.create_repo("demo/phantoms", repo_type="dataset", exist_ok=True)
+    sha = api.upload_folder(repo_id="demo/phantoms", repo_type="dataset", folder_path=dataset).oid
+    found, local = load("demo/phantoms", None, 32), load(str(dataset), None, 32)
+    assert found.revision == sha
+    assert found.splits["test"]["sha256"][:] == local.splits["test"]["sha256"][:]
+
+
+def fails(run_cli, args: list[str], **options: object) -> str:
+    done = run_cli(args, **options)
+    assert done.returncode == 2, done.stderr[-2000:]
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert "Traceback" not in done.stderr
+    return errors[0]
+
+
+@pytest.mark.parametrize(
+    ("flags", "parts"),
+    [
+        (["--dataset", "no/such/folder"], ["no/such/folder", "dataset_script"]),
+        (["--dataset", "recipes"], ["report.json", "dataset_script"]),
+        (["--dataset", "demo/no-such-dataset"], ["demo/no-such-dataset"]),
+        (["--input_size", "64"], ["--image_size 73"]),
+        (["--backbone", "demo/no-such-model"], ["demo/no-such-model", "--from_scratch"]),
+        (["--backbone_revision", "v9"], ["v9", "--from_scratch"]),
+        (["--resume_from_checkpoint", "true"], ["no checkpoint"]),
+        (["--resume_from_checkpoint", "elsewhere"], ["elsewhere"]),
+        (["--push_to_hub", "--hub_model_id", "stranger/model"], ["stranger/model"]),
+    ],
+)
+def test_what_cannot_work_is_one_line_before_the_first_step(run_cli, command, flags, parts):
+    error = fails(run_cli, [*command, *flags])
+    for part in parts:
+        assert part in error
+
+
+def test_an_unreachable_hub_is_one_line(run_cli, command, env):
+    error = fails(run_cli, command, env=env | {"HF_ENDPOINT": "http://127.0.0.1:9"}, timeout=120)
+    assert "cannot reach http://127.0.0.1:9" in error
+    assert "--from_scratch" in error
+
+
+def test_publishing_without_a_token_is_one_line_before_the_first_step(run_cli, command, env, tmp_path):
+    without = {name: value for name, value in env.items() if name != "HF_TOKEN"}
+    assert "HF_TOKEN" in fails(run_cli, [*command, "--push_to_hub", "--hub_model_id", "demo/m"], env=without)
+    assert not (tmp_path / "run").exists()
+
+
+def test_predictions_of_the_final_evaluation_do_not_depend_on_the_batch(finished, dataset):
+    from cxr.training.arguments import parse
+
+    summaries = []
+    for size in ("3", "32"):
+        flags = ["--dataset", str(dataset), "--input_size", "32", "--output_dir", str(finished.parent), "--use_cpu"]
+        run = parse([*flags, "--per_device_eval_batch_size", size]).run
+        summaries.append(evaluation.final_evaluation(run, load(str(dataset), None, 32))[0])
+    assert summaries[0]["test"] == pytest.approx(summaries[1]["test"], abs=1e-6)
