@@ -24,11 +24,12 @@ def window(values: np.ndarray) -> np.ndarray:
     stretched linearly between two robust percentiles, because a container says nothing of the depth used in it (12
     bits in 16 are the rule) and a few hot pixels or a burnt-in marker must not darken the lungs.
     """
-    finite = values[np.isfinite(values)]
+    finite = values if values.dtype.kind in "iu" else values[np.isfinite(values)]
     if finite.size == 0:
         return np.zeros(values.shape, np.uint8)
     least, most = finite.min(), finite.max()
-    values = np.nan_to_num(values, nan=least, posinf=most, neginf=least)
+    if finite is not values:
+        values = np.nan_to_num(values, nan=least, posinf=most, neginf=least)
     step = eight_bit_step(values)
     if step:
         return (values // step).astype(np.uint8)
@@ -37,24 +38,28 @@ def window(values: np.ndarray) -> np.ndarray:
         low, high = float(least), float(most)
     if low == high:
         return np.zeros(values.shape, np.uint8)
-    scaled = (values.astype(np.float64) - low) / (high - low)
-    return np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+    scaled = values.astype(np.float32 if values.itemsize <= 2 else np.float64)
+    scaled -= low
+    scaled *= 255 / (high - low)
+    return np.rint(np.clip(scaled, 0, 255, out=scaled), out=scaled).astype(np.uint8)
 
 
 def eight_bit_step(values: np.ndarray) -> int | None:
     """What to divide by where `values` are eight bits in a deeper container; None where they are more."""
     least, most = values.min(), values.max()
+    some = values[::16, ::16]
     for step in (1, 257, 256):
-        if least >= 0 and most <= 255 * step and not np.any(values % step):
+        if least >= 0 and most <= 255 * step and not np.any(some % step) and not np.any(values % step):
             return step
     return None
 
 
 def luma(colour: np.ndarray) -> np.ndarray:
     """ITU-R 601 luma (H, W) of (H, W, 3) in R, G, B order, in Pillow's integer arithmetic: R = G = B stays exact."""
-    if colour.dtype.kind == "f":
+    if colour.dtype != np.uint16:
         return colour @ np.array([0.299, 0.587, 0.114])
-    return (colour.astype(np.int64) @ np.array([19595, 38470, 7471]) + 0x8000) >> 16
+    weighted = [colour[..., channel] * np.uint32(weight) for channel, weight in enumerate((19595, 38470, 7471))]
+    return ((sum(weighted) + np.uint32(0x8000)) >> np.uint32(16)).astype(np.uint16)
 
 
 def png_mode(raw: bytes) -> str | None:
@@ -124,5 +129,5 @@ def to_eight_bits(values: np.ndarray, has_alpha: bool) -> Image.Image:
         return Image.fromarray((values[..., :channels] // step).astype(np.uint8))
     gray, alpha = luma(values[..., :3]), values[..., -1]
     if has_alpha and values.shape[2] == 4 and alpha.any():
-        gray = gray * (alpha / np.iinfo(alpha.dtype).max)
+        gray = gray * (alpha.astype(np.float32) / (1 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype).max))
     return Image.fromarray(window(gray))

@@ -39,7 +39,10 @@ FEATURES = datasets.Features(
         "format": datasets.Value("string"),
     }
 )
-"""Contract 1. `phash` is 256 bits as 64 hex digits; `age` is in years; what is unknown is empty, an age null."""
+"""Contract 1. `phash` is 256 bits as 64 hex digits, of the picture before its resize; `age` is in years.
+
+What is unknown is empty, an age null; only a `patient_id` never is: a file without one is its own patient `file:…`.
+"""
 
 POOL = "pool"
 HASH_SIZE = 16

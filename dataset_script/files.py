@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 ESCAPES = "points outside the collection's folder"
 MISSING = "is not there"
@@ -22,6 +22,11 @@ def stamp_of(path: Path) -> str:
     except OSError:
         return ""
     return f"{found.st_size}-{found.st_mtime_ns}"
+
+
+def name_of(path: PurePath) -> str:
+    """A relative path as text that any file can hold: bytes of a name that are no UTF-8 become question marks."""
+    return path.as_posix().encode("utf-8", "replace").decode()
 
 
 def walk(root: Path) -> Iterator[Path]:

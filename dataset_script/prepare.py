@@ -19,6 +19,7 @@ from dataset_script import builder, card, report, sources
 from dataset_script.record import Record, Refusal
 from dataset_script.splits import SPLITS, Item, assign
 
+OUR_FILES = {"README.md", "data", "report.json"}
 SHARD_BYTES = 500_000_000
 CONFLICT = "has a byte-identical copy with the other label"
 STRADDLES = "shares its patient or its bytes with a picture of a predefined held-out split"
@@ -54,14 +55,17 @@ def _check_out(out: Path) -> None:
     """Refuse a folder that holds anything but a dataset of ours, before hours of work and before deleting anything."""
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {out} is a file: name a new folder")
-    if not out.exists() or not any(out.iterdir()):
-        return
+    held = {path.name for path in out.iterdir()} if out.exists() else set()
+    foreign = sorted(held - OUR_FILES) if _is_ours(out) else sorted(held)
+    if foreign:
+        raise UserError(f"--out {out} holds {foreign[0]}, which is no dataset of ours: name a new or empty folder")
+
+
+def _is_ours(out: Path) -> bool:
     try:
-        ours = json.loads((out / "report.json").read_text(encoding="utf-8")).get("prepared_by") == report.PREPARED_BY
-    except (OSError, ValueError, AttributeError):
-        ours = False
-    if not ours:
-        raise UserError(f"--out {out} holds something that is no dataset of ours: name a new or empty folder")
+        return json.loads((out / "report.json").read_text(encoding="utf-8"))["prepared_by"] == report.PREPARED_BY
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _check_classes(records: Sequence[Record], refusals: Sequence[Refusal]) -> None:

@@ -28,7 +28,10 @@ def collect(path: str) -> Collection:
     root = Path(path).expanduser()
     if not root.is_dir():
         raise UserError(f"--source folder={path}: no such folder")
-    name, paths = root.resolve().name or "folder", [file.relative_to(root) for file in files.walk(root)]
+    name, paths = (
+        files.name_of(Path(root.resolve().name or "folder")),
+        [file.relative_to(root) for file in files.walk(root)],
+    )
     masks = [file for file in paths if any(plain(part).endswith(("mask", "masks")) for part in file.parts[:-1])]
     pictures = [file for file in paths if file not in set(masks)]
     inside = [file for file in pictures if _classes(file)]
@@ -37,8 +40,8 @@ def collect(path: str) -> Collection:
         raise UserError(f"--source folder={path} holds no pictures: expected class folders such as covid/ and normal/")
     _check_strays(root, strays, inside)
     _check_classes(root, inside)
-    left_out = [Refusal(name, file.as_posix(), MASK) for file in masks]
-    left_out += [Refusal(name, file.as_posix(), OUTSIDE) for file in strays]
+    left_out = [Refusal(name, files.name_of(file), MASK) for file in masks]
+    left_out += [Refusal(name, files.name_of(file), OUTSIDE) for file in strays]
     return Collection([_record(name, root, file) for file in inside], left_out)
 
 
@@ -52,8 +55,8 @@ def _record(source: str, root: Path, file: Path) -> Record:
     return Record(
         source=source,
         label=label_of(finding),
-        finding=finding,
-        file=file.as_posix(),
+        finding=files.name_of(Path(finding)),
+        file=files.name_of(file),
         opener=files.opener_of(root / file),
         stamp=files.stamp_of(root / file),
         split=next((split_of(part) for part in file.parts[:-1] if split_of(part)), None),

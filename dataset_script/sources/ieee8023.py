@@ -95,5 +95,5 @@ def _label(finding: str) -> int:
 
 def _without_row(root: Path, named: set[str]) -> list[Refusal]:
     folders = sorted({file.split("/")[0] for file in named if files.inside(root, file)})
-    found = (path.relative_to(root).as_posix() for folder in folders for path in files.walk(root / folder))
+    found = (files.name_of(path.relative_to(root)) for folder in folders for path in files.walk(root / folder))
     return [Refusal(SOURCE, file, NO_ROW) for file in found if file not in named]

@@ -1,5 +1,6 @@
 """Class-named folders, as people have them."""
 
+import os
 import shutil
 
 import pytest
@@ -110,6 +111,14 @@ def test_wrong_path_empty_folder_and_missing_class(tmp_path, capsys):
     shutil.rmtree(raw)
     save(raw / "only.png", 1)
     assert "lies outside any class folder" in refused(capsys, tmp_path / "out", f"folder={raw}")
+
+
+def test_file_names_that_are_no_text(tmp_path):
+    raw = folders(tmp_path / "raw", **{"covid": 40, "Ünauffällig__normal": 40})
+    odd = os.fsencode(raw / "covid") + b"/r\xf6ntgen.bmp"
+    os.rename(raw / "covid" / "000.bmp", odd)
+    prepare(tmp_path / "out", f"folder={raw}")
+    assert "covid/r?ntgen.bmp" in split_of(tmp_path / "out")
 
 
 def test_links_are_followed_and_loops_end(tmp_path):

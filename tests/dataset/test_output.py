@@ -112,6 +112,8 @@ def test_only_a_dataset_of_ours_is_replaced(tmp_path, capsys):
     second = prepare(out, "phantom=26")
     assert json.loads((out / "report.json").read_text()) == second != first
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+    (out / "notes.txt").write_text("mine")
+    assert "holds notes.txt" in refused(capsys, out, "phantom=24")
     theirs = save(tmp_path / "theirs" / "thesis.bmp", 1)
     assert "no dataset of ours" in refused(capsys, tmp_path / "theirs", "phantom=24")
     assert theirs.exists()
