@@ -37,6 +37,7 @@ NO_IMAGE = "is no image we can read (PNG, JPEG, WEBP, TIFF, BMP or GIF)"
 DAMAGED = "is damaged or cut off"
 TOO_LARGE = f"is larger than {MAX_PIXELS // 1_000_000} megapixels"
 SEVERAL_PAGES = "holds several pages"
+TOO_ODD = "is a kind of TIFF we cannot read at its full depth"
 
 _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"GIF8", b"RIFF", *depth.TIFF_SIGNATURES)
 _DEEP_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
@@ -162,12 +163,12 @@ def _with_pillow(raw: bytes) -> tuple[Image.Image, str, str]:
     return upright, mode, "JPEG" if kind == "MPO" else kind
 
 
-def _open(raw: bytes) -> Image.Image:
+def _open(raw: bytes, unknown_kind: str = DAMAGED) -> Image.Image:
     """Open lazily and refuse what is too large or has several frames (an MPO is a JPEG with a second view)."""
     try:
         image = Image.open(io.BytesIO(raw), formats=FORMATS)
     except UnidentifiedImageError:
-        raise UnreadableImage(DAMAGED if raw.startswith(_SIGNATURES) else NO_IMAGE) from None
+        raise UnreadableImage(unknown_kind if raw.startswith(_SIGNATURES) else NO_IMAGE) from None
     _check_size(image.size)
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         raise UnreadableImage(SEVERAL_PAGES if image.format == "TIFF" else "is animated")
@@ -205,11 +206,11 @@ def _deep_tiff(raw: bytes) -> tuple[Image.Image, str, str] | None:
 
 
 def _pillow_values(raw: bytes) -> np.ndarray:
-    """The values of a deep gray TIFF that OpenCV cannot read, 12-bit packed for one."""
-    with _decoders_failing_cleanly(), _open(raw) as image:
+    """The values of a deep gray TIFF that OpenCV cannot read; tells what is cut off from what neither can read."""
+    with _decoders_failing_cleanly(), _open(raw, unknown_kind=TOO_ODD) as image:
         image.load()
     if image.mode not in _DEEP_MODES:
-        raise UnreadableImage("is a kind of TIFF we cannot read at its full depth")
+        raise UnreadableImage(TOO_ODD)
     return np.asarray(image)
 
 

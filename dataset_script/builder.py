@@ -50,12 +50,16 @@ HASH_SIZE = 16
 
 @dataclass
 class CxrConfig(datasets.BuilderConfig):
-    """What is to be read. `content` stands for the records in the cache's key: see `content_hash`."""
+    """What is to be read. `content` stands for the records in the cache's key; `refused_folder` may stay empty."""
 
     records: Sequence[Record] = ()
     image_size: int = 256
     content: str = ""
     refused_folder: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.content = content_hash(self.records)
 
     def create_config_id(self, config_kwargs: dict, custom_features: datasets.Features | None = None) -> str:
         """Name the cache by what the pixels depend on; hashing every record by its pickle would take minutes."""
@@ -85,7 +89,8 @@ class CovidCxr(datasets.GeneratorBasedBuilder):
             try:
                 yield number, row_of(record, self.config.image_size)
             except UnreadableImage as error:
-                Path(self.config.refused_folder, f"{number}.json").write_text(json.dumps(error.reason))
+                if self.config.refused_folder:
+                    Path(self.config.refused_folder, f"{number}.json").write_text(json.dumps(error.reason))
 
 
 def row_of(record: Record, image_size: int) -> dict:
@@ -145,7 +150,6 @@ def read_all(
         cache_dir=str(scratch / "cache"),
         records=tuple(records),
         image_size=image_size,
-        content=content_hash(records),
         refused_folder=str(refused_folder),
     )
     with _interruptible():

@@ -1,6 +1,7 @@
 """Pictures deeper than 8 bits are windowed, never cut to their high byte and never clipped to white."""
 
 import io
+import struct
 
 import cv2
 import numpy as np
@@ -51,6 +52,17 @@ DEEP = {
 def test_deep_pictures_use_the_whole_range(name):
     found = read(DEEP[name]).pixels
     assert np.abs(found - stretched(RAMP)).max() <= 1
+
+
+def test_twelve_bits_packed_into_a_tiff():
+    even, odd = RAMP.ravel()[::2], RAMP.ravel()[1::2]
+    body = np.stack([even >> 4, (even & 15) << 4 | odd >> 8, odd & 255], axis=1).astype(np.uint8).tobytes()
+    tags = {256: SHAPE[1], 257: SHAPE[0], 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: SHAPE[0], 279: len(body)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    head = b"II*\0" + struct.pack("<I", 8 + len(body))
+    found = read(head + body + struct.pack("<H", len(tags)) + entries + bytes(4))
+    assert found.mode == "I;12"
+    assert np.abs(found.pixels - stretched(RAMP)).max() <= 1
 
 
 @pytest.mark.parametrize("top", [1023, 4095, 65535])
@@ -146,6 +158,9 @@ def test_orientation_of_deep_colour(orientation):
 
 
 def test_what_cannot_be_read_at_full_depth_is_refused():
-    planar = tiff(np.stack([RAMP.astype(np.uint16) * 20] * 3), photometric="rgb", planarconfig="separate")
-    with pytest.raises(UnreadableImage, match="full depth"):
-        read(planar)
+    values = RAMP.astype(np.uint16) * 20
+    planar = tiff(np.stack([values] * 3), photometric="rgb", planarconfig="separate")
+    with_alpha = tiff(np.dstack([values] * 2), extrasamples=["unassalpha"], planarconfig="contig")
+    for raw in (planar, with_alpha, tiff((RAMP / 3000).astype(np.float16))):
+        with pytest.raises(UnreadableImage, match="full depth"):
+            read(raw)

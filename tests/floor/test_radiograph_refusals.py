@@ -91,6 +91,12 @@ def test_cut_off_files_are_refused(name, share, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_jpeg_with_a_second_view_is_a_jpeg():
+    found = read(encode(FRAMES[0], "MPO", save_all=True, append_images=FRAMES[1:]))
+    assert found.format == "JPEG"
+    assert np.array_equal(found.pixels, read(encode(NOISE, "JPEG")).pixels)
+
+
 def test_a_still_gif_is_read():
     assert np.array_equal(read(encode(NOISE, "GIF")).pixels, NOISE)
 
