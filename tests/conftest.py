@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
 
 from faults import Faults  # noqa: E402
+from support import ROOT  # noqa: E402
 
 from cxr.local_hub import LocalHub, environment  # noqa: E402
 

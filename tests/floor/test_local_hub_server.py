@@ -11,9 +11,9 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from conftest import ROOT
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError
+from support import ROOT
 
 from cxr.cli import UserError
 from cxr.local_hub import TOKEN, LocalHub, environment

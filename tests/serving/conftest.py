@@ -1,26 +1,19 @@
 """A tiny published model and a running app to ask."""
 
-import os
-import socket
-import subprocess
-import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from huggingface_hub import HfApi
 from PIL import Image
+from support import serving
 from tiny import Published, save_tiny
 
 from cxr import phantom
 from cxr.labels import COVID
 from cxr.local_hub import USER
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -54,37 +47,6 @@ def text(tmp_path: Path) -> Path:
     path = tmp_path / "notes.txt"
     path.write_text("no picture at all")
     return path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextmanager
-def serving(
-    *args: str, app: Path = ROOT / "app.py", env: dict[str, str] | None = None, cwd: Path = ROOT
-) -> Iterator[str]:
-    """Run the app on a free port until the block ends; gives the address that it printed."""
-    command = [sys.executable, str(app), "--port", str(free_port()), *args]
-    full = os.environ | {"PYTHONPATH": str(ROOT)} | (env or {})
-    process = subprocess.Popen(command, cwd=cwd, env=full, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        yield _address(process)
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def _address(process: subprocess.Popen[str]) -> str:
-    printed, deadline = [], time.monotonic() + 120
-    for line in process.stdout:
-        printed.append(line)
-        if "Listening on " in line:
-            return line.split()[-1]
-        assert time.monotonic() < deadline, printed
-    pytest.fail("the app ended: " + "".join(printed))
 
 
 Serve = Callable[..., Iterator[str]]

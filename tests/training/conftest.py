@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi
-from transformers import ResNetConfig
+from support import ROOT, save_tiny_backbone
 
 import dataset_script.__main__ as preparation
-from cxr.model import save_stand_in
 
-ROOT = Path(__file__).resolve().parents[2]
 BACKBONE = "demo/tiny-backbone"
 Train = Callable[..., object]
 
@@ -29,10 +27,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A tiny stand-in with random weights and ten classes, pulled from the Hub as users pull `microsoft/resnet-50`."""
     folder = tmp_path_factory.mktemp("backbone")
-    tiny = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic", num_labels=10)
-    save_stand_in(folder, tiny)
     HfApi().create_repo(BACKBONE, exist_ok=True)
-    HfApi().upload_folder(repo_id=BACKBONE, folder_path=folder)
+    HfApi().upload_folder(repo_id=BACKBONE, folder_path=save_tiny_backbone(folder))
     return BACKBONE
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support import ROOT
 
 from cxr.cli import UserError
 from cxr.training import arguments
 from cxr.training.arguments import parse
 
-ROOT = Path(__file__).resolve().parents[2]
 OWN = (arguments.DataArguments, arguments.ModelArguments, arguments.AugmentationArguments, arguments.RunArguments)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi
+from support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 STILL = ["--freeze_backbone", "--learning_rate", "0", "--num_train_epochs", "1", "--max_steps", "-1"]
 EPOCH = ["--eval_strategy", "epoch", "--save_strategy", "epoch"]
 ACCELERATE = "accelerate launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+from support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 STEPS = ["--max_steps", "9", "--eval_steps", "2", "--save_steps", "2", "--save_total_limit", "9"]
 
 

@@ -1,0 +1,56 @@
+"""What several rooms' tests use: where the project lies, a tiny backbone, and an app that runs until a block ends."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def save_tiny_backbone(folder: Path) -> Path:
+    """A stand-in with random weights and ten classes, of a few thousand weights."""
+    from transformers import ResNetConfig
+
+    from cxr.model import save_stand_in
+
+    tiny = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"}
+    save_stand_in(folder, ResNetConfig(num_labels=10, **tiny))
+    return folder
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def serving(
+    *args: str, app: Path = ROOT / "app.py", env: dict[str, str] | None = None, cwd: Path = ROOT
+) -> Iterator[str]:
+    """Run the app on a free port until the block ends; gives the address that it printed."""
+    command = [sys.executable, str(app), "--port", str(free_port()), *args]
+    full = os.environ | {"PYTHONPATH": str(ROOT)} | (env or {})
+    process = subprocess.Popen(command, cwd=cwd, env=full, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield _address(process)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _address(process: subprocess.Popen[str]) -> str:
+    printed, deadline = [], time.monotonic() + 120
+    for line in process.stdout:
+        printed.append(line)
+        if "Listening on " in line:
+            return line.split()[-1]
+        assert time.monotonic() < deadline, printed
+    return pytest.fail("the app ended: " + "".join(printed))

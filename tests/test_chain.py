@@ -1,0 +1,65 @@
+"""The one end-to-end chain: prepare → train → kill → resume → publish → pull → the app answers."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from gradio_client import Client, handle_file
+from huggingface_hub import HfApi
+from PIL import Image
+from support import ROOT, save_tiny_backbone, serving
+
+from cxr import hub as client
+from cxr.labels import COVID, DISCLAIMER
+from cxr.phantom import draw
+from cxr.training.publish import phantom_logits
+
+BACKBONE, MODEL = "demo/chain-backbone", "demo/chain"
+
+
+def prepare(run_cli, out: Path) -> None:
+    done = run_cli(["-m", "dataset_script", "--source", "phantom=60", "--image_size", "36", "--out", out])
+    assert done.returncode == 0, done.stderr
+
+
+def kill_after_first_checkpoint(command: list[str], run: Path, env: dict[str, str]) -> None:
+    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=env, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(run.glob("checkpoint-*/trainer_state.json")):
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline, "no checkpoint came"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.slow
+def test_from_raw_pictures_to_an_answer(run_cli, env, tmp_path):
+    prepare(run_cli, tmp_path / "dataset")
+    HfApi().create_repo(BACKBONE, exist_ok=True)
+    HfApi().upload_folder(repo_id=BACKBONE, folder_path=save_tiny_backbone(tmp_path / "backbone"))
+    run = tmp_path / "run"
+    command = ["train_hf.py", "--dataset", str(tmp_path / "dataset"), "--backbone", BACKBONE, "--output_dir", str(run)]
+    command += ["--input_size", "32", "--per_device_train_batch_size", "8", "--max_steps", "6", "--use_cpu"]
+    command += ["--eval_strategy", "steps", "--save_strategy", "steps", "--eval_steps", "2", "--save_steps", "2"]
+    kill_after_first_checkpoint(command, run, env)
+    assert not (run / "model").exists()
+    publication = ["--push_to_hub", "--hub_model_id", MODEL, "--hub_tag", "v1"]
+    done = run_cli([*command, "--resume_from_checkpoint", "true", *publication])
+    assert done.returncode == 0, done.stderr[-2000:]
+    pulled = client.pull(MODEL, "v1")
+    assert f"published {MODEL} at revision {pulled.revision}" in done.stdout
+    assert (phantom_logits(pulled.folder) - phantom_logits(run / "model")).abs().max() <= 1e-5
+    picture = tmp_path / "phantom.png"
+    Image.fromarray(draw(5, COVID).image).save(picture)
+    with serving("--model", MODEL, "--revision", "v1") as url:
+        answer = Client(url, verbose=False).predict(handle_file(picture), api_name="/predict")
+    told = run_cli(["predict.py", "--model", run / "model", "--json", picture])
+    assert answer["probability"] == pytest.approx(json.loads(told.stdout)["probability"], abs=1e-6)
+    assert answer["revision"] == pulled.revision
+    assert answer["model_id"] == MODEL
+    assert DISCLAIMER in answer["disclaimer"]
