@@ -109,13 +109,8 @@ def shrink(pixels: np.ndarray, short: int) -> np.ndarray:
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
 
 
-def looks_like_image(path: Path) -> bool:
-    """Whether a file begins like a picture (readable or not, DICOM included); its name is not asked."""
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(132)
-    except OSError:
-        return False
+def begins_like_image(head: bytes) -> bool:
+    """Whether a file whose first 132 bytes these are looks like a picture (readable or not, DICOM included)."""
     return head.startswith(_SIGNATURES) or head[128:] == b"DICM"
 
 

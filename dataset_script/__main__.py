@@ -26,6 +26,28 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the dataset goes")
     parser.add_argument("--image_size", type=_size, default=256, help="short side in pixels (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="divides patients among the splits (%(default)s)")
+    parser.add_argument(
+        "--duplicates",
+        choices=("drop", "keep", "report"),
+        default="drop",
+        help="of copies of one exposure, drop: the best stays (%(default)s); keep: all stay, in one split; report: as "
+        "keep, and copies with both labels stay too, which are refused otherwise",
+    )
+    parser.add_argument(
+        "--external",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a source's or collection's name: it becomes a test set of its own in DIR/external/NAME; may be repeated",
+    )
+    parser.add_argument(
+        "--patient_key",
+        type=Path,
+        metavar="FILE",
+        help="key for the pseudonyms of DICOM patients, made if it is not there; keep it, and never publish it",
+    )
+    parser.add_argument("--push_to_hub", metavar="USER/NAME", help="publish the finished dataset on the Hub")
+    parser.add_argument("--private", action="store_true", help="make the repo on the Hub a private one")
     parser.add_argument("--num_proc", type=_positive, default=_cores(), help="processes (%(default)s)")
     return parser
 
@@ -56,10 +78,11 @@ def _cores() -> int:
 def main(argv: Sequence[str] | None = None) -> None:
     """Prepare a dataset and print what became of every picture."""
     arguments = _parser().parse_args(argv)
-    from dataset_script.prepare import prepare  # here, so that --help and bad flags answer at once
+    from dataset_script.options import Options  # here, so that --help and bad flags answer at once
+    from dataset_script.prepare import prepare
 
     start = time.perf_counter()
-    report = prepare(arguments.source, arguments.out, arguments.image_size, arguments.seed, arguments.num_proc)
+    report = prepare(Options(sources=arguments.__dict__.pop("source"), **vars(arguments)))
     print(_summary(report))
     print(f"{arguments.out}: ready in {time.perf_counter() - start:.1f} s, fingerprint {report['fingerprint'][:12]}")
 
@@ -72,8 +95,9 @@ def _summary(report: dict) -> str:
     if report["refused"]["total"]:
         lines.append(f"left out: {report['refused']['total']:,} (report.json names each)")
         lines += [f"{count:>8,}  {reason}" for reason, count in report["refused"]["reasons"].items()]
-    if report["duplicates"]["groups"]:
-        lines.append(f"byte-identical copies kept in one split: {report['duplicates']['files']:,} files")
+    for kind, what in (("duplicates", "clusters of copies"), ("conflicts", "of them with both labels")):
+        if report[kind]["groups"]:
+            lines.append(f"{report[kind]['groups']:>8,}  {what}: {report[kind]['files']:,} files")
     if report["straddling"]["groups"]:
         groups = report["straddling"]["groups"]
         lines.append(f"warning: {groups:,} patients straddled predefined splits; their held-out pictures stayed")

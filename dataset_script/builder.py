@@ -1,24 +1,20 @@
-"""The `datasets` builder: records in, rows of Contract 1 out, read in parallel and never all in memory."""
+"""One record read into one row of Contract 1, and the `datasets` builder that does so for many, streaming too."""
 
 import hashlib
 import io
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import datasets
 import imagehash
-import multiprocess
 import numpy as np
 from PIL import Image
 
 from cxr import radiograph
-from cxr.cli import UserError
 from cxr.labels import LABELS
 from cxr.radiograph import UnreadableImage
-from dataset_script.record import Record, Refusal
+from dataset_script.record import Record
 
 FEATURES = datasets.Features(
     {
@@ -50,12 +46,11 @@ HASH_SIZE = 16
 
 @dataclass
 class CxrConfig(datasets.BuilderConfig):
-    """What is to be read. `content` stands for the records in the cache's key; `refused_folder` may stay empty."""
+    """What is to be read. `content` stands for the records in the cache's key."""
 
     records: Sequence[Record] = ()
     image_size: int = 256
     content: str = ""
-    refused_folder: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -67,10 +62,9 @@ class CxrConfig(datasets.BuilderConfig):
 
 
 class CovidCxr(datasets.GeneratorBasedBuilder):
-    """Reads every record into one split, `pool`; patients and copies are divided among splits once all are known.
+    """Every readable record in one split, `pool`: collections as they stand, undivided, for a look or a stream.
 
-    A picture that cannot be read makes no row; its reason is noted in the config's `refused_folder` under the
-    record's number, because workers have no other way back.
+    What `python -m dataset_script` writes is divided and cleared of copies; this is not.
     """
 
     BUILDER_CONFIG_CLASS = CxrConfig
@@ -87,33 +81,38 @@ class CovidCxr(datasets.GeneratorBasedBuilder):
     def _generate_examples(self, numbered: list[tuple[int, Record]]) -> Iterator[tuple[int, dict]]:
         for number, record in numbered:
             try:
-                yield number, row_of(record, self.config.image_size)
-            except UnreadableImage as error:
-                if self.config.refused_folder:
-                    Path(self.config.refused_folder, f"{number}.json").write_text(json.dumps(error.reason))
+                found = read_record(record, self.config.image_size)
+            except UnreadableImage:
+                continue
+            yield number, {"image": {"bytes": found.image, "path": None}} | described(record, found.facts)
 
 
-def row_of(record: Record, image_size: int) -> dict:
-    """Open one record and make its row.
+@dataclass(frozen=True)
+class Reading:
+    """What reading a file gave: facts for Contract 1, its fingerprint, and its picture as PNG.
+
+    `pseudonymous` says that the facts hold a name made with the patient key.
+    """
+
+    facts: dict
+    fingerprint: bytes
+    image: bytes
+    pseudonymous: bool = False
+
+
+def read_record(record: Record, image_size: int, patient_key: bytes = b"") -> Reading:
+    """Open one record and read it.
 
     Raises:
-        UnreadableImage: if its file gives no radiograph.
+        UnreadableImage: if its file gives no frontal radiograph.
     """
     try:
         raw = record.opener()
     except OSError as error:
         raise UnreadableImage(f"cannot be opened ({error.strerror})", record.file) from error
     found = radiograph.read(raw)
-    row = {
-        "image": {"bytes": _png(radiograph.shrink(found.pixels, image_size)), "path": None},
-        "label": record.label,
-        "finding": record.finding,
-        "patient_id": record.patient_id or f"file:{record.file}",
-        "source": record.source,
-        "view": record.view,
-        "sex": record.sex,
-        "age": record.age,
-        "file": record.file,
+    pixels = radiograph.shrink(found.pixels, image_size)
+    facts = {
         "sha256": found.sha256,
         "phash": str(imagehash.phash(Image.fromarray(found.pixels), hash_size=HASH_SIZE)),
         "width": found.width,
@@ -121,7 +120,17 @@ def row_of(record: Record, image_size: int) -> dict:
         "mode": found.mode,
         "format": found.format,
     }
-    return row | (record.header(raw) if record.header else {})
+    facts |= record.header(raw) if record.header else {}
+    return Reading(facts, b"", _png(pixels))
+
+
+def described(record: Record, facts: dict) -> dict:
+    """The columns of Contract 1 but `image`: what the collection says, and what its files say where it is silent."""
+    said = {key: getattr(record, key) for key in ("label", "finding", "patient_id", "source", "view", "sex", "age")}
+    said |= {"file": record.file} | {
+        key: value for key, value in facts.items() if key in FEATURES and not said.get(key)
+    }
+    return said | {"patient_id": said["patient_id"] or f"file:{said['file']}"}
 
 
 def content_hash(records: Sequence[Record]) -> str:
@@ -131,47 +140,6 @@ def content_hash(records: Sequence[Record]) -> str:
         facts = [record.source, record.file, record.label, record.stamp, record.finding, record.patient_id]
         digest.update(json.dumps([*facts, record.view, record.sex, record.age]).encode())
     return digest.hexdigest()
-
-
-def read_all(
-    records: Sequence[Record], image_size: int, num_proc: int, scratch: Path
-) -> tuple[datasets.Dataset, list[Record], list[Refusal]]:
-    """Read every record into a memory-mapped dataset below `scratch`, in the order of the records.
-
-    Returns:
-        The rows, the records they came from in the same order, and the refusals.
-
-    Raises:
-        UserError: if not one of them can be read.
-    """
-    refused_folder = scratch / "refused"
-    refused_folder.mkdir(parents=True)
-    builder = CovidCxr(
-        cache_dir=str(scratch / "cache"),
-        records=tuple(records),
-        image_size=image_size,
-        refused_folder=str(refused_folder),
-    )
-    with _interruptible():
-        builder.download_and_prepare(num_proc=min(num_proc, len(records)))
-    reasons = {int(note.stem): json.loads(note.read_text()) for note in refused_folder.iterdir()}
-    refusals = [Refusal(records[number].source, records[number].file, reasons[number]) for number in sorted(reasons)]
-    kept = [record for number, record in enumerate(records) if number not in reasons]
-    if not kept:
-        first = refusals[0]
-        raise UserError(f"none of the {len(records)} pictures can be read; the first: {first.file} {first.reason}")
-    return builder.as_dataset(POOL), kept, refusals
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C stays Ctrl-C: `datasets` hides it behind the time-out of the workers that it ended."""
-    try:
-        yield
-    except multiprocess.TimeoutError as error:
-        if isinstance(error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from None
-        raise
 
 
 def _png(pixels: np.ndarray) -> bytes:

@@ -1,6 +1,6 @@
 """The dataset card: front matter that `load_dataset` and the Hub's viewer read, and what a reader must know."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pyarrow.parquet
@@ -11,7 +11,6 @@ from huggingface_hub import DatasetCardData
 
 from cxr.labels import DISCLAIMER, LABELS
 from dataset_script.builder import FEATURES
-from dataset_script.splits import SPLITS
 
 _PROVENANCE = {
     "ieee8023": "covid-chestxray-dataset, Cohen et al. 2020 (arXiv:2006.11988)",
@@ -42,8 +41,11 @@ A collection's own terms go on to hold for its pictures.
 """
 
 
-def compose(report: dict, folder: Path) -> str:
-    """The text of README.md for the dataset whose Parquet files lie in `folder`."""
+def compose(report: dict, shards: Mapping[str, list[str]], folder: Path, report_name: str) -> str:
+    """The text of README.md for the dataset whose Parquet files, by split, lie in `folder`.
+
+    The front matter names them one by one, and the report that belongs to them.
+    """
     text = _TEXT.format(
         **{key: report[key] for key in ("images", "image_size", "seed", "fingerprint")},
         split_table=_split_table(report),
@@ -51,10 +53,10 @@ def compose(report: dict, folder: Path) -> str:
         refused_table=_table(("Reason", "Files"), report["refused"]["reasons"].items()) or "Nothing.",
         caveats="\n\n".join(_caveats(report["counts"])),
     )
-    return f"---\n{_front_matter(report, folder)}\n---\n\n{text}"
+    return f"---\n{_front_matter(report, shards, folder, report_name)}\n---\n\n{text}"
 
 
-def _front_matter(report: dict, folder: Path) -> str:
+def _front_matter(report: dict, shards: Mapping[str, list[str]], folder: Path, report_name: str) -> str:
     synthetic = _is_synthetic(report["counts"])
     matter = DatasetCardData(
         pretty_name="Chest radiographs, COVID-19 or not",
@@ -62,17 +64,18 @@ def _front_matter(report: dict, folder: Path) -> str:
         task_categories=["image-classification"],
         size_categories=[next((name for bound, name in _SIZES if report["images"] < bound), "1M<n<10M")],
         tags=["medical", "chest-x-ray", "covid-19", *(["synthetic"] if synthetic else [])],
+        report=report_name,
     )
-    data_files = [{"split": split, "path": f"data/{split}-*.parquet"} for split in SPLITS]
+    data_files = [{"split": split, "path": names} for split, names in shards.items()]
     MetadataConfigs({"default": {"data_files": data_files}}).to_dataset_card_data(matter)
-    DatasetInfosDict({"default": _info(report, folder)}).to_dataset_card_data(matter)
+    DatasetInfosDict({"default": _info(report, shards, folder)}).to_dataset_card_data(matter)
     return matter.to_yaml()
 
 
-def _info(report: dict, folder: Path) -> DatasetInfo:
+def _info(report: dict, shards: Mapping[str, list[str]], folder: Path) -> DatasetInfo:
     splits, on_disk = SplitDict(), 0
-    for split in SPLITS:
-        files = sorted(folder.glob(f"data/{split}-*.parquet"))
+    for split, names in shards.items():
+        files = [folder / name for name in names]
         splits.add(SplitInfo(split, _uncompressed(files), report["splits"][split]["images"]))
         on_disk += sum(file.stat().st_size for file in files)
     size = sum(split.num_bytes for split in splits.values())

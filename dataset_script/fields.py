@@ -4,34 +4,39 @@ import csv
 import io
 import json
 import math
-from pathlib import Path
+import re
+import sys
+from collections.abc import Iterator
 
 from cxr.cli import UserError
-from dataset_script.names import plain
+from cxr.labels import COVID, NON_COVID
+from dataset_script.names import label_of, plain
 
 NOT_X_RAY = "is no X-ray (CT or other modality)"
 NOT_FRONTAL = "is no frontal view"
+UNDECIDED = "has no finding yet"
+UNKNOWN = "has a finding we do not know"
 
 _X_RAY = {"", "xray", "cr", "dx", "dr", "cxr", "radiograph"}
 _VIEWS = ("PA", "AP", "AP Supine", "AP Semi Erect", "AP Erect", "AP Upright", "AP Portable", "PA Erect")
 _FRONTAL = {plain(name): name for name in _VIEWS} | {"posteroanterior": "PA", "anteroposterior": "AP"}
 _NOT_FRONTAL = {"l", "ll", "lat", "lateral", "leftlateral", "rightlateral", "axial", "coronal", "sagittal", "oblique"}
 _SEX = {"m": "M", "male": "M", "man": "M", "f": "F", "female": "F", "woman": "F"}
+_UNDECIDED = {"", "unknown", "todo", "pending", "na", "nan", "none", "tba", "tbd", "undetermined", "inconclusive"}
+_FINDINGS = """
+    pneumonia viral bacterial fungal lipoid aspiration ards sars mers merscov mers_cov_2 h1n1 influenza herpes varicella
+    adenovirus rsv staphylococcus streptococcus klebsiella legionella mycoplasma chlamydophila chlamydia e_coli ecoli
+    mrsa nocardia pneumocystis aspergillosis tuberculosis swine_origin_influenza_a_h1n1_viral_pneumonia allergic
+    chronic_eosinophilic_pneumonia eosinophilic organizing_pneumonia hypersensitivity
+"""
+_KNOWN = {plain(name) for name in _FINDINGS.split()}
 
 Row = tuple[int, dict[str, str]]
 """A line number and the stripped values by lower-case column."""
 
 
-def read_text(path: Path, flag: str) -> str:
-    """The text of a table in UTF-8, with or without a byte order mark, UTF-16 with one, or else Latin-1.
-
-    Raises:
-        UserError: if the file cannot be read.
-    """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{flag}: cannot be read ({error.strerror})") from error
+def decode(raw: bytes) -> str:
+    """The text of a table in UTF-8, with or without a byte order mark, UTF-16 with one, or else Latin-1."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", errors="replace")
     try:
@@ -40,30 +45,35 @@ def read_text(path: Path, flag: str) -> str:
         return raw.decode("latin-1")
 
 
-def csv_rows(text: str, flag: str) -> tuple[list[str], list[Row]]:
-    """The columns and the rows that are not empty; the header tells whether comma, semicolon or tab separates.
+def csv_rows(text: str, flag: str) -> tuple[list[str], Iterator[Row]]:
+    """The columns and, read on demand, the rows that are not empty; the header tells what separates the columns.
 
     Raises:
         UserError: if it is no table at all.
     """
     header = text.split("\n", 1)[0]
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
+    numbered = _numbered(lines, flag)
+    columns = [name.casefold() for name in next(numbered, (0, []))[1]]
+    return columns, ((number, dict(zip(columns, row, strict=False))) for number, row in numbered if any(row))
+
+
+def _numbered(lines: Iterator[list[str]], flag: str) -> Iterator[tuple[int, list[str]]]:
     try:
-        numbered = [(lines.line_num, [value.strip() for value in values]) for values in lines]
+        for values in lines:
+            yield lines.line_num, [sys.intern(value.strip()) for value in values]
     except csv.Error as error:
         raise UserError(f"{flag}, line {lines.line_num}: is no CSV ({error})") from error
-    columns = [name.casefold() for name in numbered[0][1]] if numbered else []
-    return columns, [(number, dict(zip(columns, row, strict=False))) for number, row in numbered[1:] if any(row)]
 
 
-def json_rows(text: str, flag: str) -> tuple[list[str], list[Row]]:
+def json_rows(text: str, flag: str) -> tuple[list[str], Iterator[Row]]:
     """As `csv_rows`, of JSON Lines.
 
     Raises:
         UserError: if a line is no JSON object.
     """
     rows = [(number, _json_row(line, number, flag)) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    return list(dict.fromkeys(name for _, row in rows for name in row)), rows
+    return list(dict.fromkeys(name for _, row in rows for name in row)), iter(rows)
 
 
 def _json_row(line: str, number: int, flag: str) -> dict[str, str]:
@@ -103,3 +113,20 @@ def age_of(value: str) -> float | None:
     except ValueError:
         return None
     return age if math.isfinite(age) and 0 <= age <= 120 else None
+
+
+def finding_label(finding: str) -> int | str:
+    """The label that a finding stands for, or the reason for leaving its picture out.
+
+    COVID for `COVID-19`, `COVID-19, ARDS` and `Pneumonia/Viral/COVID-19`; a list or path is known by any of its parts.
+    """
+    name = plain(finding)
+    if name in _UNDECIDED:
+        return UNDECIDED
+    if label_of(finding) == COVID:
+        return COVID
+    if "covid" in name:
+        return NON_COVID if name.startswith(("no", "neg")) or name.endswith("negative") else COVID
+    parts = [plain(part) for part in re.split(r"[/,;|]", finding)]
+    known = any(part in _KNOWN or label_of(part) == NON_COVID for part in parts)
+    return NON_COVID if known else UNKNOWN

@@ -1,8 +1,7 @@
-"""Files on disk: walking collections, opening them later in another process, and staying inside their folder."""
+"""Files on disk: walking collections, telling when a file has changed, and staying inside the folder."""
 
 import os
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path, PurePath, PurePosixPath
 
 ESCAPES = "points outside the collection's folder"
@@ -10,23 +9,23 @@ MISSING = "is not there"
 TWICE = "is listed more than once"
 
 
-def opener_of(path: Path) -> Callable[[], bytes]:
-    """A picklable function that reads a file."""
-    return partial(Path.read_bytes, path)
-
-
 def stamp_of(path: Path) -> str:
-    """Size and modification time; empty where the file cannot be asked, which is found out when it is opened."""
+    """Size and times of modification and change (which nobody sets); empty where the file cannot be asked."""
     try:
         found = path.stat()
     except OSError:
         return ""
-    return f"{found.st_size}-{found.st_mtime_ns}"
+    return f"{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}"
 
 
 def name_of(path: PurePath) -> str:
     """A relative path as text that any file can hold: bytes of a name that are no UTF-8 become question marks."""
-    return path.as_posix().encode("utf-8", "replace").decode()
+    return clean(path.as_posix())
+
+
+def clean(name: str) -> str:
+    """As `name_of`, of a name with forward slashes."""
+    return name.encode("utf-8", "replace").decode()
 
 
 def walk(root: Path) -> Iterator[Path]:
@@ -41,12 +40,13 @@ def walk(root: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if not _is_clutter(name))
-        paths = (Path(folder, name) for name in sorted(names) if not _is_clutter(name))
+        folders[:] = sorted(name for name in folders if not is_clutter(name))
+        paths = (Path(folder, name) for name in sorted(names) if not is_clutter(name))
         yield from (path for path in paths if path.is_file() or not path.exists())
 
 
-def _is_clutter(name: str) -> bool:
+def is_clutter(name: str) -> bool:
+    """Whether a name is hidden or the system's own."""
     return name.startswith(".") or name.casefold() in ("__macosx", "thumbs.db", "desktop.ini")
 
 
@@ -54,11 +54,11 @@ def _is_prepared(folder: Path) -> bool:
     return (folder / "report.json").is_file() and any(folder.glob("data/train-*-of-*.parquet"))
 
 
-def inside(root: Path, file: str) -> PurePosixPath | None:
+def inside(root: Path | None, file: str) -> str | None:
     """What a table calls a file, relative to `root` and without `.` parts; None if the name leaves `root`."""
     name = PurePosixPath(file.replace("\\", "/"))
-    if name.is_absolute() and name.is_relative_to(root.absolute().as_posix()):
+    if root and name.is_absolute() and name.is_relative_to(root.absolute().as_posix()):
         name = name.relative_to(root.absolute().as_posix())
     if name.is_absolute() or ".." in name.parts or any(":" in part for part in name.parts[:1]):
         return None
-    return name
+    return name.as_posix()

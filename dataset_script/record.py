@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """One picture of one collection.
 
     `file` is relative to the collection's root. `patient_id` is empty where none is known: then the file is its own
     patient. `split` is the collection's own split or None. `opener` returns the raw bytes and must pickle; `stamp`
     changes when those bytes do, without reading them. `header`, where there is one, finds fields in the raw bytes.
+    `mask`, where the collection has one, returns the bytes of the picture's lung mask.
     """
 
     source: str
@@ -26,9 +27,10 @@ class Record:
     age: float | None = None
     split: str | None = None
     header: Callable[[bytes], dict] | None = None
+    mask: Callable[[], bytes] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A file or row that is left out, and why; reasons are few and fixed, so that they can be counted."""
 
@@ -39,11 +41,15 @@ class Refusal:
 
 @dataclass
 class Collection:
-    """What a source found: records, what it left out, and how many pictures stand under which licence."""
+    """What a source found: records, what it left out, and how many pictures stand under which licence.
+
+    `layouts` gives, by the layout that found them, the names of the collections.
+    """
 
     records: list[Record] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     licences: Counter[tuple[str, str]] = field(default_factory=Counter)
+    layouts: dict[str, set[str]] = field(default_factory=dict)
 
     def extend(self, other: "Collection") -> None:
         """Add all that another source found."""

@@ -12,11 +12,15 @@ Everything that names a file or a patient stands under the one key `lists`, so t
     files       source → {"formats": …, "modes": …} of the raw files
     licences    source → licence → images, where the collection states them
     refused     {"total", "reasons": {reason: files}, "sources": {source: {reason: files}}}
-    duplicates  {"groups", "files"} of byte-identical files that stayed, all of a group in one split
-    conflicts   {"groups", "files"} of byte-identical files with both labels, all of them refused
+    copies      what was done with copies: drop, keep or report
+    duplicates  {"groups", "files"} of copies of one exposure, byte-identical ones among them
+    conflicts   {"groups", "files"} of those with both labels, which are refused unless `copies` is report
     straddling  {"groups", "files"} of patients or copies that their collections had put on both sides of a held-out
-                split; those that had to leave are also counted in `refused`
-    lists       {"refused": [{"source", "file", "reason"}], "duplicates", "conflicts", "straddling": [["source/file"]]}
+                split, or of an external set; those that had to leave are also counted in `refused`
+    moves       pictures that stood in another split of the dataset that this one replaced
+    external    the names of the external sets made in the same run
+    lists       {"refused": [{"source", "file", "reason"}], "duplicates", "conflicts", "straddling": [["source/file"]],
+                "moves": [{"file", "from", "to"}]}
 """
 
 import hashlib
@@ -24,28 +28,30 @@ import json
 import platform
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 
 import numpy as np
 
 from cxr.labels import LABELS
 from dataset_script.record import Refusal
+from dataset_script.rows import Row
 from dataset_script.splits import SPLITS
 
 PREPARED_BY = "dataset_script"
 _TOOLS = ("datasets", "pyarrow", "pillow", "numpy", "opencv-python-headless", "ImageHash")
 
 
-def fingerprint(rows: Sequence[dict], image_size: int) -> str:
+def fingerprint(rows: Sequence[Row], image_size: int) -> str:
     """A hash of what the Parquet files hold: labels, splits, patients, raw files and picture size, in no order."""
     digest = hashlib.sha256(str(image_size).encode())
     keys = ("split", "label", "sha256", "source", "patient_id", "file")
-    for line in sorted(json.dumps([row[key] for key in keys]) for row in rows):
+    for line in sorted(json.dumps([getattr(row, key) for key in keys]) for row in rows):
         digest.update(line.encode())
     return digest.hexdigest()
 
 
-def compose(rows: Sequence[dict], refusals: Sequence[Refusal], lists: dict, settings: dict, licences: Counter) -> dict:
+def compose(rows: Sequence[Row], refusals: Sequence[Refusal], lists: dict, settings: dict, licences: Counter) -> dict:
     """The report on `rows` (Contract 1 without the picture, plus `split`)."""
     return {
         "prepared_by": PREPARED_BY,
@@ -58,8 +64,8 @@ def compose(rows: Sequence[dict], refusals: Sequence[Refusal], lists: dict, sett
         "splits": {split: _split(rows, split) for split in SPLITS},
         "counts": _counts(rows),
         "ages": {name: _ages(rows, label) for label, name in enumerate(LABELS)},
-        **{f"{key}s": _nested((LABELS[row["label"]], row[key]) for row in rows) for key in ("view", "finding")},
-        "sexes": _nested((LABELS[row["label"]], row["sex"]) for row in rows),
+        **{f"{key}s": _nested((LABELS[row.label], getattr(row, key)) for row in rows) for key in ("view", "finding")},
+        "sexes": _nested((LABELS[row.label], row.sex) for row in rows),
         "files": _files(rows),
         "licences": _nested(key for key, count in licences.items() for _ in range(count)),
         "refused": {
@@ -68,7 +74,8 @@ def compose(rows: Sequence[dict], refusals: Sequence[Refusal], lists: dict, sett
             "sources": _nested((refusal.source, refusal.reason) for refusal in refusals),
         },
         **{key: _groups(lists[key]) for key in ("duplicates", "conflicts", "straddling")},
-        "lists": {"refused": [vars(refusal) for refusal in refusals], **lists},
+        "moves": len(lists["moves"]),
+        "lists": {"refused": [asdict(refusal) for refusal in refusals], **lists},
     }
 
 
@@ -83,26 +90,26 @@ def _nested(paths: Iterable[tuple[str, ...]]) -> dict:
     return found
 
 
-def _counts(rows: Sequence[dict]) -> dict:
-    found = Counter((row["source"], LABELS[row["label"]], row["split"]) for row in rows)
-    sources = sorted({row["source"] for row in rows})
+def _counts(rows: Sequence[Row]) -> dict:
+    found = Counter((row.source, LABELS[row.label], row.split) for row in rows)
+    sources = sorted({row.source for row in rows})
     return {
         source: {name: {split: found[source, name, split] for split in SPLITS} for name in LABELS} for source in sources
     }
 
 
-def _patients(rows: Iterable[dict]) -> int:
-    return len({(row["source"], row["patient_id"]) for row in rows})
+def _patients(rows: Iterable[Row]) -> int:
+    return len({(row.source, row.patient_id) for row in rows})
 
 
-def _split(rows: Sequence[dict], split: str) -> dict:
-    mine = [row for row in rows if row["split"] == split]
-    labels = Counter(LABELS[row["label"]] for row in mine)
+def _split(rows: Sequence[Row], split: str) -> dict:
+    mine = [row for row in rows if row.split == split]
+    labels = Counter(LABELS[row.label] for row in mine)
     return {"images": len(mine), "patients": _patients(mine), "labels": {name: labels[name] for name in LABELS}}
 
 
-def _ages(rows: Sequence[dict], label: int) -> dict:
-    mine = [row["age"] for row in rows if row["label"] == label]
+def _ages(rows: Sequence[Row], label: int) -> dict:
+    mine = [row.age for row in rows if row.label == label]
     known = [age for age in mine if age is not None]
     found = {"known": len(known), "unknown": len(mine) - len(known)}
     if known:
@@ -111,12 +118,12 @@ def _ages(rows: Sequence[dict], label: int) -> dict:
     return found
 
 
-def _files(rows: Sequence[dict]) -> dict:
+def _files(rows: Sequence[Row]) -> dict:
     by_source = defaultdict(list)
     for row in rows:
-        by_source[row["source"]].append(row)
+        by_source[row.source].append(row)
     return {
-        source: {f"{key}s": _nested((row[key],) for row in mine) for key in ("format", "mode")}
+        source: {f"{key}s": _nested((getattr(row, key),) for row in mine) for key in ("format", "mode")}
         for source, mine in sorted(by_source.items())
     }
 

@@ -1,13 +1,14 @@
 """Patient-level splits that new images do not disturb.
 
-Pictures that share a patient or their very bytes form a group, and a group never straddles splits. The group's split
-is drawn by hash, 70/15/15, from its patient with the smallest hash (`source:patient_id`; a file without a patient is
-its own, named by its bytes, so that moving files about moves no split) and the seed. Classes are divided alike in
-expectation; there is no rebalancing, because it would move old pictures whenever a new one came.
+Pictures that share a patient, their very bytes or a cluster of copies form a group, and a group never straddles
+splits. The group's split is drawn by hash, 70/15/15, from its patient with the smallest hash (`source:patient_id`; a
+file without a patient is its own, named by its bytes, so that moving files about moves no split) and the seed. Classes
+are divided alike in expectation; there is no rebalancing, because it would move old pictures whenever a new one came.
 
 A collection's own splits are kept. Where it has no validation (or test) split, that is carved out of its training
 pictures; pictures that it leaves undecided count as training pictures. In a group that its collections put on both
-sides, the copies in test stay, then those in validation, and the others leave.
+sides, the copies in test stay, then those in validation, and the others leave. Before all of them an external set
+stays: whoever shares a group with one of its pictures is no picture to train on.
 """
 
 import hashlib
@@ -17,27 +18,16 @@ from dataclasses import dataclass, field
 
 from cxr.cli import UserError
 from cxr.labels import LABELS
+from dataset_script.rows import Row
 
 SPLITS = ("train", "validation", "test")
 WEIGHTS = {"train": 70, "validation": 15, "test": 15}
-_HELD_OUT = ("test", "validation")
+_HELD_OUT = ("external", "test", "validation")
 _SEEDS_TRIED, _FEW_GROUPS = 100, 2000
 
 
-@dataclass(frozen=True)
-class Item:
-    """What a picture's split depends on. `split` is its collection's own, or None."""
-
-    source: str
-    patient_id: str
-    sha256: str
-    label: int
-    split: str | None = None
-
-    @property
-    def patient(self) -> str:
-        """The patient's key across collections."""
-        return f"{self.source}:{self.patient_id}" if self.patient_id else f"sha256:{self.sha256}"
+EXTERNAL = "external"
+"""What a row's `predefined` split says of a collection that becomes a dataset of its own."""
 
 
 @dataclass
@@ -48,7 +38,7 @@ class Assignment:
     straddling: list[list[int]] = field(default_factory=list)
 
 
-def assign(items: Sequence[Item], seed: int) -> Assignment:
+def assign(items: Sequence[Row], seed: int) -> Assignment:
     """Give every item its split.
 
     Raises:
@@ -64,44 +54,48 @@ def assign(items: Sequence[Item], seed: int) -> Assignment:
     return found
 
 
-def _groups(items: Sequence[Item]) -> list[list[int]]:
-    """Indices of items joined by patient or bytes (union-find), each group and all groups in order."""
-    parent: dict[str, str] = {}
+def _groups(items: Sequence[Row]) -> list[list[int]]:
+    """Indices of items joined by patient, bytes or cluster (union-find), each group and all groups in order."""
+    numbers: dict[str | int, int] = {}
+    parent: list[int] = []
 
-    def root(key: str) -> str:
-        parent.setdefault(key, key)
-        while parent[key] != key:
-            parent[key] = parent[parent[key]]
-            key = parent[key]
-        return key
+    def root(key: str | int) -> int:
+        number = numbers.setdefault(key, len(parent))
+        if number == len(parent):
+            parent.append(number)
+        while parent[number] != number:
+            parent[number] = number = parent[parent[number]]
+        return number
 
     for item in items:
-        parent[root(item.patient)] = root(f"sha256:{item.sha256}")
+        for key in (item.patient if item.is_known_patient else None, item.cluster):
+            if key is not None:
+                parent[root(key)] = root(item.sha256)
     members = defaultdict(list)
     for index, item in enumerate(items):
-        members[root(item.patient)].append(index)
+        members[root(item.sha256)].append(index)
     return list(members.values())
 
 
-def _open_splits(items: Sequence[Item]) -> dict[str, set[str]]:
+def _open_splits(items: Sequence[Row]) -> dict[str, set[str]]:
     """By source, the splits among which its training and undecided pictures are drawn."""
     own = defaultdict(set)
     for item in items:
-        own[item.source].add(item.split)
+        own[item.source].add(item.predefined)
     return {source: {"train"} | (set(SPLITS) - splits) for source, splits in own.items()}
 
 
-def _draw(items: Sequence[Item], groups: list[list[int]], open_splits: dict[str, set[str]], seed: int) -> Assignment:
+def _draw(items: Sequence[Row], groups: list[list[int]], open_splits: dict[str, set[str]], seed: int) -> Assignment:
     found = Assignment([None] * len(items))
     for group in groups:
-        held_out = {items[index].split for index in group}
+        held_out = {items[index].predefined for index in group}
         fixed = next((split for split in _HELD_OUT if split in held_out), None)
         if fixed is None:
             common = set.intersection(*(open_splits[items[index].source] for index in group))
             drawn = _split_of(min(_hash(items[index].patient) for index in group), seed, common)
             staying = group
         else:
-            drawn, staying = fixed, [index for index in group if items[index].split == fixed]
+            drawn, staying = fixed, [index for index in group if items[index].predefined == fixed]
         for index in staying:
             found.splits[index] = drawn
         if len(staying) < len(group):
@@ -125,7 +119,7 @@ def _split_of(patient: str, seed: int, among: set[str]) -> str:
     return choices[-1]
 
 
-def _absent(items: Sequence[Item], found: Assignment) -> tuple[str, str] | None:
+def _absent(items: Sequence[Row], found: Assignment) -> tuple[str, str] | None:
     """The first class and split where none is to be found."""
     present = {(item.label, split) for item, split in zip(items, found.splits, strict=True)}
     for split in SPLITS:

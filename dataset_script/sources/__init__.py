@@ -1,16 +1,22 @@
-"""One module a layout, each with `collect`; `--source NAME=PATH` names the layout."""
+"""The layouts, each a function from a path to a `Collection`; `--source NAME=PATH` names the layout."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 
 from cxr.cli import UserError
 from dataset_script.record import Collection
-from dataset_script.sources import folder, ieee8023, phantom, table
+from dataset_script.sources import covidx, cxnet, folder, hub, metadata, phantom, radiography, table
 
 LAYOUTS: dict[str, Callable[[str], Collection]] = {
     "folder": folder.collect,
-    "ieee8023": ieee8023.collect,
-    "phantom": phantom.collect,
     "table": table.collect,
+    **{name: partial(metadata.collect, name) for name in metadata.LAYOUTS},
+    "covidx": covidx.collect,
+    "radiography": radiography.collect,
+    "cxnet": cxnet.collect,
+    "hub": hub.collect,
+    "phantom": phantom.collect,
 }
 
 
@@ -26,8 +32,10 @@ def parse(argument: str) -> tuple[str, str]:
     return layout, path
 
 
-def collect(arguments: Sequence[str]) -> Collection:
+def collect(arguments: Sequence[str], cache: Path = Path(".cache")) -> Collection:
     """Gather the records of every `NAME=PATH`, in an order that depends on nothing but what they are.
+
+    `cache` is a folder for what has to be downloaded.
 
     Raises:
         UserError: if a source is malformed, missing or empty, or if two of them name the same file of one collection.
@@ -35,7 +43,7 @@ def collect(arguments: Sequence[str]) -> Collection:
     merged, owner = Collection(), {}
     for argument in sorted(arguments):
         layout, path = parse(argument)
-        found = LAYOUTS[layout](path)
+        found = hub.collect(path, cache) if layout == "hub" else LAYOUTS[layout](path)
         for record in found.records:
             if owner.setdefault((record.source, record.file), argument) is not argument:
                 raise UserError(
@@ -43,6 +51,7 @@ def collect(arguments: Sequence[str]) -> Collection:
                     f"{record.file} of a collection called {record.source!r}: give each once, or rename one"
                 )
         merged.extend(found)
+        merged.layouts.setdefault(layout, set()).update(record.source for record in found.records)
     merged.records.sort(key=lambda record: (record.source, record.file))
     merged.refusals.sort(key=lambda refusal: (refusal.source, refusal.file, refusal.reason))
     return merged

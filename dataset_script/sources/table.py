@@ -4,38 +4,60 @@
 """
 
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from cxr.cli import UserError
 from cxr.labels import ID2LABEL
 from dataset_script import fields, files
 from dataset_script.names import known_labels, label_of, split_of
 from dataset_script.record import Collection, Record, Refusal
+from dataset_script.roots import Folder, Root, descend, open_root, read_text
 
 _LABEL_NUMBERS = {str(number): number for number in ID2LABEL}
 
 
 def collect(path: str) -> Collection:
-    """Read the table at `path`.
+    """Read the table at `path`, or the only one in the folder or zip at `path`.
 
     Raises:
         UserError: if it is missing, lacks a column, has no rows, or names a label or split that we do not know.
     """
-    table, flag = Path(path).expanduser(), f"--source table={path}"
-    if not table.is_file():
-        raise UserError(f"{flag}: no such file (a table is a CSV or JSON Lines file)")
-    text = fields.read_text(table, flag)
+    flag = f"--source table={path}"
+    root, name = _locate(path, flag)
+    text = fields.decode(read_text(root, name, flag))
     columns, rows = (fields.json_rows if text.lstrip().startswith("{") else fields.csv_rows)(text, flag)
     for needed in ("file", "label"):
         if needed not in columns:
             listed = ", ".join(columns)[:200] or "none"
             raise UserError(f"{flag} has no column {needed!r}: it needs file and label; its columns are {listed}")
-    if not rows:
+    found = _collect_rows(root, PurePosixPath(name).stem, rows, flag)
+    if not found.records and not found.refusals:
         raise UserError(f"{flag} has no rows below its header")
-    return _collect_rows(table.absolute().parent, table.stem, rows, flag)
+    escaping = [Refusal(PurePosixPath(name).stem, entry, files.ESCAPES) for entry in root.escaping]
+    return Collection(found.records, found.refusals + escaping, found.licences)
 
 
-def _collect_rows(root: Path, name: str, rows: Iterable[fields.Row], flag: str) -> Collection:
+def _locate(path: str, flag: str) -> tuple[Root, str]:
+    table = Path(path).expanduser()
+    if table.is_file() and table.suffix.casefold() != ".zip":
+        return Folder(table.absolute().parent), table.name
+    if not table.exists():
+        raise UserError(f"{flag}: no such file (a table is a CSV or JSON Lines file)")
+    root = descend(open_root(path, flag), lambda root: bool(_tables(root)))
+    found = _tables(root)
+    if len(found) != 1:
+        raise UserError(f"{flag} holds {len(found)} tables (.csv, .jsonl) where one was expected: name it, or keep one")
+    return root, found[0]
+
+
+def _tables(root: Root) -> list[str]:
+    names = ("manifest.csv", "metadata.csv", "metadata.jsonl")
+    known = [name for name in names if root.has(name)]
+    top = [name for name in root.walk() if "/" not in name and name.casefold().endswith((".csv", ".tsv", ".jsonl"))]
+    return known[:1] or top
+
+
+def _collect_rows(root: Root, name: str, rows: Iterable[fields.Row], flag: str) -> Collection:
     found, seen = Collection(), {}
     for number, row in rows:
         item = _record(root, row, row.get("source") or name, f"{flag}, line {number}")
@@ -52,19 +74,19 @@ def _collect_rows(root: Path, name: str, rows: Iterable[fields.Row], flag: str) 
     return found
 
 
-def _record(root: Path, row: dict[str, str], source: str, where: str) -> Record | Refusal:
+def _record(root: Root, row: dict[str, str], source: str, where: str) -> Record | Refusal:
     label, split, file = _label(row.get("label", ""), where), _split(row.get("split", ""), where), row.get("file", "")
-    name, view = files.inside(root, file), row.get("view", "")
-    reason = files.ESCAPES if name is None else _reason(root / name, row)
+    name, view = root.inside(file), row.get("view", "")
+    reason = files.ESCAPES if name is None else _reason(root, name, row)
     if reason:
         return Refusal(source, file or where, reason)
     return Record(
         source=source,
         label=label,
         finding=row.get("finding", ""),
-        file=name.as_posix(),
-        opener=files.opener_of(root / name),
-        stamp=files.stamp_of(root / name),
+        file=name,
+        opener=root.opener(name),
+        stamp=root.stamp(name),
         patient_id=row.get("patient_id", ""),
         view=fields.frontal_view(view) or view,
         sex=fields.sex_of(row.get("sex", "")),
@@ -73,13 +95,13 @@ def _record(root: Path, row: dict[str, str], source: str, where: str) -> Record 
     )
 
 
-def _reason(path: Path, row: dict[str, str]) -> str | None:
+def _reason(root: Root, name: str, row: dict[str, str]) -> str | None:
     """Why a row is left out; None if it stays."""
     if not fields.is_x_ray(row.get("modality", "")):
         return fields.NOT_X_RAY
     if fields.is_not_frontal(row.get("view", "")):
         return fields.NOT_FRONTAL
-    return None if path.is_file() else files.MISSING
+    return None if root.has(name) else files.MISSING
 
 
 def _label(value: str, where: str) -> int:

@@ -79,7 +79,8 @@ def test_a_wrong_table_is_named(tmp_path, capsys):
     assert "line 2" in refused(capsys, out, f"table={listed}")
     assert "no column" in refused(capsys, out, f"table={save(folder / 'x.bmp', 1)}")
     assert "no such file" in refused(capsys, out, f"table={folder / 'gone.csv'}")
-    assert "no such file" in refused(capsys, out, f"table={folder}")
+    (tmp_path / "empty").mkdir()
+    assert "holds 0 tables" in refused(capsys, out, f"table={tmp_path / 'empty'}")
 
 
 def test_rows_without_their_picture_are_counted(tmp_path, raw):

@@ -1,0 +1,112 @@
+"""Reading every record once, in several processes, into the store; what is there already is not read again."""
+
+import hashlib
+import itertools
+import multiprocessing
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+
+from tqdm import tqdm
+
+from cxr.cli import UserError
+from cxr.radiograph import UnreadableImage
+from dataset_script.builder import Reading, read_record
+from dataset_script.record import Record, Refusal
+from dataset_script.store import Store, code_digest, key_of
+
+_READERS = ("cxr/radiograph.py", "cxr/depth.py", "cxr/geometry.py", "cxr/dicom/*.py", "cxr/patient_key.py")
+_READERS += ("cxr/phantom.py", "dataset_script/builder.py", "dataset_script/fingerprint.py")
+_CHUNK = 16
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every picture of a run is read with."""
+
+    image_size: int
+    patient_key: bytes
+
+    @property
+    def secret(self) -> str:
+        """Tells patient keys apart without saying what they are."""
+        return hashlib.sha256(b"cxr patient key" + self.patient_key).hexdigest()
+
+    def digest(self) -> bytes:
+        """Stands for the settings, and for the code that obeys them, in the store's keys."""
+        return f"{self.image_size} {code_digest(*_READERS)}".encode()
+
+
+def read_all(
+    records: Sequence[Record], settings: Settings, num_proc: int, store: Store
+) -> tuple[list[int | None], list[Refusal]]:
+    """Have every record in the store.
+
+    Returns:
+        Each record's number in the store, None where it gave no radiograph, and the refusals.
+
+    Raises:
+        UserError: if not one of them can be read, or a process died over one.
+    """
+    digest, secret = settings.digest(), settings.secret
+    known = store.known(secret)
+    keys = [key_of(record, digest) for record in records]
+    missing = [index for index, key in enumerate(keys) if key not in known]
+    reasons: dict[int, str] = {}
+    with tqdm(total=len(records), initial=len(records) - len(missing), desc="reading", unit=" pictures") as bar:
+        for results in _read(missing, records, settings, num_proc):
+            rows = ((keys[index], found) for index, found in results if not isinstance(found, str))
+            store.add(
+                (key, secret if found.pseudonymous else None, found.facts, found.fingerprint, found.image)
+                for key, found in rows
+            )
+            reasons |= {index: found for index, found in results if isinstance(found, str)}
+            bar.update(len(results))
+    known = store.known(secret) if missing else known
+    if len(reasons) == len(records):
+        first = records[0]
+        raise UserError(f"none of the {len(records)} pictures can be read; the first: {first.file} {reasons[0]}")
+    refusals = [
+        Refusal(records[index].source, records[index].file, reason) for index, reason in sorted(reasons.items())
+    ]
+    return [known.get(key) for key in keys], refusals
+
+
+def _read(
+    missing: Sequence[int], records: Sequence[Record], settings: Settings, num_proc: int
+) -> Iterator[list[tuple[int, Reading | str]]]:
+    """Results chunk by chunk; only so many are under way that pixels never pile up."""
+    chunks = (missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK))
+    tasks = ([(index, records[index]) for index in chunk] for chunk in chunks)
+    processes = min(num_proc, -(-len(missing) // _CHUNK))
+    if processes < 2:
+        yield from (_read_chunk(task, settings) for task in tasks)
+        return
+    context = multiprocessing.get_context("spawn" if multiprocessing.get_start_method() == "spawn" else "fork")
+    with ProcessPoolExecutor(processes, context) as pool:
+        waiting: deque[Future] = deque()
+        try:
+            for task in tasks:
+                waiting.append(pool.submit(_read_chunk, task, settings))
+                if len(waiting) > 2 * processes:
+                    yield waiting.popleft().result()
+            yield from (future.result() for future in waiting)
+        except BrokenProcessPool as error:
+            raise UserError("a reading process was killed (out of memory?): try fewer with --num_proc 1") from error
+        finally:
+            for future in itertools.chain(waiting):
+                future.cancel()
+
+
+def _read_chunk(task: list[tuple[int, Record]], settings: Settings) -> list[tuple[int, Reading | str]]:
+    return [(index, _read_one(record, settings)) for index, record in task]
+
+
+def _read_one(record: Record, settings: Settings) -> Reading | str:
+    """What was read, or the reason why nothing was."""
+    try:
+        return read_record(record, settings.image_size, settings.patient_key)
+    except UnreadableImage as error:
+        return error.reason

@@ -1,0 +1,105 @@
+"""What has been read once: pictures and their facts in one SQLite file below the dataset, `.cache/rows.sqlite`.
+
+A row is keyed by its file's place and stamp, the picture size and the code that read it, so that a second run reads
+only what is new. A killed run keeps what it had read. It may be deleted at any time.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from dataset_script.record import Record
+
+_TOOLS = ("pillow", "numpy", "opencv-python-headless", "ImageHash")
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS pictures "
+    "(id INTEGER PRIMARY KEY, key BLOB UNIQUE, secret TEXT, facts TEXT, fingerprint BLOB, image BLOB)"
+)
+
+
+class Store:
+    """Rows on disk; pixels are fetched one at a time and never held."""
+
+    def __init__(self, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / "rows.sqlite"
+        try:
+            self._connection = self._open()
+        except sqlite3.DatabaseError:  # damaged: a cache may be thrown away
+            self.path.unlink()
+            self._connection = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(_SCHEMA)
+        return connection
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def known(self, secret: str) -> dict[bytes, int]:
+        """The numbers of the rows by their key, less those with pseudonyms that another secret made."""
+        query = "SELECT key, id FROM pictures WHERE secret IS NULL OR secret = ?"
+        return dict(self._connection.execute(query, (secret,)))
+
+    def add(self, rows: Iterable[tuple]) -> None:
+        """Keep rows of key, secret (None where there is no pseudonym), facts, fingerprint and picture, all or none."""
+        packed = ((key, secret, json.dumps(facts), *blobs) for key, secret, facts, *blobs in rows)
+        with self._connection:
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO pictures (key, secret, facts, fingerprint, image) VALUES (?, ?, ?, ?, ?)",
+                packed,
+            )
+
+    def facts(self, number: int) -> dict:
+        """What reading found out about a picture, and `bytes`, the size of its PNG."""
+        found = self._connection.execute("SELECT facts, length(image) FROM pictures WHERE id = ?", (number,)).fetchone()
+        return json.loads(found[0]) | {"bytes": found[1]}
+
+    def image(self, number: int) -> bytes:
+        """A picture as PNG, as it stands in the dataset."""
+        return self._connection.execute("SELECT image FROM pictures WHERE id = ?", (number,)).fetchone()[0]
+
+    def fingerprints(self, numbers: Sequence[int]) -> np.ndarray:
+        """The fingerprints of pictures, uint8 (N, size of one)."""
+        query = "SELECT fingerprint FROM pictures WHERE id = ?"
+        found = (
+            np.frombuffer(self._connection.execute(query, (number,)).fetchone()[0], np.uint8) for number in numbers
+        )
+        return np.stack(list(found))
+
+    def keep_only(self, numbers: Iterable[int]) -> None:
+        """Forget every other row."""
+        with self._connection:
+            self._connection.execute("CREATE TEMP TABLE kept (id INTEGER PRIMARY KEY)")
+            self._connection.executemany("INSERT OR IGNORE INTO kept VALUES (?)", ((number,) for number in numbers))
+            self._connection.execute("DELETE FROM pictures WHERE id NOT IN (SELECT id FROM kept)")
+            self._connection.execute("DROP TABLE kept")
+
+
+def code_digest(*parts: str) -> str:
+    """A hash of our own source files (relative to the project) and of the versions of the tools they call."""
+    root = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256(json.dumps([version(tool) for tool in _TOOLS]).encode())
+    for file in sorted(file for part in parts for file in root.glob(part)):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def key_of(record: Record, settings: bytes) -> bytes:
+    """16 bytes that change when the file behind a record or the way of reading it does.
+
+    `settings` stands for all that is the same for every record of a run.
+    """
+    place = repr((record.source, record.file, record.stamp, getattr(record.opener, "args", None)))
+    return hashlib.blake2b(place.encode("utf-8", "surrogateescape") + settings, digest_size=16).digest()
