@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx2
 import huggingface_hub
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -82,6 +82,42 @@ def resolve(repo_id: str, revision: str | None = None, *, repo_type: str = "mode
     except HUB_ERRORS as error:
         raise explain(error, repo_id, revision) from error
     return info.sha
+
+
+def preflight(repo_id: str, private: bool | None = None, *, repo_type: str = "model") -> str:
+    """Make sure, before anything expensive, that `repo_id` can be written to; returns the id with its owner.
+
+    Asks who the token belongs to and whether it may write, then creates the repo if it is not there.
+
+    Raises:
+        UserError: if the Hub cannot be reached, there is no token, or it has no right to write there.
+    """
+    if not get_token():
+        raise UserError("publishing needs a token: set HF_TOKEN or run `hf auth login`, or leave out --push_to_hub")
+    api = HfApi()
+    try:
+        resolve(repo_id, repo_type=repo_type)
+    except UserError as error:
+        if not isinstance(error.__cause__, RepositoryNotFoundError):
+            raise
+    try:
+        repo_id = _writable(api.whoami(), repo_id)
+        api.create_repo(repo_id, private=private, repo_type=repo_type, exist_ok=True)
+    except HUB_ERRORS as error:
+        raise explain(error, repo_id) from error
+    return repo_id
+
+
+def _writable(whoami: dict, repo_id: str) -> str:
+    name = whoami["name"]
+    if "/" not in repo_id:
+        repo_id = f"{name}/{repo_id}"
+    if whoami.get("auth", {}).get("accessToken", {}).get("role") == "read":
+        raise UserError(f"the token of {name} may only read: make one that may write to {repo_id}")
+    owners = [name, *(organisation["name"] for organisation in whoami.get("orgs", []))]
+    if repo_id.split("/")[0] not in owners:
+        raise UserError(f"the token of {name} has no right to write to {repo_id}: publish to {name}/… instead")
+    return repo_id
 
 
 def pull(repo_id: str, revision: str | None = None) -> Pulled:

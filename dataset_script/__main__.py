@@ -78,13 +78,21 @@ def _cores() -> int:
 def main(argv: Sequence[str] | None = None) -> None:
     """Prepare a dataset and print what became of every picture."""
     arguments = _parser().parse_args(argv)
+    from cxr.hub import preflight
     from dataset_script.options import Options  # here, so that --help and bad flags answer at once
     from dataset_script.prepare import prepare
+    from dataset_script.publish import publish
 
     start = time.perf_counter()
-    report = prepare(Options(sources=arguments.__dict__.pop("source"), **vars(arguments)))
+    settings = vars(arguments)
+    repo_id, private = settings.pop("push_to_hub"), settings.pop("private") or None
+    if repo_id:
+        repo_id = preflight(repo_id, private, repo_type="dataset")
+    report = prepare(Options(sources=settings.pop("source"), **settings))
     print(_summary(report))
     print(f"{arguments.out}: ready in {time.perf_counter() - start:.1f} s, fingerprint {report['fingerprint'][:12]}")
+    if repo_id:
+        print(f"published {repo_id} at revision {publish(arguments.out, repo_id, private)}")
 
 
 def _summary(report: dict) -> str:

@@ -17,5 +17,3 @@ class Options:
     duplicates: str = "drop"
     external: Sequence[str] = field(default_factory=tuple)
     patient_key: Path | None = None
-    push_to_hub: str | None = None
-    private: bool = False

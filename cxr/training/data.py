@@ -8,7 +8,7 @@ from pathlib import Path
 import datasets
 import numpy as np
 import torch
-from huggingface_hub import hf_hub_download
+from huggingface_hub import hf_hub_download, metadata_load
 from transformers import BaseImageProcessor
 
 from cxr import hub
@@ -53,7 +53,7 @@ def load(dataset: str, revision: str | None, input_size: int) -> XrayDataset:
 
 
 def _from_folder(folder: Path) -> XrayDataset:
-    report = folder / "report.json"
+    report = _report_of(folder)
     if not report.is_file():
         raise UserError(f"--dataset {folder} holds no report.json: {_PREPARE}")
     try:
@@ -61,6 +61,12 @@ def _from_folder(folder: Path) -> XrayDataset:
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise UserError(f"--dataset {folder} cannot be read ({one_line(error)}): {_PREPARE}") from error
     return XrayDataset(splits, json.loads(report.read_text(encoding="utf-8")), folder.resolve().name, None)
+
+
+def _report_of(folder: Path) -> Path:
+    """The report that the card names: the one that belongs to its shards, whenever a preparation was killed."""
+    card = folder / "README.md"
+    return folder / ((metadata_load(card) if card.is_file() else None) or {}).get("report", "report.json")
 
 
 def _from_hub(repo_id: str, revision: str | None) -> XrayDataset:

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from huggingface_hub import HfApi, get_token
-from huggingface_hub.errors import RepositoryNotFoundError
+from huggingface_hub import HfApi
 from transformers import AutoModelForImageClassification
 
 from cxr import hub
 from cxr.cli import OneLineErrors, UserError, door, one_line
+from cxr.hub import preflight
 from cxr.labels import COVID, NON_COVID
 from cxr.phantom import draw
 from cxr.preprocess import load_processor, to_pixel_values
@@ -31,42 +31,6 @@ CONTENTS = [
     "figures/*.png",
 ]
 LOGIT_TOLERANCE = 1e-5
-
-
-def preflight(repo_id: str, private: bool | None = None) -> str:
-    """Make sure, before anything expensive, that `repo_id` can be written to; returns the id with its owner.
-
-    Asks who the token belongs to and whether it may write, then creates the repo if it is not there.
-
-    Raises:
-        UserError: if the Hub cannot be reached, there is no token, or it has no right to write there.
-    """
-    if not get_token():
-        raise UserError("publishing needs a token: set HF_TOKEN or run `hf auth login`, or leave out --push_to_hub")
-    api = HfApi()
-    try:
-        hub.resolve(repo_id)
-    except UserError as error:
-        if not isinstance(error.__cause__, RepositoryNotFoundError):
-            raise
-    try:
-        repo_id = _writable(api.whoami(), repo_id)
-        api.create_repo(repo_id, private=private, exist_ok=True)
-    except hub.HUB_ERRORS as error:
-        raise hub.explain(error, repo_id) from error
-    return repo_id
-
-
-def _writable(whoami: dict, repo_id: str) -> str:
-    name = whoami["name"]
-    if "/" not in repo_id:
-        repo_id = f"{name}/{repo_id}"
-    if whoami.get("auth", {}).get("accessToken", {}).get("role") == "read":
-        raise UserError(f"the token of {name} may only read: make one that may write to {repo_id}")
-    owners = [name, *(organisation["name"] for organisation in whoami.get("orgs", []))]
-    if repo_id.split("/")[0] not in owners:
-        raise UserError(f"the token of {name} has no right to write to {repo_id}: publish to {name}/… instead")
-    return repo_id
 
 
 def publish(folder: Path, repo_id: str, tag: str | None = None, private: bool | None = None) -> str:
