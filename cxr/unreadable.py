@@ -43,13 +43,13 @@ def check_size(width: int, height: int) -> None:
 
 
 @contextmanager
-def decoders_failing_cleanly() -> Iterator[None]:
-    """What decoders may raise and warn of over a damaged file becomes one reason."""
+def decoders_failing_cleanly(*more: type[Exception]) -> Iterator[None]:
+    """What decoders (and `more` of a decoder's own) may raise and warn of over a damaged file becomes one reason."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     except Image.DecompressionBombError as error:
         raise UnreadableImage(TOO_LARGE) from error
-    except _DECODER_ERRORS as error:
+    except (*_DECODER_ERRORS, *more) as error:
         raise UnreadableImage(DAMAGED) from error

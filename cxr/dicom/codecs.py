@@ -23,6 +23,7 @@ SUPPORTED = (*NATIVE, uid.RLELossless, *_JPEG, *_JPEG_LS, *_JPEG_2000)
 DECODER_DEPENDENCIES = dict.fromkeys((*_JPEG, *_JPEG_LS, *_JPEG_2000), ("imagecodecs",))
 
 _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
+_END = b"\xff\xd9"
 _PARAMETERLESS = {0x01, 0xFF, *range(0xD0, 0xD9)}
 
 
@@ -45,6 +46,8 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
         values = imagecodecs.jpeg2k_decode(src, planar=False)
     else:
         _check(_jpeg_shape(src), runner)
+        if _END not in src[-64:]:
+            raise ValueError("no end of image")  # libjpeg would fill the rest with gray, CharLS search for seconds
         values = imagecodecs.jpegls_decode(src) if syntax in _JPEG_LS else _jpeg(src, runner.samples_per_pixel)
     if syntax in _JPEG_2000 and runner.photometric_interpretation in ("YBR_ICT", "YBR_RCT"):
         runner.set_option("photometric_interpretation", "RGB")  # the codec has turned it back
@@ -54,8 +57,6 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
 
 
 def _jpeg(src: bytes, samples: int) -> np.ndarray:
-    if b"\xff\xd9" not in src[-64:]:
-        raise ValueError("no end of image")  # libjpeg would fill the rest with gray
     return imagecodecs.jpeg8_decode(src, **({"colorspace": "YCBCR", "outcolorspace": "YCBCR"} if samples == 3 else {}))
 
 

@@ -101,8 +101,11 @@ def header_of(dataset: "Dataset", key: bytes | None) -> DicomHeader:
 
 
 def text_of(dataset: "Dataset", keyword: str) -> str:
-    """An attribute as stripped text; of several values the first, empty where there is none."""
-    value = dataset.get(keyword)
+    """An attribute as stripped text; of several values the first, empty where there is none or it is broken."""
+    try:
+        value = dataset.get(keyword)
+    except (ValueError, TypeError, ArithmeticError):
+        return ""
     if value is None or isinstance(value, bytes):
         return ""
     if not isinstance(value, str) and isinstance(value, Iterable):

@@ -225,4 +225,6 @@ def _window(dataset: pydicom.Dataset) -> _Shade | None:
         return lambda values: 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
     if kind == "LINEAR_EXACT":
         return lambda values: (values - centre) / width + 0.5
-    return lambda values: (values - (centre - 0.5)) / max(width - 1, 1e-9) + 0.5
+    if width == 1:
+        return lambda values: values > centre - 0.5
+    return lambda values: (values - (centre - 0.5)) / (width - 1) + 0.5

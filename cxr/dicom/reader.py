@@ -11,6 +11,7 @@ import numpy as np
 import pydicom
 from PIL import Image
 from pydicom.dataset import FileMetaDataset
+from pydicom.errors import BytesLengthException
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, UID_dictionary
 
 from cxr.dicom import codecs, header, pixels
@@ -49,7 +50,7 @@ def read(raw: bytes, patient_key: bytes | None = None) -> Read:
         UnreadableImage: if it is damaged, too large, holds several frames or no picture, or pixels stored in a way
             that no decoder of ours reads (refused by its name).
     """
-    with decoders_failing_cleanly():
+    with decoders_failing_cleanly(BytesLengthException):
         dataset = _parse(raw)
         _check(dataset)
         picture = pixels.stored(dataset)
