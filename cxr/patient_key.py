@@ -50,6 +50,11 @@ def load_or_make_key(path: Path, published: Path | None = None) -> bytes:
     return _parse(text, path)
 
 
+def key_id(key: bytes) -> str:
+    """What may be published of a key: pseudonyms of two datasets meet only where these eight digits are the same."""
+    return _pseudonym(key, "key")[:8]
+
+
 def patient_hash(key: bytes, patient_id: str, issuer: str = "") -> str:
     """The pseudonym of a patient: equal for the same number of the same issuer under the same key, else unrelated."""
     return _pseudonym(key, "patient", issuer.strip(), patient_id.strip())
