@@ -130,7 +130,9 @@ def pull(repo_id: str, revision: str | None = None) -> Pulled:
         UserError: if the Hub cannot be reached, or has no such repo or revision, or the folder holds no model.
     """
     if Path(repo_id).is_dir():
-        return _local(Path(repo_id), repo_id)
+        if revision:
+            raise UserError(f"{repo_id} is a folder and has no revision {revision!r}: leave the revision out")
+        return _complete(Pulled(Path(repo_id), repo_id, "local"))
     if revision and _FULL_SHA.fullmatch(revision):
         cached = _cached(repo_id, revision)
         if cached:
@@ -141,10 +143,6 @@ def pull(repo_id: str, revision: str | None = None) -> Pulled:
     except HUB_ERRORS as error:
         raise explain(error, repo_id, revision) from error
     return _complete(Pulled(Path(folder), repo_id, sha))
-
-
-def _local(folder: Path, repo_id: str) -> Pulled:
-    return _complete(Pulled(folder, repo_id, "local"))
 
 
 def _complete(pulled: Pulled) -> Pulled:

@@ -25,7 +25,7 @@ def make_processor(input_size: int) -> ConvNextImageProcessorPil:
 
 def load_processor(folder: Path | str) -> BaseImageProcessor:
     """Load a saved processor with the PIL backend: others differ by up to five gray levels a pixel."""
-    return AutoImageProcessor.from_pretrained(folder, backend="pil")
+    return AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
 
 
 def to_pixel_values(images: Sequence[Image.Image | np.ndarray], processor: BaseImageProcessor) -> torch.Tensor:

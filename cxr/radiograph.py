@@ -7,6 +7,8 @@ What is decided here, once, for preparation, training and serving:
 - Transparent pixels are laid over black, the background of a radiograph. A picture that is transparent everywhere is
   taken for a broken export and its alpha ignored.
 - Deeper pictures are windowed (`cxr.depth.window`), never clipped to white.
+- DICOM is shown as a viewer shows it (`cxr.dicom.pixels`): its own window where it has one, else that of every other
+  deep picture, MONOCHROME1 turned round. Of its header only what names nobody is passed on.
 - EXIF orientation is applied. ICC profiles are ignored: gray values of a radiograph are measurements, hardly any
   viewer or public collection applies profiles to them, and applying one would part files that hold the same pixels.
 - JPEG `draft` mode (decoding at reduced size) is not used: its pixels differ from resizing the full picture.
@@ -14,11 +16,6 @@ What is decided here, once, for preparation, training and serving:
 
 import hashlib
 import io
-import struct
-import warnings
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,35 +23,18 @@ import numpy as np
 from PIL import ExifTags, Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from cxr import depth
-from cxr.cli import UserError
+from cxr.dicom.header import DicomHeader
+from cxr.dicom.signature import HEAD, looks_like_dicom
 from cxr.geometry import resized
-
-MAX_PIXELS = 100_000_000
-"""Larger pictures are refused before they are decoded: detectors end near 20 megapixels, bombs begin beyond this."""
+from cxr.unreadable import DAMAGED, MAX_PIXELS, UnreadableImage, check_size, decoders_failing_cleanly
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
-NO_IMAGE = "is no image we can read (PNG, JPEG, WEBP, TIFF, BMP or GIF)"
-DAMAGED = "is damaged or cut off"
-TOO_LARGE = f"is larger than {MAX_PIXELS // 1_000_000} megapixels"
+NO_IMAGE = "is no image we can read (PNG, JPEG, WEBP, TIFF, BMP, GIF or DICOM)"
 SEVERAL_PAGES = "holds several pages"
 TOO_ODD = "is a kind of TIFF we cannot read at its full depth"
 
 _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"GIF8", b"RIFF", *depth.TIFF_SIGNATURES)
 _DEEP_MODES = ("I", "I;16", "I;16L", "I;16B", "I;16N", "F")
-_DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
-_DECODER_ERRORS += (EOFError, struct.error, zlib.error, MemoryError, RuntimeError)
-
-
-class UnreadableImage(UserError):
-    """A file that gives no radiograph. `reason` says why without naming the file, so that reasons can be counted."""
-
-    def __init__(self, reason: str, name: str = "the picture") -> None:
-        super().__init__(f"{name} {reason}")
-        self.reason = reason
-        self.name = name
-
-    def __reduce__(self) -> tuple:
-        return type(self), (self.reason, self.name)
 
 
 @dataclass(frozen=True)
@@ -64,6 +44,9 @@ class Radiograph:
     `pixels` is uint8 (H, W). `width` and `height` are the raw picture's as it is looked at: after EXIF rotation,
     before any resize. `mode` is Pillow's name for what the file stores, with the depth where Pillow has no name
     ("RGB;16"); `format` is the file format, `sha256` the hash of the raw bytes.
+
+    Of DICOM `sha256` is the hash of the stored pixels, because the raw bytes hold a name, and `header` what may be
+    known of the picture; it is None for every other format.
     """
 
     pixels: np.ndarray
@@ -72,10 +55,24 @@ class Radiograph:
     mode: str
     format: str
     sha256: str
+    header: DicomHeader | None = None
 
 
-def read(source: bytes | Path, *, short: int | None = None) -> Radiograph:
+@dataclass(frozen=True)
+class _Decoded:
+    """An 8-bit Pillow image the right way up, the mode that the file stores and its format."""
+
+    image: Image.Image
+    mode: str
+    format: str
+    sha256: str = ""
+    header: DicomHeader | None = None
+
+
+def read(source: bytes | Path, *, short: int | None = None, patient_key: bytes | None = None) -> Radiograph:
     """Read one picture from its bytes or its file; with `short`, resized to that short side by `shrink`.
+
+    A `patient_key` (`cxr.patient_key`) gives a DICOM's header its patient's pseudonym; without one it stays empty.
 
     Raises:
         UnreadableImage: if it is missing, empty, damaged, animated, too large or no image at all.
@@ -83,15 +80,16 @@ def read(source: bytes | Path, *, short: int | None = None) -> Radiograph:
     name = "the picture" if isinstance(source, bytes) else str(source)
     try:
         raw = source if isinstance(source, bytes) else _file_bytes(source)
-        image, mode, kind = _decode(raw)
-        with _decoders_failing_cleanly():
-            pixels = np.asarray(_flatten(image))
+        found = _decode(raw, patient_key)
+        with decoders_failing_cleanly():
+            pixels = np.asarray(_flatten(found.image))
         height, width = pixels.shape
         if short is not None:
             pixels = shrink(pixels, short)
     except UnreadableImage as error:
         raise UnreadableImage(error.reason, name) from error
-    return Radiograph(pixels, width, height, mode, kind, hashlib.sha256(raw).hexdigest())
+    sha256 = found.sha256 or hashlib.sha256(raw).hexdigest()
+    return Radiograph(pixels, width, height, found.mode, found.format, sha256, found.header)
 
 
 def shrink(pixels: np.ndarray, short: int) -> np.ndarray:
@@ -110,8 +108,21 @@ def shrink(pixels: np.ndarray, short: int) -> np.ndarray:
 
 
 def begins_like_image(head: bytes) -> bool:
-    """Whether a file whose first 132 bytes these are looks like a picture (readable or not, DICOM included)."""
-    return head.startswith(_SIGNATURES) or head[128:] == b"DICM"
+    """Whether a file whose first `HEAD` bytes these are looks like a picture (readable or not, DICOM included)."""
+    return head.startswith(_SIGNATURES) or looks_like_dicom(head)
+
+
+def is_dicom(source: bytes | Path) -> bool:
+    """Whether a file is DICOM (readable or not), and so neither its name nor its bytes may be published."""
+    return looks_like_dicom(source[:HEAD] if isinstance(source, bytes) else _head(source))
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(HEAD)
+    except OSError:
+        return b""
 
 
 def _file_bytes(path: Path) -> bytes:
@@ -125,37 +136,30 @@ def _file_bytes(path: Path) -> bytes:
         raise UnreadableImage(f"cannot be opened ({error.strerror})") from error
 
 
-def _decode(raw: bytes) -> tuple[Image.Image, str, str]:
-    """An 8-bit Pillow image the right way up, the mode that the file stores and its format."""
+def _decode(raw: bytes, patient_key: bytes | None) -> _Decoded:
     if not raw:
         raise UnreadableImage("is empty")
-    if raw[128:132] == b"DICM":
-        raise UnreadableImage("is DICOM, which is not supported yet")
+    if looks_like_dicom(raw[:HEAD]):
+        return _with_pydicom(raw, patient_key)
     if raw.startswith(depth.TIFF_SIGNATURES):
         return _deep_tiff(raw) or _with_pillow(raw)
     return _deep_png(raw) or _with_pillow(raw)
 
 
-@contextmanager
-def _decoders_failing_cleanly() -> Iterator[None]:
-    """What Pillow may raise and warn of over a damaged file becomes one reason."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except Image.DecompressionBombError as error:
-        raise UnreadableImage(TOO_LARGE) from error
-    except _DECODER_ERRORS as error:
-        raise UnreadableImage(DAMAGED) from error
+def _with_pydicom(raw: bytes, patient_key: bytes | None) -> _Decoded:
+    from cxr.dicom import reader  # here, because many collections hold none
+
+    found = reader.read(raw, patient_key)
+    return _Decoded(found.image, found.mode, "DICOM", found.sha256, found.header)
 
 
-def _with_pillow(raw: bytes) -> tuple[Image.Image, str, str]:
-    with _decoders_failing_cleanly(), _open(raw) as image:
+def _with_pillow(raw: bytes) -> _Decoded:
+    with decoders_failing_cleanly(), _open(raw) as image:
         mode, kind = image.mode, image.format
         upright = ImageOps.exif_transpose(image)
     if mode in _DEEP_MODES:
         upright = Image.fromarray(depth.window(np.asarray(upright)))
-    return upright, mode, "JPEG" if kind == "MPO" else kind
+    return _Decoded(upright, mode, "JPEG" if kind == "MPO" else kind)
 
 
 def _open(raw: bytes, unknown_kind: str = DAMAGED) -> Image.Image:
@@ -164,17 +168,17 @@ def _open(raw: bytes, unknown_kind: str = DAMAGED) -> Image.Image:
         image = Image.open(io.BytesIO(raw), formats=FORMATS)
     except UnidentifiedImageError:
         raise UnreadableImage(unknown_kind if raw.startswith(_SIGNATURES) else NO_IMAGE) from None
-    _check_size(image.size)
+    check_size(*image.size)
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         raise UnreadableImage(SEVERAL_PAGES if image.format == "TIFF" else "is animated")
     return image
 
 
-def _deep_png(raw: bytes) -> tuple[Image.Image, str, str] | None:
+def _deep_png(raw: bytes) -> _Decoded | None:
     mode = depth.png_mode(raw)
     if mode is None:
         return None
-    with _decoders_failing_cleanly(), _open(raw) as image:
+    with decoders_failing_cleanly(), _open(raw) as image:
         image.load()  # OpenCV would fill what is cut off with black
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     values = depth.decode(raw)
@@ -182,36 +186,31 @@ def _deep_png(raw: bytes) -> tuple[Image.Image, str, str] | None:
         raise UnreadableImage(DAMAGED)
     upright = depth.to_eight_bits(values, mode.endswith("A"))
     upright.getexif()[ExifTags.Base.Orientation] = orientation
-    return ImageOps.exif_transpose(upright), f"{mode};16", "PNG"
+    return _Decoded(ImageOps.exif_transpose(upright), f"{mode};16", "PNG")
 
 
-def _deep_tiff(raw: bytes) -> tuple[Image.Image, str, str] | None:
-    with _decoders_failing_cleanly():
+def _deep_tiff(raw: bytes) -> _Decoded | None:
+    with decoders_failing_cleanly():
         header = depth.TiffHeader(raw)
     if header.mode is None:
         return None
-    _check_size(header.size)
+    check_size(*header.size)
     if header.pages > 1:
         raise UnreadableImage(SEVERAL_PAGES)
     values = None if header.planar else depth.decode(raw)
     if values is None or values.dtype == np.uint8:
         values = _pillow_values(raw)
     image = depth.to_eight_bits(values, header.has_alpha)
-    return ImageOps.invert(image) if header.white_is_zero else image, header.mode, "TIFF"
+    return _Decoded(ImageOps.invert(image) if header.white_is_zero else image, header.mode, "TIFF")
 
 
 def _pillow_values(raw: bytes) -> np.ndarray:
     """The values of a deep gray TIFF that OpenCV cannot read; tells what is cut off from what neither can read."""
-    with _decoders_failing_cleanly(), _open(raw, unknown_kind=TOO_ODD) as image:
+    with decoders_failing_cleanly(), _open(raw, unknown_kind=TOO_ODD) as image:
         image.load()
     if image.mode not in _DEEP_MODES:
         raise UnreadableImage(TOO_ODD)
     return np.asarray(image)
-
-
-def _check_size(size: tuple[int, int]) -> None:
-    if size[0] * size[1] > MAX_PIXELS:
-        raise UnreadableImage(TOO_LARGE)
 
 
 def _flatten(image: Image.Image) -> Image.Image:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from cxr import radiograph
 from cxr.labels import LABELS
+from cxr.patient_key import file_hash, new_key
 from cxr.radiograph import UnreadableImage
 from dataset_script.record import Record
 
@@ -79,9 +80,10 @@ class CovidCxr(datasets.GeneratorBasedBuilder):
         return [pool]
 
     def _generate_examples(self, numbered: list[tuple[int, Record]]) -> Iterator[tuple[int, dict]]:
+        patient_key = new_key()
         for number, record in numbered:
             try:
-                found = read_record(record, self.config.image_size)
+                found = read_record(record, self.config.image_size, patient_key)
             except UnreadableImage:
                 continue
             yield number, {"image": {"bytes": found.image, "path": None}} | described(record, found.facts)
@@ -100,7 +102,7 @@ class Reading:
     pseudonymous: bool = False
 
 
-def read_record(record: Record, image_size: int, patient_key: bytes = b"") -> Reading:
+def read_record(record: Record, image_size: int, patient_key: bytes) -> Reading:
     """Open one record and read it.
 
     Raises:
@@ -110,7 +112,9 @@ def read_record(record: Record, image_size: int, patient_key: bytes = b"") -> Re
         raw = record.opener()
     except OSError as error:
         raise UnreadableImage(f"cannot be opened ({error.strerror})", record.file) from error
-    found = radiograph.read(raw)
+    found = radiograph.read(raw, patient_key=patient_key)
+    if found.header and found.header.refusal:
+        raise UnreadableImage(found.header.refusal, record.file)
     pixels = radiograph.shrink(found.pixels, image_size)
     facts = {
         "sha256": found.sha256,
@@ -121,7 +125,10 @@ def read_record(record: Record, image_size: int, patient_key: bytes = b"") -> Re
         "format": found.format,
     }
     facts |= record.header(raw) if record.header else {}
-    return Reading(facts, b"", _png(pixels))
+    if found.header:
+        facts |= {key: getattr(found.header, key) for key in ("view", "sex", "age")}
+        facts |= {"patient_id": found.header.patient, "file": file_hash(patient_key, record.file)}
+    return Reading(facts, b"", _png(pixels), pseudonymous=bool(found.header))
 
 
 def described(record: Record, facts: dict) -> dict:

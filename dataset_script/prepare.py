@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet
 
+from cxr.patient_key import load_or_make_key, new_key
 from dataset_script import check, dividing, reading, report, sources, writing
 from dataset_script.builder import content_hash
 from dataset_script.externals import by_name
@@ -20,6 +21,11 @@ from dataset_script.store import Store, code_digest
 from dataset_script.workplace import Workplace, digest_of, workplace
 
 _CODE = ("dataset_script/*.py", "dataset_script/sources/*.py", "cxr/*.py", "cxr/dicom/*.py")
+
+NO_KEY = (
+    "no --patient_key: the pseudonyms of DICOM patients and files cannot be joined to those of another run, and the "
+    "next run that reads them divides them anew"
+)
 
 
 def prepare(options: Options) -> dict:
@@ -59,11 +65,13 @@ def _digest(found: Collection, options: Options) -> str:
 def _build(found: Collection, options: Options, place: Workplace, store: Store) -> dict:
     external = by_name(options.external, found.layouts)
     print(f"reading {len(found.records):,} pictures of {len(options.sources)} source(s)", file=sys.stderr)
-    settings = reading.Settings(options.image_size, b"")
+    settings = reading.Settings(options.image_size, _key(options))
     numbers, unreadable = reading.read_all(found.records, settings, options.num_proc, store)
     refusals, licences = [*found.refusals, *unreadable], found.licences
     paired = ((record, number) for record, number in zip(found.records, numbers, strict=True) if number is not None)
     rows = gather(paired, store, set().union(*external.values()))
+    if options.patient_key is None and any(row.format == "DICOM" for row in rows):
+        print(NO_KEY, file=sys.stderr)
     found.records.clear()  # rows hold what is needed from here on
     dividing.check_classes([row.label for row in rows if row.predefined != EXTERNAL], refusals)
     clusters = []
@@ -77,6 +85,10 @@ def _build(found: Collection, options: Options, place: Workplace, store: Store) 
     writing.remove_externals(options.out, keep=external)
     store.keep_only(row.number for row in rows)
     return result
+
+
+def _key(options: Options) -> bytes:
+    return load_or_make_key(options.patient_key, options.out) if options.patient_key else new_key()
 
 
 def _stage(

@@ -9,6 +9,7 @@ from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 
 from cxr.cli import UserError
+from cxr.dicom.signature import HEAD
 from cxr.radiograph import begins_like_image
 from dataset_script import files
 
@@ -65,7 +66,7 @@ class Folder:
         """Whether a file begins like a picture; its name is not asked."""
         try:
             with (self.path / name).open("rb") as stream:
-                return begins_like_image(stream.read(132))
+                return begins_like_image(stream.read(HEAD))
         except OSError:
             return False
 
@@ -117,7 +118,7 @@ class Archive:
         """Whether a file begins like a picture; its name is not asked."""
         try:
             with _opened(str(self.path), os.getpid()).open(self.entries[self.prefix + name].filename) as stream:
-                return begins_like_image(stream.read(132))
+                return begins_like_image(stream.read(HEAD))
         except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError):
             return False
 

@@ -4,6 +4,7 @@ A fenced block's words after its language say how it runs: nothing (as it stands
 `while serving` blocks), `elsewhere` (where this project cannot be imported), `demo` and `suite` (run by .ci/run).
 """
 
+import json
 import os
 import re
 import shutil
@@ -132,6 +133,16 @@ def test_every_block_has_a_kind_that_is_run():
     ]
     assert text.count("```") == 2 * len(blocks(*known))
     assert blocks("bash", "bash serve", "python while serving", "python elsewhere")
+
+
+def test_the_results_are_those_of_the_run_they_name():
+    facts = json.loads((ROOT / "docs/results/scratch-internal/metrics.json").read_text(encoding="utf-8"))
+    text, test = (ROOT / "README.md").read_text(encoding="utf-8"), facts["test"]
+    values = " | ".join(f"{test[name]:.3f}" for name in ("auroc", "accuracy", "sensitivity", "specificity", "f1"))
+    assert f"| test split, n = {test['n']} |" in text
+    assert f"| ResNet-50, from scratch | {values} |" in text
+    assert f"| | {facts['dataset']['source_only_accuracy']:.3f} | | | |" in text
+    assert f"{facts['training']['seconds'] / 60:.0f} minutes of training" in text
 
 
 def test_what_is_not_run_here_is_run_by_ci_or_by_make():

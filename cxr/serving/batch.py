@@ -58,10 +58,14 @@ def _matches(pattern: str) -> Iterator[Path]:
 
 
 def _pictures(files: Iterable[Path]) -> list[Path]:
-    """What a folder is searched for; other files in it are nobody's question."""
+    """What a folder is searched for; other files in it are nobody's question. DICOM often has no suffix at all."""
     known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in radiograph.FORMATS}
     shown = (file for file in files if not file.name.startswith("."))
-    return sorted(file for file in shown if file.suffix.lower() in known and file.is_file())
+    return sorted(file for file in shown if file.is_file() and (file.suffix.lower() in known or _is_dicom(file)))
+
+
+def _is_dicom(file: Path) -> bool:
+    return file.suffix.lower() == ".dcm" or (file.name.upper() != "DICOMDIR" and radiograph.is_dicom(file))
 
 
 def answers(predictor: Predictor, files: Iterable[Path]) -> Iterator[Row]:

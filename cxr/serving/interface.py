@@ -28,7 +28,7 @@ _EXAMPLES = (
     (2, NON_COVID, "Synthetic, no opacities"),
     (3, COVID, "Synthetic, opacities drawn in"),
 )
-_TERMS = f"""<p>PNG, JPEG, WEBP, TIFF, BMP or GIF, 8 or 16 bit, up to {MAX_FILE_SIZE}. Deleted after at most
+_TERMS = f"""<p>PNG, JPEG, WEBP, TIFF, BMP, GIF or DICOM, 8 or 16 bit, up to {MAX_FILE_SIZE}. Deleted after at most
 {2 * CACHE_MINUTES} minutes, sent to no other service.</p>"""
 
 
@@ -53,7 +53,7 @@ class _Desk:
         return self._card(pages.png(pixels), caption)
 
     def predict(self, file: bytes | None) -> dict[str, Any]:
-        """Classify one chest X-ray (PNG, JPEG, WEBP, TIFF, BMP or GIF; 8 or 16 bit)."""
+        """Classify one chest X-ray (PNG, JPEG, WEBP, TIFF, BMP, GIF or DICOM; 8 or 16 bit)."""
         try:
             return self._ask(radiograph.read(_given(file))).to_dict()
         except UserError as error:

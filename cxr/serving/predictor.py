@@ -15,7 +15,7 @@ from cxr.cli import UserError, one_line
 from cxr.hub import Pulled, pull
 from cxr.labels import COVID, DISCLAIMER, LABELS
 from cxr.preprocess import load_processor, to_pixel_values
-from cxr.radiograph import Radiograph
+from cxr.radiograph import Radiograph, UnreadableImage
 
 SYNTHETIC = "Trained on synthetic pictures drawn by a program: its answers on real X-rays mean nothing."
 RANDOM_WEIGHTS = "Trained from random weights, not from a pretrained backbone."
@@ -91,7 +91,14 @@ class Predictor:
 
     @torch.inference_mode()
     def predict(self, radiograph: Radiograph) -> Answer:
-        """Answer for one radiograph of any size; the processor alone decides how it is resized."""
+        """Answer for one radiograph of any size; the processor alone decides how it is resized.
+
+        Raises:
+            UnreadableImage: if it is a DICOM that says it is no X-ray, or no frontal one.
+            UserError: if the weights are broken.
+        """
+        if radiograph.header and radiograph.header.refusal:
+            raise UnreadableImage(radiograph.header.refusal)
         pixel_values = to_pixel_values([radiograph.pixels], self._processor).to(self._device)
         probability = float(self._model(pixel_values).logits.softmax(dim=-1)[0, self._covid])
         if not math.isfinite(probability):

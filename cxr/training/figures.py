@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay, RocCurveDisplay
 
 from cxr.labels import COVID, LABELS
@@ -30,8 +31,15 @@ def training_curves(path: Path, log_history: list[dict]) -> None:
         axis.set(xlabel="epoch", ylabel=name, title=f"{name.capitalize()} per epoch")
         axis.legend()
         axis.grid(alpha=0.3)
+    axes[0].set_ylim(0, _loss_limit(log_history))
     axes[1].set_ylim(0, 1.02)
     _save(figure, path)
+
+
+def _loss_limit(log_history: list[dict]) -> float | None:
+    """Upper end of the loss axis: early BatchNorm statistics can throw one evaluation far off, hiding all others."""
+    losses = [entry[key] for entry in log_history for key in ("loss", "eval_loss") if key in entry]
+    return 1.05 * min(max(losses), 4 * float(np.median(losses))) if losses else None
 
 
 def roc(path: Path, test: Scores) -> None:

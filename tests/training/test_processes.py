@@ -13,7 +13,7 @@ STILL = ["--freeze_backbone", "--learning_rate", "0", "--num_train_epochs", "1",
 EPOCH = ["--eval_strategy", "epoch", "--save_strategy", "epoch"]
 ACCELERATE = "accelerate launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"
 LAUNCHERS = {
-    "torchrun": ["torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"],
+    "torchrun": ["torch.distributed.run", "--standalone", "--nproc_per_node", "2"],
     "accelerate": ["accelerate.commands.launch", *ACCELERATE.split()[2:], "--main_process_port", "0"],
 }
 

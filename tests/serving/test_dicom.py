@@ -1,0 +1,63 @@
+"""The app and the terminal take DICOM as it comes, and say what is no frontal X-ray instead of answering."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dicom_files import SECRETS, dicom
+from gradio_client import Client, handle_file
+from PIL import Image
+from tiny import Published
+
+import predict
+from cxr import radiograph
+from cxr.radiograph import UnreadableImage
+from cxr.serving import batch
+from cxr.serving.predictor import Predictor
+
+
+@pytest.fixture
+def archive(tmp_path: Path, xray: Path) -> Path:
+    """A negative as a scanner exports it, without a suffix, beside a CT, a lateral view and an archive's index."""
+    shades = np.asarray(Image.open(xray))
+    folder = tmp_path / "DICOM"
+    folder.mkdir()
+    (folder / "IM0001").write_bytes(dicom(255 - shades, PhotometricInterpretation="MONOCHROME1"))
+    (folder / "ct.dcm").write_bytes(dicom(shades, Modality="CT"))
+    (folder / "lat.dcm").write_bytes(dicom(shades, ViewPosition="LL"))
+    (folder / "DICOMDIR").write_bytes(dicom(shades, PixelData=None))
+    (folder / "report.pdf").write_bytes(b"%PDF-1.7")
+    return folder
+
+
+def test_a_negative_dicom_gets_the_answer_of_its_png(published: Published, xray: Path, archive: Path):
+    predictor = Predictor.load(str(published.folder))
+    assert predictor.predict(radiograph.read(archive / "IM0001")) == predictor.predict(radiograph.read(xray))
+
+
+@pytest.mark.parametrize(("name", "reason"), [("ct.dcm", "is no X-ray"), ("lat.dcm", "is no frontal view")])
+def test_what_is_no_frontal_x_ray_gets_no_answer(published: Published, archive: Path, name: str, reason: str):
+    with pytest.raises(UnreadableImage, match=reason):
+        Predictor.load(str(published.folder)).predict(radiograph.read(archive / name))
+
+
+def test_a_folder_is_searched_for_dicom_whatever_its_name(archive: Path):
+    assert [path.name for path in batch.find([str(archive)])] == ["IM0001", "ct.dcm", "lat.dcm"]
+
+
+def test_at_the_terminal(published: Published, archive: Path, capsys: pytest.CaptureFixture[str]):
+    assert predict.main(["--model", str(published.folder), str(archive)]) == 1
+    out, err = capsys.readouterr()
+    answer, slice_, lateral = out.splitlines()
+    assert "probability 0." in answer
+    assert slice_ == f"{archive / 'ct.dcm'}: no answer: the file is no X-ray (CT or other modality)"
+    assert lateral == f"{archive / 'lat.dcm'}: no answer: the file is no frontal view"
+    assert not any(secret in out + err for secret in SECRETS.values())
+
+
+def test_over_the_api(app_url: str, xray: Path, archive: Path):
+    client = Client(app_url, verbose=False)
+    found = client.predict(handle_file(str(archive / "IM0001")), api_name="/predict")
+    assert found == client.predict(handle_file(str(xray)), api_name="/predict")
+    with pytest.raises(Exception, match="The picture is no frontal view"):
+        client.predict(handle_file(str(archive / "lat.dcm")), api_name="/predict")
