@@ -1,0 +1,116 @@
+"""Finds copies of pictures across sources and labels, exact and near, without holding the pictures.
+
+Three steps, of which only the last opens a picture again:
+
+1. `fingerprint.fingerprint` reduces every picture to 208 bytes while it is read (about 1.5 ms, in any worker).
+2. `candidates.candidates` proposes a few neighbours for each, in about n log n.
+3. `registration.similarity` registers the two pictures of a proposal and compares them (about 2 ms, copies 9 ms).
+
+`find_copies` runs steps 2 and 3, `clusters` joins its pairs, `copies.resolve` decides who stays, and
+`pair_sheets.draw` shows the pairs to a person.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from tqdm import tqdm
+
+from dataset_script.candidates import candidates
+from dataset_script.fingerprint import codes, pixel_hashes
+from dataset_script.registration import ACCEPT, Prepared, similarity
+
+HELD = 64
+"""Pictures held ready for comparison at a time; each takes 0.4 MB."""
+
+_BATCH = 4096
+
+
+class Pair(NamedTuple):
+    """Two copies, `first` < `second`; `similarity` is 1.0 for equal pixels."""
+
+    first: int
+    second: int
+    similarity: float
+
+
+def find_copies(
+    fingerprints: np.ndarray,
+    load: Callable[[int], np.ndarray],
+    *,
+    known: MutableMapping[tuple[str, str], float] | None = None,
+    num_proc: int = 1,
+    progress: bool = True,
+) -> list[Pair]:
+    """Find the pairs of pictures that show the same exposure.
+
+    Of three and more copies not every pair may be listed, but enough to join them all. The outcome depends on the
+    pixels and their order alone, not on `num_proc`.
+
+    Args:
+        fingerprints: uint8 (N, `fingerprint.SIZE`).
+        load: gives the pixels, uint8 (H, W), that fingerprint i was made of; called from `num_proc` threads.
+        known: similarities by the two pixel hashes in order (`fingerprint.pixel_hashes`), from an earlier run. New
+            ones are added, those of pairs refused too: stored, they spare the next run all comparisons but new ones.
+        num_proc: threads; decoding and comparing let go of the interpreter.
+        progress: whether to show a bar on stderr.
+
+    Returns:
+        The pairs in order.
+    """
+    known = {} if known is None else known
+    hashes = pixel_hashes(fingerprints)
+    equal = _equal(hashes)
+    firsts = np.array([group[0] for group in equal], np.int64)
+    proposed = firsts[candidates(codes(fingerprints[firsts]))]
+    by_hash = [tuple(sorted(pair, key=hashes.__getitem__)) for pair in proposed.tolist()]
+    keys = [(hashes[a], hashes[b]) for a, b in by_hash]
+    unknown = sorted({key: pair for key, pair in zip(keys, by_hash, strict=True) if key not in known}.items())
+    unknown.sort(key=lambda item: item[1])
+    verdicts = _compare([pair for _, pair in unknown], load, num_proc)
+    bar = tqdm(verdicts, total=len(unknown), desc="comparing", unit=" pairs", disable=not progress)
+    known.update((key, value) for (key, _), value in zip(unknown, bar, strict=True))
+    near = [Pair(min(pair), max(pair), known[key]) for key, pair in zip(keys, by_hash, strict=True)]
+    exact = [Pair(group[0], other, 1.0) for group in equal for other in group[1:]]
+    return sorted([*exact, *(pair for pair in near if pair.similarity >= ACCEPT)])
+
+
+def clusters(pairs: Iterable[Pair], count: int) -> list[list[int]]:
+    """Join pairs of `count` pictures to clusters of two and more, each and all of them in order."""
+    first, second = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
+    graph = coo_array((np.ones(len(first), bool), (first, second)), shape=(count, count))
+    _, component = connected_components(graph, directed=False)
+    members = defaultdict(list)
+    for index in np.unique(np.concatenate([first, second])).tolist():
+        members[component[index]].append(index)
+    return sorted(members.values())
+
+
+def _equal(hashes: Sequence[str]) -> list[list[int]]:
+    """Indices by pixel hash, in order of their first."""
+    groups = defaultdict(list)
+    for index, value in enumerate(hashes):
+        groups[value].append(index)
+    return list(groups.values())
+
+
+def _compare(pairs: Sequence[tuple[int, int]], load: Callable[[int], np.ndarray], num_proc: int) -> Iterator[float]:
+    """Similarities of pairs, in their order; neighbouring pairs share pictures, which are kept for a while."""
+
+    @lru_cache(HELD)
+    def ready(index: int) -> Prepared:
+        return Prepared(load(index))
+
+    def verdict(pair: tuple[int, int]) -> float:
+        return similarity(ready(pair[0]), ready(pair[1]))
+
+    remaining = iter(pairs)
+    with ThreadPoolExecutor(num_proc) as pool:
+        while batch := list(islice(remaining, _BATCH)):  # submitting all at once would hold a future for every pair
+            yield from pool.map(verdict, batch)
