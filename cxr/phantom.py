@@ -5,6 +5,8 @@ then a random exposure of it. The COVID class adds what radiologists describe as
 doi 10.1148/radiol.2020201160): peripheral, bilateral opacities mostly in the lower zones, whose mask is kept. Three
 in ten of the other class carry one central or upper opacity, so that "anything bright" is not the answer. Nothing
 but the opacities depends on the class: size, view, age, sex, position and exposure are drawn independently of it.
+Opacities stay inside the central box that the dataset's audit blacks out for the lungs, even where lungs reach past it:
+so the rest of a phantom, its border above all, is known to say nothing of the class.
 
 No phantom shows a patient, and no score on phantoms says anything about real radiographs.
 """
@@ -14,9 +16,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from cxr.geometry import CROP_PCT
 from cxr.labels import COVID
 
+OPACITY_BOX = (0.70, 0.78)
+"""Width and height, as shares of what the model sees, of the central box outside which nothing tells the class."""
+
 _RIGHT, _LEFT = -1, 1
+_MARGIN = 6.0
 
 
 @dataclass(frozen=True)
@@ -198,10 +205,32 @@ def _opacity(rng: np.random.Generator, body: _Body, lungs: list[np.ndarray], lab
     else:
         return field
     for side, x, y, radius, strength in blots:
+        x, y = _pulled_inside(body, x, y, radius)
         outline = _ellipse(x, y, radius, radius * rng.uniform(0.8, 1.5), rng.uniform(0, np.pi))
         blot = _fill(body, outline, radius * body.height * 0.14) * lungs[0 if side == _RIGHT else 1]
         field = np.maximum(field, strength * blot)
-    return np.clip(field * _texture(rng, body), 0, 1)
+    return np.clip(field * _texture(rng, body), 0, 1) * _window(body)
+
+
+def _half_box(body: _Body) -> np.ndarray:
+    """Half the width and height, in pixels, of the box in the middle that holds every opacity."""
+    return np.array(OPACITY_BOX) * CROP_PCT * min(body.height, body.width) / 2 - _MARGIN
+
+
+def _pulled_inside(body: _Body, x: float, y: float, radius: float) -> np.ndarray:
+    """The centre (x, y) of an opacity, moved no further than it takes to lie a radius inside the box."""
+    linear, offset = body.to_pixels[:, :2], body.to_pixels[:, 2]
+    middle, reach = np.array([body.width, body.height]) / 2, _half_box(body) - radius * body.height / 2
+    pixel = np.clip(linear @ (x, y) + offset, middle - reach, middle + reach)
+    return np.linalg.solve(linear, pixel - offset)
+
+
+def _window(body: _Body) -> np.ndarray:
+    """1 in the box, 0 outside, float32 (H, W), with a soft edge."""
+    canvas, half = np.zeros((body.height, body.width), np.float32), np.round(_half_box(body)).astype(int)
+    top, left = body.height // 2 - half[1], body.width // 2 - half[0]
+    canvas[top : top + 2 * half[1], left : left + 2 * half[0]] = 1.0
+    return cv2.GaussianBlur(canvas, (0, 0), _MARGIN / 2)
 
 
 def _peripheral(rng: np.random.Generator, body: _Body, side: int) -> tuple[float, float, float, float]:

@@ -15,6 +15,7 @@ from cxr import radiograph
 from cxr.labels import LABELS
 from cxr.patient_key import file_hash, new_key
 from cxr.radiograph import UnreadableImage
+from dataset_script.fingerprint import fingerprint
 from dataset_script.record import Record
 
 FEATURES = datasets.Features(
@@ -128,7 +129,7 @@ def read_record(record: Record, image_size: int, patient_key: bytes) -> Reading:
     if found.header:
         facts |= {key: getattr(found.header, key) for key in ("view", "sex", "age")}
         facts |= {"patient_id": found.header.patient, "file": file_hash(patient_key, record.file)}
-    return Reading(facts, b"", _png(pixels), pseudonymous=bool(found.header))
+    return Reading(facts, fingerprint(pixels).tobytes(), _png(pixels), pseudonymous=bool(found.header))
 
 
 def described(record: Record, facts: dict) -> dict:

@@ -10,6 +10,7 @@ from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCardData
 
 from cxr.labels import DISCLAIMER, LABELS
+from dataset_script import audit
 from dataset_script.builder import FEATURES
 
 _PROVENANCE = {
@@ -31,6 +32,10 @@ Prepared by `python -m dataset_script`, seed {seed}; content fingerprint `{finge
 
 A collection's own terms go on to hold for its pictures.
 
+## How far it can be fooled
+
+{audit}
+
 ## Left out
 
 {refused_table}
@@ -51,6 +56,7 @@ def compose(report: dict, shards: Mapping[str, list[str]], folder: Path, report_
         split_table=_split_table(report),
         source_table=_source_table(report),
         refused_table=_table(("Reason", "Files"), report["refused"]["reasons"].items()) or "Nothing.",
+        audit=audit.paragraph(report["audit"]) if "audit" in report else "An external set is not audited.",
         caveats="\n\n".join(_caveats(report["counts"])),
     )
     return f"---\n{_front_matter(report, shards, folder, report_name)}\n---\n\n{text}"
@@ -124,5 +130,4 @@ def _caveats(counts: dict) -> list[str]:
             f"All pictures of {', '.join(one_sided)} have one label: a model can score well by telling collections "
             "apart and know nothing about COVID-19."
         )
-    found.append("Byte-identical files never straddle splits; re-encoded or cropped copies are not searched for.")
     return found

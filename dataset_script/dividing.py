@@ -1,20 +1,18 @@
 """Which pictures stay, and in which split: conflicts and copies out, groups whole, old pictures where they were."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cxr.cli import UserError
 from cxr.labels import LABELS
+from dataset_script import copies
 from dataset_script.record import Refusal
 from dataset_script.rows import Row
 from dataset_script.splits import EXTERNAL, assign
 
-CONFLICT = "has a copy with the other label"
 STRADDLES = "shares its patient or its pixels with a picture of a predefined held-out split"
 SHARED = "shares its patient or its pixels with an external set"
-COPY = "is a copy of a picture that stays"
-MODES = ("drop", "keep", "report")
 
 
 @dataclass
@@ -34,8 +32,8 @@ def divide(rows: Sequence[Row], clusters: Sequence[Sequence[int]], seed: int, mo
     for number, cluster in enumerate(clusters):
         for index in cluster:
             rows[index].cluster = number
-    conflicts = [cluster for cluster in clusters if len({rows[index].label for index in cluster}) > 1]
-    reasons = {} if mode == "report" else {index: CONFLICT for cluster in conflicts for index in cluster}
+    resolved = copies.resolve(clusters, [_copy(row) for row in rows] if clusters else (), mode)
+    reasons = {index: reason for index, reason in resolved.leaving.items() if reason == copies.CONFLICT}
     clear = [index for index in range(len(rows)) if index not in reasons]
     training = [rows[index].label for index in clear if rows[index].predefined != EXTERNAL]
     check_classes(training, [Refusal(rows[i].source, rows[i].file, reason) for i, reason in reasons.items()])
@@ -46,34 +44,18 @@ def divide(rows: Sequence[Row], clusters: Sequence[Sequence[int]], seed: int, mo
     for group in straddling:
         reason = SHARED if any(rows[index].predefined == EXTERNAL for index in group) else STRADDLES
         reasons |= {index: reason for index in group if rows[index].split is None}
-    if mode == "drop":
-        reasons |= dict.fromkeys(_worse_copies(rows, clusters), COPY)
+    reasons = resolved.leaving | reasons
     for index in reasons:
         rows[index].split = None
-    groups = {"duplicates": clusters, "conflicts": conflicts, "straddling": straddling}
+    groups = {"duplicates": resolved.duplicates, "conflicts": resolved.conflicts, "straddling": straddling}
     return Division(
         [Refusal(rows[index].source, rows[index].file, reason) for index, reason in sorted(reasons.items())],
         {name: [[rows[index].name for index in group] for group in listed] for name, listed in groups.items()},
     )
 
 
-def _worse_copies(rows: Sequence[Row], clusters: Sequence[Sequence[int]]) -> list[int]:
-    """All but the best copy of every cluster, in each dataset that it stands in."""
-    worse = []
-    for cluster in clusters:
-        by_place = defaultdict(list)
-        for index in cluster:
-            if rows[index].split:
-                by_place[rows[index].source if rows[index].split == EXTERNAL else ""].append(index)
-        for staying in by_place.values():
-            worse += sorted(staying, key=lambda index: _goodness(rows[index]), reverse=True)[1:]
-    return worse
-
-
-def _goodness(row: Row) -> tuple:
-    """More pixels, then a file that was not compressed at a loss, then more known of the patient, then any order."""
-    known = row.is_known_patient + bool(row.view) + bool(row.sex) + (row.age is not None)
-    return row.width * row.height, row.format in ("DICOM", "PNG", "TIFF", "BMP"), known, row.sha256, row.name
+def _copy(row: Row) -> copies.Copy:
+    return copies.Copy(row.name, row.label, row.predefined, row.width, row.height, row.format)
 
 
 def check_classes(labels: Sequence[int], refusals: Sequence[Refusal]) -> None:

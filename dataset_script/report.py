@@ -17,6 +17,7 @@ Everything that names a file or a patient stands under the one key `lists`, so t
     conflicts   {"groups", "files"} of those with both labels, which are refused unless `copies` is report
     straddling  {"groups", "files"} of patients or copies that their collections had put on both sides of a held-out
                 split, or of an external set; those that had to leave are also counted in `refused`
+    audit       what `dataset_script.audit.audit` found; external sets have none
     moves       pictures that stood in another split of the dataset that this one replaced
     external    the names of the external sets made in the same run
     lists       {"refused": [{"source", "file", "reason"}], "duplicates", "conflicts", "straddling": [["source/file"]],

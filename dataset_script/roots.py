@@ -117,7 +117,7 @@ class Archive:
     def is_image(self, name: str) -> bool:
         """Whether a file begins like a picture; its name is not asked."""
         try:
-            with _opened(str(self.path), os.getpid()).open(self.entries[self.prefix + name].filename) as stream:
+            with _archive(str(self.path)).open(self.entries[self.prefix + name].filename) as stream:
                 return begins_like_image(stream.read(HEAD))
         except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError):
             return False
@@ -196,15 +196,19 @@ def _read_file(folder: str, name: str) -> bytes:
 def _read_entry(path: str, entry: str) -> bytes:
     """The bytes of a zip's entry; what is wrong with it is an OSError as for a file."""
     try:
-        archive = _opened(path, os.getpid())
+        archive = _archive(path)
         if archive.getinfo(entry).file_size > LARGEST_FILE:
             raise OSError(0, "is larger than a gigabyte")
         return archive.read(entry)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError) as error:
         raise OSError(0, "damaged inside its zip") from error
 
 
+def _archive(path: str) -> zipfile.ZipFile:
+    """The zip, opened once in each process (a shared file position would mix their reads) and anew once it changed."""
+    return _opened(path, files.stamp_of(Path(path)), os.getpid())
+
+
 @lru_cache(maxsize=8)
-def _opened(path: str, process: int) -> zipfile.ZipFile:
-    """The zip, opened once in each process: a file position that two processes share would mix their reads."""
+def _opened(path: str, stamp: str, process: int) -> zipfile.ZipFile:
     return zipfile.ZipFile(path)

@@ -7,7 +7,8 @@ only what is new. A killed run keeps what it had read. It may be deleted at any 
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,9 +17,10 @@ import numpy as np
 from dataset_script.record import Record
 
 _TOOLS = ("pillow", "numpy", "opencv-python-headless", "ImageHash")
-_SCHEMA = (
+_TABLES = (
     "CREATE TABLE IF NOT EXISTS pictures "
-    "(id INTEGER PRIMARY KEY, key BLOB UNIQUE, secret TEXT, facts TEXT, fingerprint BLOB, image BLOB)"
+    "(id INTEGER PRIMARY KEY, key BLOB UNIQUE, secret TEXT, facts TEXT, fingerprint BLOB, image BLOB)",
+    "CREATE TABLE IF NOT EXISTS similarities (code TEXT, first TEXT, second TEXT, value REAL)",
 )
 
 
@@ -27,7 +29,7 @@ class Store:
 
     def __init__(self, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / "rows.sqlite"
+        self.path, self._lock = folder / "rows.sqlite", threading.Lock()
         try:
             self._connection = self._open()
         except sqlite3.DatabaseError:  # damaged: a cache may be thrown away
@@ -35,10 +37,11 @@ class Store:
             self._connection = self._open()
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path)
+        connection = sqlite3.connect(self.path, check_same_thread=False)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute(_SCHEMA)
+        for table in _TABLES:
+            connection.execute(table)
         return connection
 
     def __enter__(self) -> "Store":
@@ -67,8 +70,21 @@ class Store:
         return json.loads(found[0]) | {"bytes": found[1]}
 
     def image(self, number: int) -> bytes:
-        """A picture as PNG, as it stands in the dataset."""
-        return self._connection.execute("SELECT image FROM pictures WHERE id = ?", (number,)).fetchone()[0]
+        """A picture as PNG, as it stands in the dataset; threads may ask."""
+        with self._lock:
+            return self._connection.execute("SELECT image FROM pictures WHERE id = ?", (number,)).fetchone()[0]
+
+    def similarities(self, code: str) -> dict[tuple[str, str], float]:
+        """What comparing pictures gave, by their pixel hashes; `code` stands for how they were compared."""
+        query = "SELECT first, second, value FROM similarities WHERE code = ?"
+        return {(first, second): value for first, second, value in self._connection.execute(query, (code,))}
+
+    def keep_similarities(self, code: str, known: Mapping[tuple[str, str], float]) -> None:
+        """Keep these, in place of all that were kept before."""
+        with self._connection:
+            self._connection.execute("DELETE FROM similarities")
+            rows = ((code, *pair, float(value)) for pair, value in known.items())
+            self._connection.executemany("INSERT INTO similarities VALUES (?, ?, ?, ?)", rows)
 
     def fingerprints(self, numbers: Sequence[int]) -> np.ndarray:
         """The fingerprints of pictures, uint8 (N, size of one)."""

@@ -1,0 +1,143 @@
+"""Classifiers that see no lung: how well each predicts the label of test pictures says what the label leaks through.
+
+They are fitted on training pictures alone. Where two compete, cross-validation over the training patients chooses.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.compose import make_column_transformer
+from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from cxr import intervals
+from cxr.labels import COVID, LABELS
+from dataset_script.finished import patient_of
+from dataset_script.sight import LUNG_BOX, Glimpse
+
+LOUD, SURE = 0.70, 0.60
+"""A probe shouts if its AUROC is at least `LOUD` and the lower end of its interval above `SURE`."""
+
+FOLDS = 4
+_VARIANCE = 0.9
+_WIDE, _HIGH = (round(100 * share) for share in LUNG_BOX)
+_BOX = f"what the model sees, with the lungs (the central {_WIDE} % × {_HIGH} %) blacked out"
+
+
+@dataclass(frozen=True)
+class Part:
+    """The sampled pictures of one split: their rows without pictures, and in the same order what is seen of them."""
+
+    rows: list[dict]
+    glimpses: list[Glimpse]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int64 (N,)."""
+        return np.array([row["label"] for row in self.rows], dtype=np.int64)
+
+    @property
+    def patients(self) -> np.ndarray:
+        """One key a picture, (N,)."""
+        return np.array([patient_of(row) for row in self.rows], dtype=object).astype(str)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a probe is shown (`features` of a part, (N, F)) and what may learn from it, the simplest first."""
+
+    name: str
+    what: str
+    features: Callable[[Part], np.ndarray]
+    candidates: Callable[[int], Sequence[BaseEstimator]]
+
+
+def run(probe: Probe, train: Part, test: Part, seed: int) -> dict:
+    """Fit on `train`, score once on `test`: `auroc`, `low`, `high`, `shouts`, and a `note` where there is no AUROC.
+
+    An AUROC far below 0.5 is no leak: what the probe learned from the training pictures fails on the test pictures,
+    so it cannot flatter a model either.
+    """
+    found = {"name": probe.name, "what": probe.what, "auroc": None, "low": None, "high": None, "shouts": False}
+    note = _obstacle(train, "training") or _obstacle(test, "test")
+    if note:
+        return found | {"note": note}
+    seen, labels = probe.features(train), train.labels
+    model = _choose(probe.candidates(seed), seen, labels, train.patients).fit(seen, labels)
+    score = model.predict_proba(probe.features(test))[:, COVID]
+    auroc, low, high = intervals.auroc(score, test.labels, test.patients, seed=seed)
+    shouts = auroc >= LOUD and low > SURE
+    return found | {"auroc": round(auroc, 4), "low": round(low, 4), "high": round(high, 4), "shouts": bool(shouts)}
+
+
+def _obstacle(part: Part, split: str) -> str | None:
+    for label, name in enumerate(LABELS):
+        count = intervals.patients_in(part.labels == label, part.patients)
+        if count < intervals.FEWEST:
+            return f"the {split} split has {count} {name} patient{'' if count == 1 else 's'}"
+    return None
+
+
+def _choose(candidates: Sequence[BaseEstimator], seen: np.ndarray, labels: np.ndarray, patients: np.ndarray):
+    """The best by AUROC across folds of patients; the first where there are too few for folds."""
+    fewest = min(intervals.patients_in(labels == label, patients) for label in range(len(LABELS)))
+    if len(candidates) == 1 or fewest < FOLDS:
+        return candidates[0]
+    settings = {"groups": patients, "cv": StratifiedGroupKFold(FOLDS), "scoring": "roc_auc", "error_score": "raise"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)  # a fold without one of the classes counts as NaN
+        scores = [np.nanmean(cross_val_score(model, seen, labels, **settings)) for model in candidates]
+    return candidates[int(np.argmax(scores))]
+
+
+def _column(*names: str) -> Callable[[Part], np.ndarray]:
+    return lambda part: np.array([[row[name] for name in names] for row in part.rows], dtype=object)
+
+
+def _file_facts(part: Part) -> np.ndarray:
+    facts = [[r["width"], r["height"], r["width"] / r["height"], r["mode"], r["format"]] for r in part.rows]
+    return np.array(facts, dtype=object)
+
+
+def _pixels(*fields: str) -> Callable[[Part], np.ndarray]:
+    return lambda part: np.stack([np.concatenate([getattr(g, field) for field in fields]) for g in part.glimpses])
+
+
+def _rates(seed: int) -> list[BaseEstimator]:
+    return [make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())]
+
+
+def _trees_on_facts(seed: int) -> list[BaseEstimator]:
+    encoder = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore", sparse_output=False), [3, 4]), remainder="passthrough"
+    )
+    trees = HistGradientBoostingClassifier(max_leaf_nodes=15, min_samples_leaf=5, random_state=seed)
+    return [make_pipeline(encoder, trees)]
+
+
+def _on_pixels(seed: int) -> list[BaseEstimator]:
+    linear = make_pipeline(StandardScaler(), PCA(_VARIANCE), LogisticRegression(C=0.01, max_iter=1000))
+    trees = HistGradientBoostingClassifier(max_iter=80, max_leaf_nodes=8, max_features=0.3, random_state=seed)
+    return [linear, trees]
+
+
+def all_probes(lungs: str) -> list[Probe]:
+    """The probes, with the lungs blacked out by `masks` or by the central `box`."""
+    margin = "the picture's border: the outer 10 % of what the model sees, and the margin that its crop cuts off"
+    hidden = {"masks": "what the model sees, with the lungs (by their masks) blacked out", "box": _BOX}[lungs]
+    pixels = _pixels({"masks": "masked", "box": "boxed"}[lungs])
+    return [
+        Probe("source", "the source alone", _column("source"), _rates),
+        Probe("file", "the raw file's width, height, aspect, mode and format", _file_facts, _trees_on_facts),
+        Probe("border", margin, _pixels("rim", "outer"), _on_pixels),
+        Probe("border_in_view", "the outer 10 % of what the model sees", _pixels("rim"), _on_pixels),
+        Probe("lungs_blacked_out", hidden, pixels, _on_pixels),
+    ]
