@@ -46,6 +46,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="key for the pseudonyms of DICOM patients, made if it is not there; keep it, and never publish it",
     )
+    parser.add_argument(
+        "--no_audit",
+        action="store_false",
+        dest="audit",
+        help="leave out the audit and the pictures for the eye, which take longest on small sets; the card says so",
+    )
     parser.add_argument("--push_to_hub", metavar="USER/NAME", help="publish the finished dataset on the Hub")
     parser.add_argument("--private", action="store_true", help="make the repo on the Hub a private one")
     parser.add_argument("--num_proc", type=_positive, default=_cores(), help="processes (%(default)s)")
@@ -103,12 +109,14 @@ def _summary(report: dict) -> str:
     if report["refused"]["total"]:
         lines.append(f"left out: {report['refused']['total']:,} (report.json names each)")
         lines += [f"{count:>8,}  {reason}" for reason, count in report["refused"]["reasons"].items()]
-    for kind, what in (("duplicates", "clusters of copies"), ("conflicts", "of them with both labels")):
+    for kind, what in (("duplicates", "clusters of copies"), ("conflicts", "clusters of copies with both labels")):
         if report[kind]["groups"]:
             lines.append(f"{report[kind]['groups']:>8,}  {what}: {report[kind]['files']:,} files")
     if report["straddling"]["groups"]:
         groups = report["straddling"]["groups"]
         lines.append(f"warning: {groups:,} patients straddled predefined splits; their held-out pictures stayed")
+    if "audit" in report:
+        lines.append(report["audit"]["verdict"])
     return "\n".join(lines)
 
 

@@ -10,7 +10,6 @@ from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCardData
 
 from cxr.labels import DISCLAIMER, LABELS
-from dataset_script import audit
 from dataset_script.builder import FEATURES
 
 _PROVENANCE = {
@@ -56,10 +55,18 @@ def compose(report: dict, shards: Mapping[str, list[str]], folder: Path, report_
         split_table=_split_table(report),
         source_table=_source_table(report),
         refused_table=_table(("Reason", "Files"), report["refused"]["reasons"].items()) or "Nothing.",
-        audit=audit.paragraph(report["audit"]) if "audit" in report else "An external set is not audited.",
+        audit=_audit(report),
         caveats="\n\n".join(_caveats(report["counts"])),
     )
     return f"---\n{_front_matter(report, shards, folder, report_name)}\n---\n\n{text}"
+
+
+def _audit(report: dict) -> str:
+    if "audit" not in report:
+        return "This set was not audited: how much of the label can be guessed without a lung is not known."
+    from dataset_script.audit import paragraph  # here, because its imports take seconds
+
+    return paragraph(report["audit"])
 
 
 def _front_matter(report: dict, shards: Mapping[str, list[str]], folder: Path, report_name: str) -> str:

@@ -17,3 +17,4 @@ class Options:
     duplicates: str = "drop"
     external: Sequence[str] = field(default_factory=tuple)
     patient_key: Path | None = None
+    audit: bool = True

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet
 
 from cxr.patient_key import load_or_make_key, new_key
-from dataset_script import audit, charts, check, dividing, likeness, lungs, reading, report, sheets, sources, writing
+from dataset_script import check, dividing, inspection, likeness, reading, report, sources, writing
 from dataset_script.builder import content_hash
 from dataset_script.externals import by_name
 from dataset_script.options import Options
@@ -79,7 +79,8 @@ def _build(found: Collection, options: Options, place: Workplace, store: Store) 
     divided = dividing.divide(rows, alike.clusters, options.seed, options.duplicates)
     refusals += divided.refusals
     result = _stage(rows, refusals, divided.lists, licences, options, place, store)
-    alike.draw(place.staged / writing.PICTURES)
+    if options.audit:
+        alike.draw(place.staged / writing.PICTURES)
     for name, collections in external.items():
         _stage_external(name, collections, rows, refusals, licences, options, place, store)
         writing.put_in_place(place.staged / EXTERNAL / name, options.out / EXTERNAL / name)
@@ -111,18 +112,10 @@ def _stage(
     clusters = {row.name: row.cluster for row in kept if row.cluster is not None}
     check.check(place.staged, writing.shards_in(place.staged), clusters)
     result = report.compose(kept, refusals, lists, settings, licences)
-    result["audit"] = _audit(kept, options, place.staged)
+    if options.audit:
+        result["audit"] = inspection.inspect(kept, place.staged, options.seed, options.num_proc)
     writing.write_report(result, place.staged)
-    sheets.draw(place.staged, place.staged / writing.PICTURES)
     return result
-
-
-def _audit(rows: Sequence[Row], options: Options, staged: Path) -> dict:
-    masks = lungs.by_name(rows)
-    section = audit.audit(staged, masks=masks, seed=options.seed, num_proc=options.num_proc)
-    (staged / writing.PICTURES).mkdir(exist_ok=True)
-    charts.audit(staged / writing.PICTURES / "audit.png", section)
-    return section
 
 
 def _stage_external(

@@ -52,9 +52,18 @@ def patients(root: Path, count: int, images: int = 2) -> list[dict]:
     return rows
 
 
-def prepare(out: Path, *sources: object, image_size: int = 16, num_proc: int = 1, seed: int = 0) -> dict:
-    """Prepare through the door and return the report."""
+def prepare(
+    out: Path,
+    *sources: object,
+    image_size: int = 16,
+    num_proc: int = 1,
+    seed: int = 0,
+    audit: bool = False,
+    more: Sequence[str] = (),
+) -> dict:
+    """Prepare through the door, with `more` flags, and return the report."""
     flags = [flag for source in sources for flag in ("--source", str(source))]
+    flags += [*([] if audit else ["--no_audit"]), *more]
     settings = ["--image_size", str(image_size), "--num_proc", str(num_proc), "--seed", str(seed)]
     assert main([*flags, "--out", str(out), *settings]) == 0
     return json.loads((out / "report.json").read_text())
@@ -65,7 +74,7 @@ def refused(capsys, out: Path, *sources: object, flags: Sequence[str] = ()) -> s
     arguments = [flag for source in sources for flag in ("--source", str(source))]
     before = sorted(out.parent.rglob("*"))
     capsys.readouterr()
-    assert main([*arguments, "--out", str(out), "--image_size", "16", "--num_proc", "1", *flags]) == 2
+    assert main([*arguments, "--out", str(out), "--image_size", "16", "--num_proc", "1", "--no_audit", *flags]) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
     assert sorted(out.parent.rglob("*")) == before

@@ -36,7 +36,7 @@ def actualmed(root):
     return {"COVID": 120, "NON-COVID": 80}, {"has no finding yet": 40}
 
 
-def figure1(root):
+def figure1(root, first=3000):
     findings = ("COVID-19", "Pneumonia", "No finding", "COVID-19")
     listed = [
         {
@@ -54,7 +54,7 @@ def figure1(root):
     ]
     endings = (".jpg", ".png", ".JPG")
     names = [f"{row['patientid']}{endings[number % 3]}" for number, row in enumerate(listed)]
-    fill(root / "images", names[:120])
+    fill(root / "images", names[:120], first)
     save(root / "images" / "COVID-99999.jpg", 900)
     table(root / "metadata.csv", listed, encoding="latin-1")
     left_out = {"is not there": 1, "has no finding yet": 1, "is no frontal view": 1, "has no row in metadata.csv": 1}

@@ -73,7 +73,17 @@ def test_the_card_tells_the_hub_how_to_read_it(tmp_path):
 def test_the_same_input_gives_the_same_bytes_whatever_the_processes(tmp_path, run_cli):
     raw = folders(tmp_path / "raw", covid=40, normal=40)
     one = prepare(tmp_path / "one", f"folder={raw}")
-    flags = ["--source", f"folder={raw}", "--image_size", "16", "--num_proc", "2", "--out", tmp_path / "two"]
+    flags = [
+        "--source",
+        f"folder={raw}",
+        "--no_audit",
+        "--image_size",
+        "16",
+        "--num_proc",
+        "2",
+        "--out",
+        tmp_path / "two",
+    ]
     done = run_cli(["-m", "dataset_script", *flags])
     assert done.returncode == 0, done.stderr
     assert files(tmp_path / "one") == files(tmp_path / "two")
@@ -86,7 +96,17 @@ def test_an_unreadable_picture_is_counted_and_named_and_not_fatal(tmp_path, run_
     (raw / "covid" / "empty.png").touch()
     (raw / "normal" / "cut.png").write_bytes((raw / "normal" / "000.bmp").read_bytes()[:300])
     (raw / "covid" / "report.pdf").write_bytes(b"%PDF-1.7")
-    flags = ["--source", f"folder={raw}", "--image_size", "16", "--num_proc", "2", "--out", tmp_path / "out"]
+    flags = [
+        "--source",
+        f"folder={raw}",
+        "--no_audit",
+        "--image_size",
+        "16",
+        "--num_proc",
+        "2",
+        "--out",
+        tmp_path / "out",
+    ]
     done = run_cli(["-m", "dataset_script", *flags])
     assert done.returncode == 0
     assert "is empty" in done.stdout
@@ -173,7 +193,7 @@ def test_a_malformed_flag_is_one_line(tmp_path, capsys, flags):
 def test_nothing_is_left_behind_elsewhere_and_no_torch_is_needed(tmp_path, env):
     code = (
         "import sys\nfrom dataset_script.__main__ import main\n"
-        f"assert main(['--source', 'phantom=24', '--image_size', '16', '--out', {str(tmp_path / 'out')!r}]) == 0\n"
+        f"assert main(['--source', 'phantom=24', '--no_audit', '--image_size', '16', '--out', {str(tmp_path / 'out')!r}]) == 0\n"
         "assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
     )
     home = tmp_path / "home"

@@ -58,7 +58,7 @@ def test_killed_at_any_change_to_the_disk_it_is_the_old_dataset_or_the_new_one(t
     new = held(tmp_path / "whole", tmp_path / "cache")
     assert old != new
     spare = shutil.copytree(out, tmp_path / "spare")
-    flags = ["--source", f"folder={raw}", "--image_size", "16", "--num_proc", "1", "--out", str(out)]
+    flags = ["--source", f"folder={raw}", "--no_audit", "--image_size", "16", "--num_proc", "1", "--out", str(out)]
     seen, step = [], 0
     while True:
         step += 1
@@ -83,7 +83,17 @@ def test_killed_at_any_change_to_the_disk_it_is_the_old_dataset_or_the_new_one(t
 
 
 def test_a_killed_first_run_is_taken_up_where_it_was(tmp_path, env, capsys):
-    flags = ["--source", "phantom=120", "--image_size", "16", "--num_proc", "1", "--out", str(tmp_path / "out")]
+    flags = [
+        "--source",
+        "phantom=120",
+        "--no_audit",
+        "--image_size",
+        "16",
+        "--num_proc",
+        "1",
+        "--out",
+        str(tmp_path / "out"),
+    ]
     command = [sys.executable, "-m", "dataset_script", *flags]
     process = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60

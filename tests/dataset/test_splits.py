@@ -57,7 +57,7 @@ def test_identical_files_never_straddle_even_across_patients_and_collections(tmp
             copy = f"copy{place}-{number}.bmp"
             shutil.copy(tmp_path / "raw" / f"{number}-0.bmp", tmp_path / "raw" / copy)
             found.append({"file": copy, "label": "NON-COVID", "patient_id": patient, "source": f"other{place}"})
-    report = prepare(tmp_path / "out", listed(tmp_path / "raw", found))
+    report = prepare(tmp_path / "out", listed(tmp_path / "raw", found), more=["--duplicates", "keep"])
     splits = {}
     for row in rows(tmp_path / "out"):
         splits.setdefault(row["sha256"], set()).add(row["split"])

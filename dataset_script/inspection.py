@@ -1,15 +1,27 @@
-"""The lung masks that a collection brings, for the audit."""
+"""The audit of a dataset that is written but not yet in place, with the lung masks that its collections bring."""
 
 import io
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from dataset_script.rows import Row
+from dataset_script.writing import PICTURES
 
 
-def by_name(rows: Sequence[Row]) -> Callable[[dict], np.ndarray | None] | None:
+def inspect(rows: Sequence[Row], staged: Path, seed: int, num_proc: int) -> dict:
+    """Audit the dataset of `rows` in `staged`, draw its pictures below it, and return the report's section."""
+    from dataset_script import audit, charts, sheets  # here, because their imports take seconds
+
+    section = audit.audit(staged, masks=_masks(rows), seed=seed, num_proc=num_proc)
+    sheets.draw(staged, staged / PICTURES)
+    charts.audit(staged / PICTURES / "audit.png", section)
+    return section
+
+
+def _masks(rows: Sequence[Row]) -> Callable[[dict], np.ndarray | None] | None:
     """A function from a row of Contract 1 to its mask, bool (H, W), or None; None where no row has one."""
     masks = {row.name: row.mask for row in rows if row.mask}
     if not masks:
