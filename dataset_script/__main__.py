@@ -114,7 +114,9 @@ def _summary(report: dict) -> str:
             lines.append(f"{report[kind]['groups']:>8,}  {what}: {report[kind]['files']:,} files")
     if report["straddling"]["groups"]:
         groups = report["straddling"]["groups"]
-        lines.append(f"warning: {groups:,} patients straddled predefined splits; their held-out pictures stayed")
+        lines.append(
+            f"warning: {groups:,} patients or copies straddled a held-out or external set; only what it holds stayed"
+        )
     if "audit" in report:
         lines.append(report["audit"]["verdict"])
     return "\n".join(lines)

@@ -11,11 +11,9 @@ from huggingface_hub import DatasetCardData
 
 from cxr.labels import DISCLAIMER, LABELS
 from dataset_script.builder import FEATURES
+from dataset_script.provenance import origin_of
 
-_PROVENANCE = {
-    "ieee8023": "covid-chestxray-dataset, Cohen et al. 2020 (arXiv:2006.11988)",
-    "phantom": "synthetic: drawn by a program, no patient",
-}
+_UNKNOWN = "as given by whoever prepared it"
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _TEXT = """# Chest radiographs, COVID-19 or not
 
@@ -118,9 +116,12 @@ def _source_table(report: dict) -> str:
     for source, labels in report["counts"].items():
         images = (sum(labels[name].values()) for name in LABELS)
         stated = report["licences"].get(source, {})
-        terms = ", ".join(f"{name} ({count})" for name, count in stated.items()) or "see the collection"
-        rows.append((source, *images, _PROVENANCE.get(source, "as given by whoever prepared it"), terms))
-    return _table(("Collection", *LABELS, "Origin", "Licence (images)"), rows)
+        known = origin_of(source)
+        terms = ", ".join(f"{name} ({count})" for name, count in stated.items())
+        terms = terms or (known.licence if known else "see the collection")
+        title = f"[{known.title}]({known.url})" if known and known.url else known.title if known else _UNKNOWN
+        rows.append((source, *images, title, terms, known.confounders if known else "not known to us"))
+    return _table(("Collection", *LABELS, "Origin", "Licence (images)", "Known confounders"), rows)
 
 
 def _is_synthetic(counts: dict) -> bool:

@@ -56,7 +56,7 @@ def test_contract_one(tmp_path):
 def test_the_card_tells_the_hub_how_to_read_it(tmp_path):
     from huggingface_hub import DatasetCard
 
-    report = prepare(tmp_path / "out", "phantom=24")
+    report = prepare(tmp_path / "out", "phantom=24", image_size=32)
     card = DatasetCard.load(tmp_path / "out" / "README.md")
     configs, info = card.data.configs, card.data.dataset_info
     train = next((tmp_path / "out" / "data").glob("train-*"))
@@ -131,8 +131,8 @@ def test_when_nothing_can_be_read_that_is_an_error(tmp_path, capsys):
 
 def test_only_a_dataset_of_ours_is_replaced(tmp_path, capsys):
     out = tmp_path / "out"
-    first = prepare(out, "phantom=24")
-    second = prepare(out, "phantom=26")
+    first = prepare(out, "phantom=24", image_size=32)
+    second = prepare(out, "phantom=26", image_size=32)
     assert json.loads((out / "report.json").read_text()) == second != first
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
     (out / "notes.txt").write_text("mine")
@@ -145,7 +145,7 @@ def test_only_a_dataset_of_ours_is_replaced(tmp_path, capsys):
 
 
 def test_a_failed_run_leaves_the_old_dataset(tmp_path, capsys):
-    prepare(tmp_path / "out", "phantom=24")
+    prepare(tmp_path / "out", "phantom=24", image_size=32)
     before = files(tmp_path / "out")
     raw = folders(tmp_path / "raw", covid=60, normal=2)
     refused(capsys, tmp_path / "out", f"folder={raw}")
@@ -193,7 +193,8 @@ def test_a_malformed_flag_is_one_line(tmp_path, capsys, flags):
 def test_nothing_is_left_behind_elsewhere_and_no_torch_is_needed(tmp_path, env):
     code = (
         "import sys\nfrom dataset_script.__main__ import main\n"
-        f"assert main(['--source', 'phantom=24', '--no_audit', '--image_size', '16', '--out', {str(tmp_path / 'out')!r}]) == 0\n"
+        f"flags = ['--no_audit', '--image_size', '32', '--out', {str(tmp_path / 'out')!r}]\n"
+        "assert main(['--source', 'phantom=24', *flags]) == 0\n"
         "assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
     )
     home = tmp_path / "home"
@@ -207,7 +208,7 @@ def test_nothing_is_left_behind_elsewhere_and_no_torch_is_needed(tmp_path, env):
 def test_pixels_are_png_bytes_of_one_channel(tmp_path):
     import pyarrow.parquet
 
-    prepare(tmp_path / "out", "phantom=24")
+    prepare(tmp_path / "out", "phantom=24", image_size=32)
     column = pyarrow.parquet.read_table(next((tmp_path / "out" / "data").glob("test-*")))["image"]
     for cell in column.to_pylist():
         with Image.open(io.BytesIO(cell["bytes"])) as image:

@@ -7,7 +7,7 @@ from raw import prepare, refused, rows
 
 
 def test_half_are_covid_and_some_patients_have_two_pictures(tmp_path):
-    report = prepare(tmp_path / "out", "phantom=60")
+    report = prepare(tmp_path / "out", "phantom=60", image_size=32)
     assert {name: sum(counts.values()) for name, counts in report["counts"]["phantom"].items()} == {
         "NON-COVID": 30,
         "COVID": 30,
@@ -24,14 +24,14 @@ def test_half_are_covid_and_some_patients_have_two_pictures(tmp_path):
 
 
 def test_more_phantoms_move_no_old_ones(tmp_path):
-    prepare(tmp_path / "few", "phantom=20")
-    prepare(tmp_path / "more", "phantom=40")
+    prepare(tmp_path / "few", "phantom=20", image_size=32)
+    prepare(tmp_path / "more", "phantom=40", image_size=32)
     few, more = ({row["sha256"]: row["split"] for row in rows(tmp_path / name)} for name in ("few", "more"))
     assert few.items() <= more.items()
 
 
 def test_the_smallest_set_fills_every_split(tmp_path):
-    report = prepare(tmp_path / "out", "phantom=6")
+    report = prepare(tmp_path / "out", "phantom=6", image_size=32)
     assert [split["labels"] for split in report["splits"].values()] == [{"NON-COVID": 1, "COVID": 1}] * 3
 
 

@@ -1,8 +1,10 @@
 """Nothing leaks from one split into another, and nothing moves without need."""
 
+import json
 import re
 import shutil
 
+import datasets
 import pytest
 from raw import folders, patients, prepare, refused, rows, save, split_of, table
 
@@ -73,7 +75,7 @@ def test_identical_files_with_both_labels_are_refused(tmp_path):
     assert report["images"] == 99
     assert report["conflicts"] == {"groups": 1, "files": 2}
     assert report["lists"]["conflicts"] == [["raw/covid/000.bmp", "raw/normal/copy.bmp"]]
-    assert report["refused"]["reasons"] == {"has a byte-identical copy with the other label": 2}
+    assert report["refused"]["reasons"] == {"has a copy with the other label": 2}
 
 
 def test_of_a_patient_in_train_and_test_the_test_copy_stays(tmp_path, capsys):
@@ -133,7 +135,81 @@ def test_a_patients_pictures_join_its_copies_into_one_group(tmp_path):
         shutil.copy(tmp_path / "raw" / f"{number}-0.bmp", save(tmp_path / "raw" / f"bridge{number}.bmp", 1))
         bridge = {"file": f"bridge{number}.bmp", "label": "NON-COVID", "patient_id": f"p{number + 60}"}
         found.append(bridge)
-    prepare(tmp_path / "out", listed(tmp_path / "raw", found))
+    prepare(tmp_path / "out", listed(tmp_path / "raw", found), more=["--duplicates", "keep"])
     splits = split_of(tmp_path / "out")
     for number in range(0, 60, 2):
         assert splits[f"{number}-0.bmp"] == splits[f"bridge{number}.bmp"] == splits[f"{number + 60}-0.bmp"]
+
+
+def test_of_copies_the_best_stays_and_both_labels_are_refused_unless_told_otherwise(tmp_path):
+    raw = folders(tmp_path / "raw", covid=50, normal=50)
+    for number in range(10):
+        shutil.copy(raw / "covid" / f"{number:03d}.bmp", raw / "covid" / f"copy{number}.bmp")
+    shutil.copy(raw / "covid" / "020.bmp", raw / "normal" / "copy.bmp")
+    found = {
+        mode: prepare(tmp_path / mode, f"folder={raw}", more=["--duplicates", mode])
+        for mode in ("drop", "keep", "report")
+    }
+    assert {mode: report["images"] for mode, report in found.items()} == {"drop": 99, "keep": 109, "report": 111}
+    for report in found.values():
+        assert report["duplicates"] == {"groups": 10, "files": 20}
+        assert report["conflicts"] == {"groups": 1, "files": 2}
+    assert found["drop"]["refused"]["reasons"]["is a copy of a picture that stays"] == 10
+    for mode in found:
+        splits = {}
+        for row in rows(tmp_path / mode):
+            splits.setdefault(row["sha256"], set()).add(row["split"])
+        assert all(len(where) == 1 for where in splits.values())
+
+
+def test_an_external_source_is_a_dataset_of_its_own_and_nothing_of_it_is_trained_on(tmp_path):
+    raw = folders(tmp_path / "raw", covid=50, normal=50)
+    other = folders(tmp_path / "hospital", 1000, covid=20, normal=20)
+    shutil.copy(other / "covid" / "000.bmp", raw / "covid" / "copy.bmp")
+    report = prepare(tmp_path / "out", f"folder={raw}", f"folder={other}", more=["--external", "hospital"])
+    outside = datasets.load_dataset(str(tmp_path / "out" / "external" / "hospital"), cache_dir=str(tmp_path / "cache"))
+    inside = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    assert {split: part.num_rows for split, part in outside.items()} == {"test": 40}
+    assert {row["source"] for part in inside.values() for row in part.remove_columns("image")} == {"raw"}
+    assert report["refused"]["reasons"] == {"shares its patient or its pixels with an external set": 1}
+    assert report["external"] == ["hospital"]
+    own = json.loads((tmp_path / "out" / "external" / "hospital" / "report.json").read_text())
+    assert own["splits"]["test"]["images"] == own["images"] == 40
+    prepare(tmp_path / "out", f"folder={raw}", f"folder={other}")
+    assert not list((tmp_path / "out" / "external").iterdir())
+
+
+def test_who_shares_a_patient_with_an_external_picture_is_not_trained_on(tmp_path):
+    found = patients(tmp_path / "raw", 100, 2)
+    shutil.copy(tmp_path / "raw" / "0-0.bmp", save(tmp_path / "hospital" / "covid" / "x.bmp", 1))
+    shutil.copy(tmp_path / "raw" / "1-0.bmp", save(tmp_path / "hospital" / "normal" / "y.bmp", 1))
+    (tmp_path / "hospital" / "covid" / "x.bmp").rename(tmp_path / "hospital" / "normal" / "x.bmp")
+    (tmp_path / "hospital" / "normal" / "y.bmp").rename(tmp_path / "hospital" / "covid" / "y.bmp")
+    sources = listed(tmp_path / "raw", found), f"folder={tmp_path / 'hospital'}"
+    report = prepare(tmp_path / "out", *sources, more=["--external", "hospital"])
+    assert report["images"] == 196
+    assert report["refused"]["reasons"] == {"shares its patient or its pixels with an external set": 4}
+
+
+def test_an_external_source_that_is_not_there_is_named(tmp_path, capsys):
+    raw = folders(tmp_path / "raw", covid=50, normal=50)
+    message = refused(capsys, tmp_path / "out", f"folder={raw}", flags=["--external", "hospital"])
+    assert "--external hospital: no such collection; there are raw" in message
+
+
+def test_the_last_check_finds_a_leak_in_the_finished_files(tmp_path):
+    from cxr.cli import UserError
+    from dataset_script import writing
+    from dataset_script.check import check
+
+    prepare(tmp_path / "out", listed(tmp_path / "raw", patients(tmp_path / "raw", 100, 2)))
+    shards = writing.live(tmp_path / "out")
+    check(tmp_path / "out", shards, {})
+    both = dict.fromkeys(("train", "test"), shards["train"])
+    with pytest.raises(UserError, match="stand in two splits"):
+        check(tmp_path / "out", both, {})
+    names = {
+        split: next(f"list/{r['file']}" for r in rows(tmp_path / "out") if r["split"] == split) for split in shards
+    }
+    with pytest.raises(UserError, match="the first: cluster 7"):
+        check(tmp_path / "out", shards, {names["train"]: 7, names["test"]: 7})
