@@ -68,7 +68,7 @@ def find_copies(
     hashes = pixel_hashes(fingerprints)
     equal = _equal(hashes)
     firsts = np.array([group[0] for group in equal], np.int64)
-    proposed = firsts[candidates(codes(fingerprints[firsts]))]
+    proposed = firsts[candidates(codes(fingerprints[firsts]), num_proc)]
     by_hash = [tuple(sorted(pair, key=hashes.__getitem__)) for pair in proposed.tolist()]
     keys = [(hashes[a], hashes[b]) for a, b in by_hash]
     unknown = sorted({key: pair for key, pair in zip(keys, by_hash, strict=True) if key not in known}.items())
