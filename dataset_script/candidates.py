@@ -1,7 +1,7 @@
 """Which pictures of many may be copies of each other: nearest neighbours in Hamming distance, sub-quadratically.
 
 An inverted file (Sivic & Zisserman 2003, doi 10.1109/ICCV.2003.1238663) as faiss has it: every picture is filed under
-the nearest of some pictures drawn as centres, and looked for in the files nearest to it. Up to 3,000 pictures that
+the nearest of some pictures drawn as centres, and looked for in the files nearest to it. Up to 4,000 pictures that
 is an exact search. Hash tables with flipped bits are as fast but miss the crops, which lie 40 to 75 bits apart, yet
 nearer than any stranger; a navigable graph misses one near copy in thirty at 100,000.
 """
@@ -20,7 +20,7 @@ NEIGHBOURS = 6
 REACH = 96
 """Bits that may differ between a view of one picture and the whole of another; strangers differ in 108 on average."""
 
-_PER_CENTRE, _PROBED = 64, 48
+_PER_CENTRE, _PROBED = 128, 32
 _QUERIES = 8192
 
 
@@ -41,7 +41,7 @@ def candidates(codes: np.ndarray, num_proc: int = 1) -> np.ndarray:
 
 
 def _index(wholes: np.ndarray) -> faiss.IndexBinaryIVF:
-    """One centre for 64 pictures, and never more than 8 √N of them, which bounds the work by about N √N."""
+    """One centre for 128 pictures, and never more than 8 √N of them, which bounds the work by about N √N."""
     count = max(1, min(len(wholes) // _PER_CENTRE, 8 * math.isqrt(len(wholes))))
     quantizer = faiss.IndexBinaryFlat(8 * CODE_BYTES)
     quantizer.add(wholes[_drawn(wholes, count)])
