@@ -17,7 +17,7 @@ The best copy is the one of highest rank, then the largest before any resize, th
 then the first by name. Annotations are not weighed: nothing measures them reliably.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 DROP, KEEP, REPORT = MODES = ("drop", "keep", "report")
@@ -61,7 +61,7 @@ class Resolution:
     conflicts: list[list[int]] = field(default_factory=list)
 
 
-def resolve(clusters: Iterable[Sequence[int]], copies: Sequence[Copy], mode: str) -> Resolution:
+def resolve(clusters: Iterable[Sequence[int]], copies: Mapping[int, Copy] | Sequence[Copy], mode: str) -> Resolution:
     """Decide who of each cluster (indices into `copies`) stays, in one of `MODES`.
 
     The best copy stands first in every list of `Resolution`.
@@ -81,7 +81,9 @@ def resolve(clusters: Iterable[Sequence[int]], copies: Sequence[Copy], mode: str
     return result
 
 
-def _leaving(ordered: Sequence[int], copies: Sequence[Copy], mode: str, conflict: bool) -> dict[int, str]:
+def _leaving(
+    ordered: Sequence[int], copies: Mapping[int, Copy] | Sequence[Copy], mode: str, conflict: bool
+) -> dict[int, str]:
     if conflict and mode != REPORT:
         return dict.fromkeys(ordered, CONFLICT)
     if mode == DROP:

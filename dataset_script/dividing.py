@@ -1,14 +1,15 @@
 """Which pictures stay, and in which split: conflicts and copies out, groups whole, old pictures where they were."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from cxr.cli import UserError
 from cxr.labels import LABELS
 from dataset_script import copies
 from dataset_script.record import Refusal
-from dataset_script.rows import Row
+from dataset_script.rows import Row, short
 from dataset_script.splits import EXTERNAL, assign
 
 STRADDLES = "shares its patient or its pixels with a picture of a predefined held-out split"
@@ -32,7 +33,7 @@ def divide(rows: Sequence[Row], clusters: Sequence[Sequence[int]], seed: int, mo
     for number, cluster in enumerate(clusters):
         for index in cluster:
             rows[index].cluster = number
-    resolved = copies.resolve(clusters, [_copy(row) for row in rows] if clusters else (), mode)
+    resolved = copies.resolve(clusters, {index: _copy(rows[index]) for index in chain(*clusters)}, mode)
     reasons = {index: reason for index, reason in resolved.leaving.items() if reason == copies.CONFLICT}
     clear = [index for index in range(len(rows)) if index not in reasons]
     training = [rows[index].label for index in clear if rows[index].predefined != EXTERNAL]
@@ -74,10 +75,11 @@ def check_classes(labels: Sequence[int], refusals: Sequence[Refusal]) -> None:
             )
 
 
-def moves(rows: Sequence[Row], before: dict[str, str]) -> list[dict[str, str]]:
-    """The pictures that stood in another split `before` (by the hash of their file)."""
+def moves(rows: Sequence[Row], before: Mapping[int, str]) -> list[dict[str, str]]:
+    """The pictures that stood in another split `before`, by the short form of their files' hashes."""
+    known = ((row, before.get(short(row.sha256))) for row in rows)
     return [
-        {"file": row.name, "from": before[row.sha256], "to": row.split}
-        for row in rows
-        if row.split and before.get(row.sha256, row.split) != row.split
+        {"file": row.name, "from": old, "to": row.split}
+        for row, old in known
+        if row.split and old not in (None, row.split)
     ]

@@ -67,18 +67,17 @@ def find_copies(
     known = {} if known is None else known
     hashes = pixel_hashes(fingerprints)
     equal = _equal(hashes)
-    firsts = np.array([group[0] for group in equal], np.int64)
-    proposed = firsts[candidates(codes(fingerprints[firsts]))]
-    by_hash = [tuple(sorted(pair, key=hashes.__getitem__)) for pair in proposed.tolist()]
-    keys = [(hashes[a], hashes[b]) for a, b in by_hash]
-    unknown = sorted({key: pair for key, pair in zip(keys, by_hash, strict=True) if key not in known}.items())
-    unknown.sort(key=lambda item: item[1])
-    verdicts = _compare([pair for _, pair in unknown], load, num_proc)
-    bar = tqdm(verdicts, total=len(unknown), desc="comparing", unit=" pairs", disable=not progress)
-    known.update((key, value) for (key, _), value in zip(unknown, bar, strict=True))
-    near = [Pair(min(pair), max(pair), known[key]) for key, pair in zip(keys, by_hash, strict=True)]
-    exact = [Pair(group[0], other, 1.0) for group in equal for other in group[1:]]
-    return sorted([*exact, *(pair for pair in near if pair.similarity >= ACCEPT)])
+    found = [Pair(group[0], other, 1.0) for group in equal for other in group[1:]]
+    asking = [group[0] for group in equal]
+    while asking:
+        proposed = np.array(asking)[candidates(codes(fingerprints[asking]), num_proc)].tolist()
+        scored = _scored(proposed, hashes, load, known, num_proc, progress)
+        fresh = [pair for pair in scored if pair.similarity >= ACCEPT]
+        found += fresh
+        # Many copies of one picture crowd each other out of its few candidates, and part into several clusters: one
+        # of each asks again.
+        asking = [min(cluster, key=hashes.__getitem__) for cluster in clusters(found, len(hashes))] if fresh else []
+    return sorted(found)
 
 
 def clusters(pairs: Iterable[Pair], count: int) -> list[list[int]]:
@@ -100,14 +99,33 @@ def _equal(hashes: Sequence[str]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _compare(pairs: Sequence[tuple[int, int]], load: Callable[[int], np.ndarray], num_proc: int) -> Iterator[float]:
+def _scored(
+    proposed: Sequence[Sequence[int]],
+    hashes: Sequence[str],
+    load: Callable[[int], np.ndarray],
+    known: MutableMapping[tuple[str, str], float],
+    num_proc: int,
+    progress: bool,
+) -> list[Pair]:
+    """The proposed pairs with their similarity, which is looked up in `known`, or else measured and added to it."""
+    pairs = [sorted(pair, key=hashes.__getitem__) for pair in proposed]  # the order of pictures must not matter
+    keys = [(hashes[first], hashes[second]) for first, second in pairs]
+    unknown = [place for place, key in enumerate(keys) if key not in known]
+    values = _compare([pairs[place] for place in unknown], load, num_proc)
+    bar = tqdm(values, total=len(unknown), desc="comparing", unit=" pairs", disable=not (progress and unknown))
+    for place, value in zip(unknown, bar, strict=True):
+        known[keys[place]] = value
+    return [Pair(*sorted(pair), known[key]) for pair, key in zip(pairs, keys, strict=True)]
+
+
+def _compare(pairs: Sequence[Sequence[int]], load: Callable[[int], np.ndarray], num_proc: int) -> Iterator[float]:
     """Similarities of pairs, in their order; neighbouring pairs share pictures, which are kept for a while."""
 
     @lru_cache(HELD)
     def ready(index: int) -> Prepared:
         return Prepared(load(index))
 
-    def verdict(pair: tuple[int, int]) -> float:
+    def verdict(pair: Sequence[int]) -> float:
         return similarity(ready(pair[0]), ready(pair[1]))
 
     remaining = iter(pairs)

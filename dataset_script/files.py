@@ -25,7 +25,7 @@ def name_of(path: PurePath) -> str:
 
 def clean(name: str) -> str:
     """As `name_of`, of a name with forward slashes."""
-    return name.encode("utf-8", "replace").decode()
+    return name if name.isascii() else name.encode("utf-8", "replace").decode()
 
 
 def walk(root: Path) -> Iterator[Path]:

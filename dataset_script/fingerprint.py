@@ -26,12 +26,12 @@ SIZE = HASH_BYTES + VIEWS * CODE_BYTES
 
 _FLAT = 12
 _LEAST_LEFT = 0.3
-_SPECTRUM = 32
+_SIDE = 32
 
 
 def _lowest_frequencies() -> np.ndarray:
     """Flat indices of the 256 lowest frequencies but the mean, shuffled so that any run of bits holds all scales."""
-    u = np.arange(_SPECTRUM)
+    u = np.arange(_SIDE)
     radius = u[:, None] ** 2 + u[None] ** 2
     lowest = np.argsort(radius.ravel(), kind="stable")[1 : 1 + 8 * CODE_BYTES]
     return np.random.default_rng(0).permutation(lowest)
@@ -43,9 +43,14 @@ _COEFFICIENTS = _lowest_frequencies()
 def fingerprint(pixels: np.ndarray) -> np.ndarray:
     """The fingerprint, uint8 (`SIZE`,), of a picture, uint8 (H, W), as it stands in the dataset."""
     digest = hashlib.sha256(f"{pixels.shape[0]}x{pixels.shape[1]}:".encode() + pixels.tobytes())
+    bits = np.packbits(spectra(pixels) > 0)
+    return np.concatenate([np.frombuffer(digest.digest()[:HASH_BYTES], np.uint8), bits])
+
+
+def spectra(pixels: np.ndarray) -> np.ndarray:
+    """The coefficients whose signs are the perceptual bits, float32 (`VIEWS`, 256), of a picture, uint8 (H, W)."""
     trimmed = trim(pixels)
-    codes = [_code(_view(trimmed, box)) for box in _VIEWS]
-    return np.concatenate([np.frombuffer(digest.digest()[:HASH_BYTES], np.uint8), *codes])
+    return np.stack([_spectrum(_view(trimmed, box)) for box in _VIEWS])
 
 
 def pixel_hashes(fingerprints: np.ndarray) -> list[str]:
@@ -94,7 +99,6 @@ def _view(pixels: np.ndarray, box: tuple[float, float, float, float]) -> np.ndar
     return part if part.size else pixels
 
 
-def _code(pixels: np.ndarray) -> np.ndarray:
-    """256 bits, packed: uint8 (32,)."""
-    small = cv2.resize(pixels, (_SPECTRUM, _SPECTRUM), interpolation=cv2.INTER_AREA).astype(np.float32)
-    return np.packbits(cv2.dct(small).ravel()[_COEFFICIENTS] > 0)
+def _spectrum(pixels: np.ndarray) -> np.ndarray:
+    small = cv2.resize(pixels, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    return cv2.dct(small).ravel()[_COEFFICIENTS]

@@ -15,7 +15,7 @@ from dataset_script.builder import content_hash
 from dataset_script.externals import by_name
 from dataset_script.options import Options
 from dataset_script.record import Collection, Refusal
-from dataset_script.rows import Row, gather
+from dataset_script.rows import Row, gather, short
 from dataset_script.splits import EXTERNAL
 from dataset_script.store import Store, code_digest
 from dataset_script.workplace import Workplace, digest_of, workplace
@@ -68,11 +68,9 @@ def _build(found: Collection, options: Options, place: Workplace, store: Store) 
     settings = reading.Settings(options.image_size, _key(options))
     numbers, unreadable = reading.read_all(found.records, settings, options.num_proc, store)
     refusals, licences = [*found.refusals, *unreadable], found.licences
-    paired = ((record, number) for record, number in zip(found.records, numbers, strict=True) if number is not None)
-    rows = gather(paired, store, set().union(*external.values()))
+    rows = gather(found.records, numbers, store, set().union(*external.values()))
     if options.patient_key is None and any(row.format == "DICOM" for row in rows):
         print(NO_KEY, file=sys.stderr)
-    found.records.clear()  # rows hold what is needed from here on
     dividing.check_classes([row.label for row in rows if row.predefined != EXTERNAL], refusals)
     print(f"searching {len(rows):,} pictures for copies", file=sys.stderr)
     alike = likeness.find(rows, store, options.num_proc)
@@ -147,8 +145,8 @@ def _public(arguments: Sequence[str]) -> list[str]:
     return sorted(f"{layout}={path if layout == 'hub' else Path(path).resolve().name}" for layout, path in pairs)
 
 
-def _before(options: Options) -> dict[str, str]:
-    """The splits of the dataset that stands in `out`, by the files' hashes; of one divided by another seed, nothing."""
+def _before(options: Options) -> dict[int, str]:
+    """The splits of the dataset in `out`, by the short form of files' hashes; of one with another seed, nothing."""
     try:
         old = json.loads(writing.live_report(options.out).read_text(encoding="utf-8"))
         if old["seed"] != options.seed:
@@ -156,8 +154,8 @@ def _before(options: Options) -> dict[str, str]:
         found = {}
         for split, names in writing.live(options.out).items():
             for name in names:
-                column = pyarrow.parquet.read_table(options.out / name, columns=["sha256"])["sha256"]
-                found |= dict.fromkeys(column.to_pylist(), split)
+                for batch in pyarrow.parquet.ParquetFile(options.out / name).iter_batches(columns=["sha256"]):
+                    found |= dict.fromkeys(map(short, batch[0].to_pylist()), split)
         return found
     except (OSError, ValueError, LookupError, TypeError):
         return {}

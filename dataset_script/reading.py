@@ -51,27 +51,31 @@ def read_all(
         UserError: if not one of them can be read, or a process died over one.
     """
     digest, secret = settings.digest(), settings.secret
-    known = store.known(secret)
-    keys = [key_of(record, digest) for record in records]
-    missing = [index for index, key in enumerate(keys) if key not in known]
+    numbers = [store.number(key_of(record, digest), secret) for record in records]
+    missing = [index for index, number in enumerate(numbers) if number is None]
     reasons: dict[int, str] = {}
     with tqdm(total=len(records), initial=len(records) - len(missing), desc="reading", unit=" pictures") as bar:
         for results in _read(missing, records, settings, num_proc):
-            rows = ((keys[index], found) for index, found in results if not isinstance(found, str))
             store.add(
-                (key, secret if found.pseudonymous else None, found.facts, found.fingerprint, found.image)
-                for key, found in rows
+                _packed(key_of(records[index], digest), secret, found)
+                for index, found in results
+                if isinstance(found, Reading)
             )
             reasons |= {index: found for index, found in results if isinstance(found, str)}
             bar.update(len(results))
-    known = store.known(secret) if missing else known
+    for index in missing:
+        numbers[index] = store.number(key_of(records[index], digest), secret)
     if len(reasons) == len(records):
         first = records[0]
         raise UserError(f"none of the {len(records)} pictures can be read; the first: {first.file} {reasons[0]}")
     refusals = [
         Refusal(records[index].source, records[index].file, reason) for index, reason in sorted(reasons.items())
     ]
-    return [known.get(key) for key in keys], refusals
+    return numbers, refusals
+
+
+def _packed(key: bytes, secret: str, found: Reading) -> tuple:
+    return key, secret if found.pseudonymous else None, found.facts, found.fingerprint, found.image
 
 
 def _read(

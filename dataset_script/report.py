@@ -47,8 +47,9 @@ def fingerprint(rows: Sequence[Row], image_size: int) -> str:
     """A hash of what the Parquet files hold: labels, splits, patients, raw files and picture size, in no order."""
     digest = hashlib.sha256(str(image_size).encode())
     keys = ("split", "label", "sha256", "source", "patient_id", "file")
-    for line in sorted(json.dumps([getattr(row, key) for key in keys]) for row in rows):
-        digest.update(line.encode())
+    lines = (json.dumps([getattr(row, key) for key in keys]) for row in rows)
+    for line in sorted(hashlib.sha256(line.encode()).digest() for line in lines):
+        digest.update(line)
     return digest.hexdigest()
 
 

@@ -1,7 +1,7 @@
 """A picture that has been read: what dividing, reporting and writing need of it, a few hundred bytes each."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dataset_script.builder import described
@@ -50,13 +50,27 @@ class Row:
         return f"{self.source}/{self.file}"
 
 
+def short(sha256: str) -> int:
+    """The first 60 bits of a hash, to look a file up in little memory."""
+    return int(sha256[:15], 16)
+
+
 _COLUMNS = ("label", "finding", "patient_id", "source", "view", "sex", "age", "file")
 _FILE_FACTS = ("sha256", "width", "height", "mode", "format", "bytes")
 
 
-def gather(pairs: Iterable[tuple[Record, int]], store: Store, external: set[str]) -> list[Row]:
-    """The rows of records, by their number in the store; `external` are the names of external collections."""
-    return [_row(record, number, store.facts(number), external) for record, number in pairs]
+def gather(records: list[Record], numbers: Sequence[int | None], store: Store, external: set[str]) -> list[Row]:
+    """The rows of the records that have a number in the store; `external` are the names of external collections.
+
+    `records` is emptied on the way, so that both are never held.
+    """
+    rows = []
+    for number in reversed(numbers):
+        record = records.pop()
+        if number is not None:
+            rows.append(_row(record, number, store.facts(number), external))
+    rows.reverse()
+    return rows
 
 
 def _row(record: Record, number: int, facts: dict, external: set[str]) -> Row:

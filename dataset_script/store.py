@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dataset_script.fingerprint import SIZE
 from dataset_script.record import Record
 
 _TOOLS = ("pillow", "numpy", "opencv-python-headless", "ImageHash")
@@ -50,10 +51,11 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def known(self, secret: str) -> dict[bytes, int]:
-        """The numbers of the rows by their key, less those with pseudonyms that another secret made."""
-        query = "SELECT key, id FROM pictures WHERE secret IS NULL OR secret = ?"
-        return dict(self._connection.execute(query, (secret,)))
+    def number(self, key: bytes, secret: str) -> int | None:
+        """The number of the row with this key; None for one with pseudonyms that another secret made."""
+        query = "SELECT id FROM pictures WHERE key = ? AND (secret IS NULL OR secret = ?)"
+        found = self._connection.execute(query, (key, secret)).fetchone()
+        return found[0] if found else None
 
     def add(self, rows: Iterable[tuple]) -> None:
         """Keep rows of key, secret (None where there is no pseudonym), facts, fingerprint and picture, all or none."""
@@ -89,10 +91,10 @@ class Store:
     def fingerprints(self, numbers: Sequence[int]) -> np.ndarray:
         """The fingerprints of pictures, uint8 (N, size of one)."""
         query = "SELECT fingerprint FROM pictures WHERE id = ?"
-        found = (
-            np.frombuffer(self._connection.execute(query, (number,)).fetchone()[0], np.uint8) for number in numbers
-        )
-        return np.stack(list(found))
+        found = np.empty((len(numbers), SIZE), np.uint8)
+        for place, number in enumerate(numbers):
+            found[place] = np.frombuffer(self._connection.execute(query, (number,)).fetchone()[0], np.uint8)
+        return found
 
     def keep_only(self, numbers: Iterable[int]) -> None:
         """Forget every other row."""

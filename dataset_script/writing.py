@@ -36,7 +36,7 @@ def write_shards(rows: Sequence[Row], store: Store, folder: Path) -> None:
     """
     (folder / "data").mkdir(parents=True)
     for split in SPLITS:
-        mine = sorted((row for row in rows if row.split == split), key=lambda row: (row.sha256, row.name))
+        mine = sorted((row for row in rows if row.split == split), key=lambda row: row.sha256)
         shards = 1 + sum(row.bytes for row in mine) // SHARD_BYTES
         for shard in range(shards if mine else 0):
             part = mine[shard * len(mine) // shards : (shard + 1) * len(mine) // shards]
