@@ -108,10 +108,10 @@ def paragraph(section: dict) -> str:
     scored, fitted = section["scored_on"], section["fitted_on"]
     table = ["| Shown to a small classifier | AUROC (95 % interval) | Shouts |", "| --- | --- | --- |", *rows]
     how = (
-        f"Fitted on {fitted['images']:,} pictures of training ({fitted['patients']:,} patients), scored once on "
-        f"{scored['images']:,} of test ({scored['patients']:,} patients); intervals over patients; chance is 0.5. "
-        f"A probe shouts from an AUROC of {probes.LOUD:.2f} on, if its interval begins above {probes.SURE:.2f}: then a "
-        "model's score on this dataset's own test split is no evidence that it read a lung."
+        f"Fitted on {fitted['images']:,} training pictures ({fitted['patients']:,} patients), scored once on "
+        f"{scored['images']:,} test pictures ({scored['patients']:,} patients), intervals over patients. "
+        f"Chance is 0.50. A probe shouts from an AUROC of {probes.LOUD:.2f} on if its interval begins above "
+        f"{probes.SURE:.2f}: then a model's score on this dataset's own test split is no evidence that it read a lung."
     )
     return "\n\n".join([f"**{section['verdict']}**", "\n".join(table), how, *section["differences"]])
 

@@ -39,7 +39,7 @@ def test_the_same_dataset_gives_the_same_pages(tmp_path):
 
 
 def test_sources_whose_names_are_no_file_names_stay_apart(tmp_path):
-    out = dataset(tmp_path, ["a/b", "a?b", "../c"])
+    out = dataset(tmp_path, ["a/b", "a?b", "../c$x$"])
     paths = sheets.draw(out, tmp_path / "pictures")
     assert len({path.name for path in paths}) == 7
     assert {path.parent for path in paths} == {tmp_path / "pictures"}
