@@ -19,11 +19,11 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from tqdm import tqdm
 
 from cxr.labels import LABELS
 from dataset_script import differences, finished, probes, sight
-from dataset_script.finished import patient_of
 from dataset_script.probes import Part
 
 MOST = 2000
@@ -54,30 +54,29 @@ def audit(folder: Path, *, masks: Masks | None = None, seed: int = 0, num_proc: 
     with tqdm(total=sum(map(len, chosen.values())), desc="auditing", unit=" pictures") as progress:
         train, test = (_part(files[split], rows[split], chosen[split], masks, num_proc, progress) for split in chosen)
     lungs = "masks" if all(g.masked is not None for part in (train, test) for g in part.glimpses) else "box"
-    size = {"images": len(test.rows), "patients": len(set(test.patients))}
-    found = [probes.run(probe, train, test, seed) | size for probe in probes.all_probes(lungs)]
+    found = [probes.run(probe, train, test, seed) | _size(test) for probe in probes.all_probes(lungs)]
     return {
         "verdict": verdict(found),
         "probes": found,
-        "differences": differences.between_classes([row for part in rows.values() for row in part]),
+        "differences": differences.between_classes(pa.concat_tables(rows.values(), promote_options="default")),
         "lungs": lungs,
-        "fitted_on": {"images": len(train.rows), "patients": len(set(train.patients))},
-        "scored_on": size,
+        "fitted_on": _size(train),
+        "scored_on": _size(test),
     }
 
 
-def sample(rows: Sequence[dict], seed: int, most: int = MOST) -> list[int]:
+def sample(rows: pa.Table, seed: int, most: int = MOST) -> list[int]:
     """Positions of whole patients in the order of their hash, until each class has `most` pictures or all it has."""
-    by_patient = defaultdict(list)
-    for position, row in enumerate(rows):
-        by_patient[patient_of(row)].append(position)
+    labels, by_patient = rows["label"].to_pylist(), defaultdict(list)
+    for position, patient in enumerate(finished.patients(rows)):
+        by_patient[patient].append(position)
     taken, chosen = [0] * len(LABELS), []
     for patient in sorted(by_patient, key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest()):
-        labels = [rows[position]["label"] for position in by_patient[patient]]
-        if any(taken[label] < most for label in labels):
-            chosen += by_patient[patient]
-            for label in labels:
-                taken[label] += 1
+        positions = by_patient[patient]
+        if any(taken[labels[position]] < most for position in positions):
+            chosen += positions
+            for position in positions:
+                taken[labels[position]] += 1
     return sorted(chosen)
 
 
@@ -109,10 +108,10 @@ def paragraph(section: dict) -> str:
     scored, fitted = section["scored_on"], section["fitted_on"]
     table = ["| Shown to a small classifier | AUROC (95 % interval) | Shouts |", "| --- | --- | --- |", *rows]
     how = (
-        f"Fitted on {fitted['images']:,} pictures of training ({fitted['patients']:,} patients), scored once on "
-        f"{scored['images']:,} of test ({scored['patients']:,} patients); intervals over patients; chance is 0.5. "
-        f"A probe shouts from an AUROC of {probes.LOUD:.2f} on, if its interval begins above {probes.SURE:.2f}: then a "
-        "model's score on this dataset's own test split is no evidence that it read a lung."
+        f"Fitted on {fitted['images']:,} training pictures ({fitted['patients']:,} patients), scored once on "
+        f"{scored['images']:,} test pictures ({scored['patients']:,} patients), intervals over patients. "
+        f"Chance is 0.50. A probe shouts from an AUROC of {probes.LOUD:.2f} on if its interval begins above "
+        f"{probes.SURE:.2f}: then a model's score on this dataset's own test split is no evidence that it read a lung."
     )
     return "\n\n".join([f"**{section['verdict']}**", "\n".join(table), how, *section["differences"]])
 
@@ -127,19 +126,23 @@ def _listed(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
+def _size(part: Part) -> dict[str, int]:
+    return {"images": len(part.labels), "patients": len(set(part.patients))}
+
+
 def _part(
-    files: list[Path], rows: list[dict], chosen: list[int], masks: Masks | None, num_proc: int, progress: tqdm
+    files: list[Path], rows: pa.Table, chosen: list[int], masks: Masks | None, num_proc: int, progress: tqdm
 ) -> Part:
     def look(item: tuple[int, bytes]) -> sight.Glimpse:
         position, png = item
-        return sight.look(png, masks(rows[position]) if masks else None)
+        return sight.look(png, masks(rows.slice(position, 1).to_pylist()[0]) if masks else None)
 
     glimpses = []
     with ThreadPoolExecutor(num_proc) as pool:
         for few in _batched(finished.pictures(files, set(chosen)), finished.BATCH):
             glimpses += pool.map(look, few)
             progress.update(len(few))
-    return Part([rows[position] for position in chosen], glimpses)
+    return Part(rows.take(pa.array(chosen, pa.int64())), glimpses)
 
 
 def _batched(items: Iterator, size: int) -> Iterator[list]:

@@ -47,13 +47,18 @@ def _bar(axis: plt.Axes, place: int, probe: dict) -> None:
 def split_table(path: Path, counts: dict[str, dict[str, dict[str, int]]]) -> Path:
     """Images by source, class and split as a table; `counts` is the report's: source → label → split → images."""
     cells = [
-        [source, label, *(f"{labels[label][split]:,}" for split in SPLITS), f"{sum(labels[label].values()):,}"]
+        [
+            source.replace("$", r"\$"),
+            label,
+            *(f"{labels[label][split]:,}" for split in SPLITS),
+            f"{sum(labels[label].values()):,}",
+        ]
         for source, labels in counts.items()
         for label in LABELS
     ]
     columns = [sum(labels[label][split] for labels in counts.values() for label in LABELS) for split in SPLITS]
     cells.append(["all", "", *(f"{total:,}" for total in columns), f"{sum(columns):,}"])
-    figure, axis = plt.subplots(figsize=(8, 0.5 + 0.32 * (len(cells) + 1)), layout="constrained")
+    figure, axis = plt.subplots(figsize=(5.6, 0.3 * (len(cells) + 1)))
     axis.axis("off")
     table = axis.table(cells, colLabels=["source", "class", *SPLITS, "all"], loc="center", edges="horizontal")
     table.auto_set_font_size(False)

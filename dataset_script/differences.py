@@ -1,8 +1,8 @@
 """Ages and views that part the classes: what a model may learn in place of the disease, said in sentences."""
 
-from collections.abc import Callable, Sequence
-
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from cxr.labels import COVID, LABELS, NON_COVID
 
@@ -12,50 +12,37 @@ FEWEST = 20
 _SHARE, _YEARS, _ADULT = 0.3, 10, 18
 
 
-def between_classes(rows: Sequence[dict]) -> list[str]:
+def between_classes(rows: pa.Table) -> list[str]:
     """A sentence for each striking difference: in views, in age, in children, in what is recorded at all."""
-    by_class = [[row for row in rows if row["label"] == label] for label in (NON_COVID, COVID)]
+    covid = rows["label"].to_numpy() == COVID
+    age = rows["age"].to_numpy().astype(float)
+    ap, pa_view = (_starts_with(rows["view"], view) for view in ("AP", "PA"))
+    everyone, viewed, aged = np.ones(len(covid), bool), ap | pa_view, ~np.isnan(age)
     found = [
-        _share(by_class, "with a known view", _has_view, "are AP, taken from the front as at a bedside", _is_ap),
-        _share(by_class, "with a known age", _has_age, "show children", lambda row: row["age"] < _ADULT),
-        _median_age(by_class),
-        _share(by_class, "", lambda row: True, "have a known view", _has_view),
-        _share(by_class, "", lambda row: True, "have a known age", _has_age),
+        _share(covid, viewed, ap, "with a known view ", "are AP, as taken at a bedside"),
+        _share(covid, aged, age < _ADULT, "with a known age ", "show children"),
+        _median_age(age[aged & covid], age[aged & ~covid]),
+        _share(covid, everyone, viewed, "", "have a known view"),
+        _share(covid, everyone, aged, "", "have a known age"),
     ]
     return [sentence for sentence in found if sentence]
 
 
-def _has_view(row: dict) -> bool:
-    return (row["view"] or "").startswith(("AP", "PA"))
+def _starts_with(column: pa.ChunkedArray, prefix: str) -> np.ndarray:
+    return pc.fill_null(pc.starts_with(column, prefix), False).to_numpy()
 
 
-def _is_ap(row: dict) -> bool:
-    return (row["view"] or "").startswith("AP")
-
-
-def _has_age(row: dict) -> bool:
-    return row["age"] is not None
-
-
-def _share(
-    by_class: list[list[dict]], group: str, belongs: Callable[[dict], bool], what: str, holds: Callable[[dict], bool]
-) -> str | None:
-    """The sentence if the shares of pictures for which it holds, among those that belong, lie far apart."""
-    groups = [[holds(row) for row in rows if belongs(row)] for rows in by_class]
-    if min(map(len, groups)) < FEWEST:
+def _share(covid: np.ndarray, among: np.ndarray, holds: np.ndarray, which: str, what: str) -> str | None:
+    """The sentence, if the shares for which it holds lie far apart between the classes; all bool (N,)."""
+    ours, others = holds[among & covid], holds[among & ~covid]
+    if min(len(ours), len(others)) < FEWEST or abs(ours.mean() - others.mean()) < _SHARE:
         return None
-    other, covid = (float(np.mean(values)) for values in groups)
-    if abs(covid - other) < _SHARE:
-        return None
-    pictures = f"pictures {group}".rstrip()
-    return f"Of the {LABELS[COVID]} {pictures}, {covid:.0%} {what}; of the {LABELS[NON_COVID]} ones, {other:.0%}."
+    share, other = (f"{100 * part.mean():.0f} %" for part in (ours, others))
+    return f"Of the {LABELS[COVID]} pictures {which}{share} {what}, of the {LABELS[NON_COVID]} ones {other}."
 
 
-def _median_age(by_class: list[list[dict]]) -> str | None:
-    ages = [[row["age"] for row in rows if _has_age(row)] for rows in by_class]
-    if min(map(len, ages)) < FEWEST:
+def _median_age(ours: np.ndarray, others: np.ndarray) -> str | None:
+    if min(len(ours), len(others)) < FEWEST or abs(np.median(ours) - np.median(others)) < _YEARS:
         return None
-    other, covid = (float(np.median(known)) for known in ages)
-    if abs(covid - other) < _YEARS:
-        return None
-    return f"The median age is {covid:.0f} years in {LABELS[COVID]} and {other:.0f} in {LABELS[NON_COVID]} pictures."
+    ages = f"{np.median(ours):.0f} years in {LABELS[COVID]} and {np.median(others):.0f} in {LABELS[NON_COVID]}"
+    return f"The median age is {ages} pictures."

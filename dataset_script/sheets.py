@@ -5,12 +5,14 @@ picture is synthetic.
 """
 
 import hashlib
+import heapq
 import io
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
@@ -20,6 +22,9 @@ from dataset_script import charts, finished
 COLUMNS, ROWS = 6, 5
 _TILE, _CAPTION, _GAP, _HEADER = 220, 34, 10, 44
 _PAPER, _INK, _FAINT = 250, 20, 110
+
+Member = tuple[str, int]
+"""A row by its split and position."""
 
 
 def draw(folder: Path, pictures: Path) -> list[Path]:
@@ -34,12 +39,13 @@ def draw(folder: Path, pictures: Path) -> list[Path]:
     return [table, *_contact_sheets(files, rows, pictures)]
 
 
-def _contact_sheets(files: dict[str, list[Path]], rows: dict[str, list[dict]], pictures: Path) -> Iterator[Path]:
+def _contact_sheets(files: dict[str, list[Path]], rows: dict[str, pa.Table], pictures: Path) -> Iterator[Path]:
     groups = defaultdict(list)
     for split, held in rows.items():
-        for position, row in enumerate(held):
-            groups[row["source"], row["label"]].append((split, position))
-    picked = {group: _pick(members, rows) for group, members in sorted(groups.items())}
+        for position, group in enumerate(zip(held["source"].to_pylist(), held["label"].to_pylist(), strict=True)):
+            groups[group].append((split, position))
+    names = {split: held["file"].to_pylist() for split, held in rows.items()}
+    picked = {group: _pick(members, names) for group, members in sorted(groups.items())}
     tiles = _tiles(files, rows, {member for members in picked.values() for member in members})
     for (source, label), members in picked.items():
         title = f"{source} · {LABELS[label]}: {len(members)} of {len(groups[source, label]):,} pictures"
@@ -48,22 +54,25 @@ def _contact_sheets(files: dict[str, list[Path]], rows: dict[str, list[dict]], p
         yield path
 
 
-def _pick(members: Sequence[tuple[str, int]], rows: dict[str, list[dict]]) -> list[tuple[str, int]]:
+def _pick(members: Sequence[Member], names: dict[str, list[str]]) -> list[Member]:
     """The members whose names have the smallest hashes, in the order of their names."""
 
-    def name(member: tuple[str, int]) -> str:
-        return rows[member[0]][member[1]]["file"]
+    def name(member: Member) -> str:
+        split, position = member
+        return names[split][position]
 
-    by_hash = sorted(members, key=lambda member: hashlib.sha256(name(member).encode()).digest())
-    return sorted(by_hash[: COLUMNS * ROWS], key=name)
+    by_hash = heapq.nsmallest(
+        COLUMNS * ROWS, members, key=lambda member: hashlib.sha256(name(member).encode()).digest()
+    )
+    return sorted(by_hash, key=name)
 
 
-def _tiles(files: dict, rows: dict, wanted: set[tuple[str, int]]) -> dict[tuple[str, int], Image.Image]:
+def _tiles(files: dict[str, list[Path]], rows: dict[str, pa.Table], wanted: set[Member]) -> dict[Member, Image.Image]:
     tiles = {}
     for split, paths in files.items():
         positions = {position for where, position in wanted if where == split}
         for position, png in finished.pictures(paths, positions):
-            tiles[split, position] = _tile(png, rows[split][position], split)
+            tiles[split, position] = _tile(png, rows[split].slice(position, 1).to_pylist()[0], split)
     return tiles
 
 

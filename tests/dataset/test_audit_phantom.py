@@ -1,0 +1,73 @@
+"""The audit on phantoms, which are known to be clean, and on real collections, which are known not to be."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+from raw import prepare, table
+
+from cxr.phantom import draw
+from dataset_script.audit import audit
+
+COUNT = 600
+SPLITS = ("train", "train", "test", "train", "train", "validation", "train", "test", "train", "train")
+
+
+def letter(image):
+    """A burnt-in L, about a twelfth of the picture high, 12 pixels from the upper left corner."""
+    picture = Image.fromarray(image)
+    ImageDraw.Draw(picture).text((12, 12), "L", fill=255, font=ImageFont.load_default(28))
+    return np.asarray(picture)
+
+
+def dataset(folder, marked):
+    """Phantoms on disk as any collection; on 95 % of the class `marked` a letter. A file is named by its seed."""
+    rows = []
+    for number in range(COUNT):
+        covid = number % 2
+        image, rng = draw(number, covid).image, np.random.default_rng(number)
+        if covid == marked and rng.random() < 0.95:
+            image = letter(image)
+        path = folder / "raw" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path, compress_level=1)
+        rows.append(
+            {"file": path.name, "label": covid, "patient_id": number, "split": SPLITS[number // 2 % len(SPLITS)]}
+        )
+    prepare(folder / "out", f"table={table(folder / 'raw' / 'made.csv', rows)}", num_proc=2, image_size=146)
+    return folder / "out"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("marked", [0, 1])
+def test_a_letter_in_a_corner_is_named(tmp_path, marked):
+    section = audit(dataset(tmp_path, marked))
+    probes = {probe["name"]: probe for probe in section["probes"]}
+    assert probes["border"]["auroc"] >= 0.9
+    assert probes["border"]["shouts"]
+    assert "the border alone" in section["verdict"]
+
+
+@pytest.mark.slow
+def test_clean_phantoms_are_quiet_with_the_box_and_with_their_own_lungs(tmp_path):
+    out = dataset(tmp_path, marked=None)
+    section = audit(out)
+    assert not any(probe["shouts"] for probe in section["probes"])
+    assert "None of the probes" in section["verdict"]
+
+    def lungs(row):
+        return draw(int(row["file"].removesuffix(".png")), row["label"]).lungs
+
+    masked = audit(out, masks=lungs)
+    assert masked["lungs"] == "masks"
+    assert not any(probe["shouts"] for probe in masked["probes"])
+
+
+@pytest.mark.slow
+def test_real_collections_of_one_class_each_make_every_probe_shout(tmp_path, shared_data):
+    prepare(tmp_path / "out", f"table={shared_data / 'manifest.csv'}", num_proc=2, image_size=146)
+    section = audit(tmp_path / "out")
+    found = {probe["name"]: probe for probe in section["probes"]}
+    assert all(probe["shouts"] for probe in found.values())
+    assert found["source"]["auroc"] == 1.0
+    assert found["file"]["auroc"] >= 0.90
+    assert section["verdict"].startswith("The label can be guessed from the source alone (AUROC 1.00)")
