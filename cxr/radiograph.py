@@ -156,9 +156,9 @@ def _with_pydicom(raw: bytes, patient_key: bytes | None) -> _Decoded:
 def _with_pillow(raw: bytes) -> _Decoded:
     with decoders_failing_cleanly(), _open(raw) as image:
         mode, kind = image.mode, image.format
-        upright = ImageOps.exif_transpose(image)
-    if mode in _DEEP_MODES:
-        upright = Image.fromarray(depth.window(np.asarray(upright)))
+        image.load()
+        ImageOps.exif_transpose(image, in_place=True)
+    upright = Image.fromarray(depth.window(np.asarray(image))) if mode in _DEEP_MODES else image
     return _Decoded(upright, mode, "JPEG" if kind == "MPO" else kind)
 
 
@@ -221,7 +221,7 @@ def _flatten(image: Image.Image) -> Image.Image:
         return image.convert("L")
     if image.has_transparency_data:
         return _over_black(image.convert("RGBA"))
-    return image.convert("RGB").convert("L")
+    return (image if image.mode == "RGB" else image.convert("RGB")).convert("L")
 
 
 def _over_black(image: Image.Image) -> Image.Image:
