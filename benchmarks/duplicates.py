@@ -55,9 +55,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _spectra(folder: Path | None) -> np.ndarray:
-    """Coefficients, float32 (N, VIEWS × 256), of the folder's pictures or of 600 phantoms."""
+    """Coefficients, float32 (N, VIEWS × 256), of the folder's pictures or of 400 phantoms."""
     if folder is None:
-        pictures = (phantom.draw(seed, seed % 2).image for seed in tqdm(range(600), desc="drawing"))
+        pictures = (phantom.draw(seed, seed % 2).image for seed in tqdm(range(400), desc="drawing"))
     else:
         paths = sorted(path for path in folder.rglob("*") if path.is_file() and radiograph.looks_like_image(path))
         pictures = (radiograph.read(path, short=256).pixels for path in tqdm(paths, desc="reading"))
