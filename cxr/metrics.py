@@ -10,6 +10,15 @@ from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score, roc_curve
 
 from cxr.labels import COVID, NON_COVID
 
+METRIC_NAMES = {
+    "auroc": "AUROC",
+    "accuracy": "accuracy",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "f1": "F1 (COVID)",
+}
+"""Key and name of each metric, in the order in which they are reported."""
+
 _DESCRIPTION = "Accuracy, AUROC, sensitivity, specificity and F1 of the probability of COVID."
 _INPUTS = """
 Args:

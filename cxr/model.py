@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import ResNetConfig, ResNetForImageClassification, set_seed
 
 from cxr import hub
 from cxr.cli import UserError, one_line
-from cxr.labels import COVID, ID2LABEL, LABEL2ID, NON_COVID
+from cxr.labels import ID2LABEL, LABEL2ID
 from cxr.preprocess import make_processor
 
 BACKBONE = "microsoft/resnet-50"
@@ -33,7 +33,7 @@ def from_pretrained(backbone: str, revision: str | None, seed: int) -> tuple[Res
         model = ResNetForImageClassification.from_pretrained(
             pulled.folder, id2label=ID2LABEL, label2id=LABEL2ID, ignore_mismatched_sizes=True, use_safetensors=True
         )
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise UserError(f"--backbone {backbone} cannot be loaded: {one_line(error)}") from error
     _new_head(model)
     return model, pulled.revision
@@ -51,19 +51,6 @@ def _new_head(model: ResNetForImageClassification) -> None:
     nn.init.normal_(head.weight, std=0.01)
     nn.init.zeros_(head.bias)
     model.classifier[1] = head
-
-
-def logits_and_map(
-    model: ResNetForImageClassification, pixel_values: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (N, 2) and the class activation map (N, h, w) of COVID against NON-COVID, from one forward.
-
-    Class activation mapping (Zhou et al. 2016, arXiv:1512.04150) with the difference of the two head rows, since only
-    the difference decides a two-class softmax. Its mean plus the head's bias difference is the logit difference.
-    """
-    output = model(pixel_values, output_hidden_states=True)
-    weight = model.classifier[1].weight
-    return output.logits, torch.einsum("nchw,c->nhw", output.hidden_states[-1], weight[COVID] - weight[NON_COVID])
 
 
 def save_stand_in(folder: Path, config: ResNetConfig | None = None) -> None:

@@ -1,6 +1,7 @@
 """Every setting of a run: dataclasses read from a YAML recipe, from flags, or both (flags win)."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,8 +9,10 @@ from pathlib import Path
 import torch
 import yaml
 from transformers import HfArgumentParser, TrainingArguments
+from transformers.integrations import get_reporting_integration_callbacks
 
 from cxr.cli import OneLineErrors, UserError, one_line
+from cxr.metrics import METRIC_NAMES
 from cxr.model import BACKBONE
 
 
@@ -191,6 +194,40 @@ def _check(arguments: Arguments) -> None:
         raise UserError(f"--target_sensitivity {run.target_sensitivity} must lie above 0 and at most at 1")
     if run.publish and not run.hub_model_id:
         raise UserError("--push_to_hub needs --hub_model_id USER/NAME")
+    _check_numbers(arguments)
+    _check_surroundings(run)
+
+
+def _check_numbers(arguments: Arguments) -> None:
+    run = arguments.run
+    for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):
+        if getattr(run, name) < 1:
+            raise UserError(f"--{name} {getattr(run, name)} must be at least 1")
+    for name, value in dataclasses.asdict(arguments.augmentation).items():
+        if not 0 <= value < (180 if name == "rotate" else 1):
+            raise UserError(f"--{name} {value} must be 0 (off) or more, and below {180 if name == 'rotate' else 1}")
+    if not 0 <= run.seed < 2**32:
+        raise UserError(f"--seed {run.seed} must lie between 0 and 2**32 - 1")
+    if run.max_steps <= 0 and not run.num_train_epochs > 0:
+        raise UserError(f"--num_train_epochs {run.num_train_epochs} trains nothing: name more than 0, or --max_steps")
+    if run.metric_for_best_model.removeprefix("eval_") not in ("loss", *METRIC_NAMES):
+        known = ", ".join(("loss", *METRIC_NAMES))
+        raise UserError(f"--metric_for_best_model {run.metric_for_best_model!r} is none of {known}")
+
+
+def _check_surroundings(run: RunArguments) -> None:
+    """Find out now what would otherwise end the run after the data has been read, or after it has been trained on."""
+    try:
+        Path(run.output_dir).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--output_dir {run.output_dir} cannot be made ({error.strerror}): name another") from error
+    if not os.access(run.output_dir, os.W_OK):
+        raise UserError(f"--output_dir {run.output_dir} cannot be written to: name another")
+    for callback in get_reporting_integration_callbacks(run.report_to):
+        try:
+            callback()
+        except RuntimeError as error:
+            raise UserError(f"--report_to {' '.join(run.report_to)}: {one_line(error)}") from error
 
 
 def _computes_in_bf16(use_cpu: bool) -> bool:

@@ -16,17 +16,11 @@ from transformers import TrainerState
 
 from cxr.cli import OneLineErrors, UserError, door
 from cxr.labels import DISCLAIMER, LABELS
+from cxr.metrics import METRIC_NAMES
 from cxr.training.arguments import Arguments
 from cxr.training.data import SPLITS, XrayDataset
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "model_card.md"
-METRIC_NAMES = {
-    "auroc": "AUROC",
-    "accuracy": "accuracy",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-    "f1": "F1 (COVID)",
-}
 _FIGURES = {
     "training_curves.png": "Loss and accuracy of training and validation per epoch",
     "roc.png": "ROC curve on the test split",

@@ -11,6 +11,13 @@ from cxr.cli import UserError
 from cxr.training import arguments
 from cxr.training.arguments import parse
 
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run folders are made at once: not in the project."""
+    monkeypatch.chdir(tmp_path)
+
+
 OWN = (arguments.DataArguments, arguments.ModelArguments, arguments.AugmentationArguments, arguments.RunArguments)
 
 
@@ -56,6 +63,14 @@ def test_a_wrong_flag_is_one_line_and_code_2(argv, part, capsys):
         (["--dataset", "d", "--from_scratch", "--freeze_backbone"], "--freeze_backbone"),
         (["--dataset", "d", "--push_to_hub"], "--hub_model_id"),
         (["--dataset", "d", "--eval_strategy", "no"], "eval"),
+        (["--dataset", "d", "--per_device_train_batch_size", "0"], "--per_device_train_batch_size 0"),
+        (["--dataset", "d", "--seed", "-1"], "--seed -1"),
+        (["--dataset", "d", "--rotate", "nan"], "--rotate nan"),
+        (["--dataset", "d", "--zoom", "1"], "--zoom 1"),
+        (["--dataset", "d", "--num_train_epochs", "0"], "--num_train_epochs"),
+        (["--dataset", "d", "--metric_for_best_model", "luck"], "luck.*auroc"),
+        (["--dataset", "d", "--output_dir", "/dev/null/run"], "--output_dir"),
+        (["--dataset", "d", "--report_to", "comet_ml"], "--report_to comet_ml"),
         (["no_such_recipe.yaml"], "no_such_recipe.yaml"),
     ],
 )
