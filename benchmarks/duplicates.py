@@ -36,28 +36,28 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--num_proc", type=int, default=2, help="threads")
     options = parser.parse_args(arguments)
     mean, components = fit(_spectra(options.pictures))
-    seconds = []
+    work = []
     for size in options.sizes:
         codes, planted = plant(draw(mean, components, size), np.random.default_rng(size))
         start, busy = time.perf_counter(), time.process_time()
         found = candidates(codes, options.num_proc)
-        seconds.append(time.perf_counter() - start)
-        busy = time.process_time() - busy
+        seconds = time.perf_counter() - start
+        work.append(time.process_time() - busy)
         share = recall(found, planted, size)
         print(
-            f"{size:>8,} fingerprints: {seconds[-1]:5.1f} s ({busy:.1f} s of processor time), "
+            f"{size:>8,} fingerprints: {seconds:5.1f} s ({work[-1]:.1f} s of processor time), "
             f"recall {share:.4f}, {len(found):,} pairs to compare"
         )
-    if len(seconds) > 1:
-        slope = np.polyfit(np.log(options.sizes), np.log(seconds), 1)[0]
-        print(f"growth exponent {slope:.2f}")
+    if len(work) > 1:
+        slope = np.polyfit(np.log(options.sizes), np.log(work), 1)[0]
+        print(f"growth exponent {slope:.2f} (of processor time)")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 
 def _spectra(folder: Path | None) -> np.ndarray:
-    """Coefficients, float32 (N, VIEWS × 256), of the folder's pictures or of 600 phantoms."""
+    """Coefficients, float32 (N, VIEWS × 256), of the folder's pictures or of 400 phantoms."""
     if folder is None:
-        pictures = (phantom.draw(seed, seed % 2).image for seed in tqdm(range(600), desc="drawing"))
+        pictures = (phantom.draw(seed, seed % 2).image for seed in tqdm(range(400), desc="drawing"))
     else:
         paths = sorted(path for path in folder.rglob("*") if path.is_file() and radiograph.looks_like_image(path))
         pictures = (radiograph.read(path, short=256).pixels for path in tqdm(paths, desc="reading"))

@@ -37,7 +37,7 @@ def candidates(codes: np.ndarray, num_proc: int = 1) -> np.ndarray:
         index = pool.submit(_index, np.ascontiguousarray(codes[:, 0])).result()
         parts = [(view, start) for view in range(codes.shape[1]) for start in range(0, len(codes), _QUERIES)]
         directed = np.concatenate(list(pool.map(lambda part: _near(index, codes, *part), parts)))
-    return np.unique(np.sort(_nearest(directed)[:, :2], axis=1), axis=0)
+    return _both_ways(_nearest(directed, len(codes)), len(codes))
 
 
 def _index(wholes: np.ndarray) -> faiss.IndexBinaryIVF:
@@ -69,12 +69,22 @@ def _near(index: faiss.IndexBinaryIVF, codes: np.ndarray, view: int, start: int)
     return np.stack([asking[near], found[near], distances[near]], axis=1).astype(np.int64)
 
 
-def _nearest(directed: np.ndarray) -> np.ndarray:
-    """The nearest `NEIGHBOURS` that every picture found, by the smallest distance of any view."""
-    by_pair = directed[np.lexsort((directed[:, 2], directed[:, 1], directed[:, 0]))]
-    first = np.ones(len(by_pair), bool)
-    first[1:] = (by_pair[1:, :2] != by_pair[:-1, :2]).any(axis=1)
-    found = by_pair[first]
-    found = found[np.lexsort((found[:, 1], found[:, 2], found[:, 0]))]
-    rank = np.arange(len(found)) - np.searchsorted(found[:, 0], found[:, 0])
-    return found[rank < NEIGHBOURS]
+def _nearest(directed: np.ndarray, count: int) -> np.ndarray:
+    """The (picture, found), int64 (M, 2), of the nearest `NEIGHBOURS` of each picture by any view's distance.
+
+    Rows are sorted as single numbers, which takes a tenth of the time of sorting them by columns.
+    """
+    levels = 8 * CODE_BYTES + 1
+    pair, distance = np.divmod(np.sort((directed[:, 0] * count + directed[:, 1]) * levels + directed[:, 2]), levels)
+    first = np.diff(pair, prepend=-1) > 0
+    asking, found = np.divmod(pair[first], count)
+    nearest, found = np.divmod(np.sort((asking * levels + distance[first]) * count + found), count)
+    asking = nearest // levels
+    rank = np.arange(len(asking)) - np.searchsorted(asking, asking)
+    return np.stack([asking, found], axis=1)[rank < NEIGHBOURS]
+
+
+def _both_ways(directed: np.ndarray, count: int) -> np.ndarray:
+    """Every pair once, its smaller index first, in order."""
+    ordered = np.sort(directed, axis=1)
+    return np.stack(np.divmod(np.unique(ordered[:, 0] * count + ordered[:, 1]), count), axis=1)

@@ -4,10 +4,16 @@ Three steps, of which only the last opens a picture again:
 
 1. `fingerprint.fingerprint` reduces every picture to 208 bytes while it is read (about 1.5 ms, in any worker).
 2. `candidates.candidates` proposes a few neighbours for each, in about n log n.
-3. `registration.similarity` registers the two pictures of a proposal and compares them (about 2 ms, copies 9 ms).
+3. `registration.similarity` registers the two pictures of a proposal and compares them (about 4 ms, and there are
+   five proposals a picture).
 
 `find_copies` runs steps 2 and 3, `clusters` joins its pairs, `copies.resolve` decides who stays, and
-`pair_sheets.draw` shows the pairs to a person.
+`pair_sheets.draw` shows the pairs to a person. Mirrored pictures are not looked for.
+
+    marks = np.stack([fingerprint(pixels) for pixels in ...])  # of the pictures as the dataset holds them
+    pairs = find_copies(marks, load, known=similarities_of_the_last_run, num_proc=2)
+    found = resolve(clusters(pairs, len(marks)), copies, "drop")
+    pair_sheets.draw(pairs, load, names, folder)
 """
 
 from collections import defaultdict
@@ -25,6 +31,9 @@ from tqdm import tqdm
 from dataset_script.candidates import candidates
 from dataset_script.fingerprint import codes, pixel_hashes
 from dataset_script.registration import ACCEPT, Prepared, similarity
+
+METHOD = 1
+"""Belongs into the key of whatever keeps fingerprints or similarities: counts up whenever they would differ."""
 
 HELD = 64
 """Pictures held ready for comparison at a time; each takes 0.4 MB."""

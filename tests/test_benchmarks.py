@@ -1,0 +1,16 @@
+"""The benchmarks run, and what they demand holds at a size that a test can afford."""
+
+import re
+
+import pytest
+
+
+@pytest.mark.slow
+def test_planted_fingerprints_are_found_among_many(run_cli):
+    done = run_cli(["benchmarks/duplicates.py", "--sizes", "6000", "12000"])
+    assert done.returncode == 0, done.stderr
+    recalls = [float(share) for share in re.findall(r"recall ([\d.]+)", done.stdout)]
+    assert len(recalls) == 2
+    assert min(recalls) >= 0.99
+    assert float(re.search(r"growth exponent ([\d.]+)", done.stdout)[1]) < 1.5
+    assert float(re.search(r"peak memory ([\d.]+) GiB", done.stdout)[1]) < 1
