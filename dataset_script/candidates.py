@@ -14,8 +14,8 @@ import numpy as np
 
 from dataset_script.fingerprint import CODE_BYTES
 
-NEIGHBOURS = 6
-"""Candidates a picture proposes at most."""
+NEIGHBOURS = 20
+"""Candidates a picture proposes at most: cut hard or at small sizes, a copy may come as late as the seventeenth."""
 
 REACH = 96
 """Bits that may differ between a view of one picture and the whole of another; strangers differ in 108 on average."""

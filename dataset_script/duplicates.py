@@ -32,7 +32,7 @@ from dataset_script.candidates import candidates
 from dataset_script.fingerprint import codes, pixel_hashes
 from dataset_script.registration import ACCEPT, Prepared, similarity
 
-METHOD = 1
+METHOD = 2
 """Belongs into the key of whatever keeps fingerprints or similarities: counts up whenever they would differ."""
 
 HELD = 64
