@@ -14,3 +14,16 @@ def test_planted_fingerprints_are_found_among_many(run_cli):
     assert min(recalls) >= 0.99
     assert float(re.search(r"growth exponent ([\d.]+)", done.stdout)[1]) < 1.5
     assert float(re.search(r"peak memory ([\d.]+) GiB", done.stdout)[1]) < 1
+
+
+def test_reading_is_timed_against_pillow(run_cli, tmp_path):
+    from PIL import Image
+
+    from cxr.phantom import draw
+
+    for seed in range(3):
+        Image.fromarray(draw(seed, seed % 2).image).save(tmp_path / f"{seed}.jpg")
+    done = run_cli(["benchmarks/prepare.py", tmp_path, "--rounds", "1", "--image_size", "64"])
+    assert done.returncode == 0, done.stderr
+    assert "3 files" in done.stdout
+    assert float(re.search(r"ratio ours / pillow: ([\d.]+)", done.stdout)[1]) > 0

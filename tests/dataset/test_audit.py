@@ -194,9 +194,7 @@ def test_no_difference_is_made_of_what_is_unknown_everywhere(quiet):
 def test_only_the_shards_that_the_card_names_count(clean, quiet, tmp_path):
     copy = shutil.copytree(clean, tmp_path / "copy")
     stray = next((copy / "data").glob("train-*"))
-    card = (copy / "README.md").read_text()
-    assert "data/train-*.parquet" in card
-    (copy / "README.md").write_text(card.replace("data/train-*.parquet", f"data/{stray.name}"))
+    assert f"data/{stray.name}" in (copy / "README.md").read_text()
     shutil.copy(stray, stray.with_name("train-of-long-ago.parquet"))
     assert audit(copy) == quiet
 
