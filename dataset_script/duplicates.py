@@ -4,8 +4,8 @@ Three steps, of which only the last opens a picture again:
 
 1. `fingerprint.fingerprint` reduces every picture to 208 bytes while it is read (about 1.5 ms, in any worker).
 2. `candidates.candidates` proposes a few neighbours for each, in about n log n.
-3. `registration.similarity` registers the two pictures of a proposal and compares them (about 4 ms, and there are
-   five proposals a picture).
+3. `registration.similarity` registers the two pictures of a proposal and compares them (about 3 ms, and there are
+   at most twenty proposals a picture).
 
 `find_copies` runs steps 2 and 3, `clusters` joins its pairs, `copies.resolve` decides who stays, and
 `pair_sheets.draw` shows the pairs to a person. Mirrored pictures are not looked for.
@@ -17,11 +17,10 @@ Three steps, of which only the last opens a picture again:
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -38,7 +37,17 @@ METHOD = 2
 HELD = 64
 """Pictures held ready for comparison at a time; each takes 0.4 MB."""
 
-_BATCH = 4096
+_BATCH = 1024
+
+
+class Known(Protocol):
+    """Similarities of an earlier run by two pixel hashes in order: a `dict`, or a table on disk that is none."""
+
+    def get(self, key: tuple[str, str]) -> float | None:
+        """The similarity, None if the pair has not been compared."""
+
+    def update(self, found: Mapping[tuple[str, str], float]) -> None:
+        """Add similarities."""
 
 
 class Pair(NamedTuple):
@@ -53,7 +62,7 @@ def find_copies(
     fingerprints: np.ndarray,
     load: Callable[[int], np.ndarray],
     *,
-    known: MutableMapping[tuple[str, str], float] | None = None,
+    known: Known | None = None,
     num_proc: int = 1,
     progress: bool = True,
 ) -> list[Pair]:
@@ -79,9 +88,10 @@ def find_copies(
     found = [Pair(group[0], other, 1.0) for group in equal for other in group[1:]]
     asking = [group[0] for group in equal]
     while asking:
-        proposed = np.array(asking)[candidates(codes(fingerprints[asking]), num_proc)].tolist()
-        scored = _scored(proposed, hashes, load, known, num_proc, progress)
-        fresh = [pair for pair in scored if pair.similarity >= ACCEPT]
+        proposed = np.array(asking)[candidates(codes(fingerprints[asking]), num_proc)]
+        scored = _scored(proposed, hashes, load, known, num_proc)
+        bar = tqdm(scored, total=len(proposed), desc="comparing", unit=" pairs", disable=not progress)
+        fresh = [pair for pair in bar if pair.similarity >= ACCEPT]
         found += fresh
         # Many copies of one picture crowd each other out of its few candidates, and part into several clusters: one
         # of each asks again.
@@ -109,22 +119,23 @@ def _equal(hashes: Sequence[str]) -> list[list[int]]:
 
 
 def _scored(
-    proposed: Sequence[Sequence[int]],
-    hashes: Sequence[str],
-    load: Callable[[int], np.ndarray],
-    known: MutableMapping[tuple[str, str], float],
-    num_proc: int,
-    progress: bool,
-) -> list[Pair]:
-    """The proposed pairs with their similarity, which is looked up in `known`, or else measured and added to it."""
-    pairs = [sorted(pair, key=hashes.__getitem__) for pair in proposed]  # the order of pictures must not matter
-    keys = [(hashes[first], hashes[second]) for first, second in pairs]
-    unknown = [place for place, key in enumerate(keys) if key not in known]
-    values = _compare([pairs[place] for place in unknown], load, num_proc)
-    bar = tqdm(values, total=len(unknown), desc="comparing", unit=" pairs", disable=not (progress and unknown))
-    for place, value in zip(unknown, bar, strict=True):
-        known[keys[place]] = value
-    return [Pair(*sorted(pair), known[key]) for pair, key in zip(pairs, keys, strict=True)]
+    proposed: np.ndarray, hashes: Sequence[str], load: Callable[[int], np.ndarray], known: Known, num_proc: int
+) -> Iterator[Pair]:
+    """The proposed pairs with their similarity, which is looked up in `known`, or else measured and added to it.
+
+    They go in lots: millions of pairs are held as numbers only, and what was compared survives an interruption.
+    """
+    for start in range(0, len(proposed), _BATCH):
+        pairs = proposed[start : start + _BATCH].tolist()
+        pairs = [sorted(pair, key=hashes.__getitem__) for pair in pairs]  # the order of pictures must not matter
+        values = [known.get((hashes[first], hashes[second])) for first, second in pairs]
+        unknown = [place for place, value in enumerate(values) if value is None]
+        fresh = {}
+        for place, value in zip(unknown, _compare([pairs[place] for place in unknown], load, num_proc), strict=True):
+            first, second = pairs[place]
+            fresh[hashes[first], hashes[second]] = values[place] = value
+        known.update(fresh)
+        yield from (Pair(*sorted(pair), value) for pair, value in zip(pairs, values, strict=True))
 
 
 def _compare(pairs: Sequence[Sequence[int]], load: Callable[[int], np.ndarray], num_proc: int) -> Iterator[float]:
@@ -137,7 +148,5 @@ def _compare(pairs: Sequence[Sequence[int]], load: Callable[[int], np.ndarray], 
     def verdict(pair: Sequence[int]) -> float:
         return similarity(ready(pair[0]), ready(pair[1]))
 
-    remaining = iter(pairs)
     with ThreadPoolExecutor(num_proc) as pool:
-        while batch := list(islice(remaining, _BATCH)):  # submitting all at once would hold a future for every pair
-            yield from pool.map(verdict, batch)
+        yield from pool.map(verdict, pairs)

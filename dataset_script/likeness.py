@@ -36,12 +36,13 @@ class Likeness:
 def find(rows: Sequence[Row], store: Store, num_proc: int) -> Likeness:
     """Search the copies among `rows`; pairs that an earlier run compared are not compared again."""
     code = code_digest(*_CODE)
-    known = store.similarities(code)
     fingerprints = store.fingerprints([row.number for row in rows])
     pairs = duplicates.find_copies(
-        fingerprints, lambda position: pixels_of(store, rows[position]), known=known, num_proc=num_proc
+        fingerprints,
+        lambda position: pixels_of(store, rows[position]),
+        known=store.similarities(code),
+        num_proc=num_proc,
     )
-    store.keep_similarities(code, known)
     return Likeness(rows, store, pairs, duplicates.clusters(pairs, len(rows)))
 
 

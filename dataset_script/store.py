@@ -21,7 +21,8 @@ _TOOLS = ("pillow", "numpy", "opencv-python-headless", "ImageHash")
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS pictures "
     "(id INTEGER PRIMARY KEY, key BLOB UNIQUE, secret TEXT, facts TEXT, fingerprint BLOB, image BLOB)",
-    "CREATE TABLE IF NOT EXISTS similarities (code TEXT, first TEXT, second TEXT, value REAL)",
+    "CREATE TABLE IF NOT EXISTS similarities "
+    "(code TEXT, first TEXT, second TEXT, value REAL, PRIMARY KEY (first, second)) WITHOUT ROWID",
 )
 
 
@@ -76,17 +77,11 @@ class Store:
         with self._lock:
             return self._connection.execute("SELECT image FROM pictures WHERE id = ?", (number,)).fetchone()[0]
 
-    def similarities(self, code: str) -> dict[tuple[str, str], float]:
-        """What comparing pictures gave, by their pixel hashes; `code` stands for how they were compared."""
-        query = "SELECT first, second, value FROM similarities WHERE code = ?"
-        return {(first, second): value for first, second, value in self._connection.execute(query, (code,))}
-
-    def keep_similarities(self, code: str, known: Mapping[tuple[str, str], float]) -> None:
-        """Keep these, in place of all that were kept before."""
-        with self._connection:
-            self._connection.execute("DELETE FROM similarities")
-            rows = ((code, *pair, float(value)) for pair, value in known.items())
-            self._connection.executemany("INSERT INTO similarities VALUES (?, ?, ?, ?)", rows)
+    def similarities(self, code: str) -> "Similarities":
+        """What comparing pictures gave; `code` stands for how they were compared, and what another way gave goes."""
+        with self._lock, self._connection:
+            self._connection.execute("DELETE FROM similarities WHERE code != ?", (code,))
+        return Similarities(self._connection, self._lock, code)
 
     def fingerprints(self, numbers: Sequence[int]) -> np.ndarray:
         """The fingerprints of pictures, uint8 (N, size of one)."""
@@ -103,6 +98,26 @@ class Store:
             self._connection.executemany("INSERT OR IGNORE INTO kept VALUES (?)", ((number,) for number in numbers))
             self._connection.execute("DELETE FROM pictures WHERE id NOT IN (SELECT id FROM kept)")
             self._connection.execute("DROP TABLE kept")
+
+
+class Similarities:
+    """Similarities by two pixel hashes, on disk; what is added is committed at once."""
+
+    def __init__(self, connection: sqlite3.Connection, lock: threading.Lock, code: str):
+        self._connection, self._lock, self._code = connection, lock, code
+
+    def get(self, key: tuple[str, str]) -> float | None:
+        """The similarity of a pair, None if it has not been compared."""
+        with self._lock:
+            query = "SELECT value FROM similarities WHERE first = ? AND second = ?"
+            found = self._connection.execute(query, key).fetchone()
+        return found[0] if found else None
+
+    def update(self, found: Mapping[tuple[str, str], float]) -> None:
+        """Add similarities."""
+        with self._lock, self._connection:
+            rows = ((self._code, *pair, float(value)) for pair, value in found.items())
+            self._connection.executemany("INSERT OR REPLACE INTO similarities VALUES (?, ?, ?, ?)", rows)
 
 
 def code_digest(*parts: str) -> str:
