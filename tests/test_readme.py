@@ -136,13 +136,27 @@ def test_every_block_has_a_kind_that_is_run():
 
 
 def test_the_results_are_those_of_the_run_they_name():
-    facts = json.loads((ROOT / "docs/results/scratch-internal/metrics.json").read_text(encoding="utf-8"))
-    text, test = (ROOT / "README.md").read_text(encoding="utf-8"), facts["test"]
+    runs = ROOT / "docs" / "results"
+    facts, before, report = (
+        json.loads((runs / name).read_text(encoding="utf-8"))
+        for name in (
+            "scratch-internal/metrics.json",
+            "scratch-with-copies/metrics.json",
+            "scratch-internal/dataset_report.json",
+        )
+    )
+    text, test = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split("\n")), facts["test"]
     values = " | ".join(f"{test[name]:.3f}" for name in ("auroc", "accuracy", "sensitivity", "specificity", "f1"))
     assert f"| test split, n = {test['n']} |" in text
     assert f"| ResNet-50, from scratch | {values} |" in text
     assert f"| | {facts['dataset']['source_only_accuracy']:.3f} | | | |" in text
     assert f"{facts['training']['seconds'] / 60:.0f} minutes of training" in text
+    assert f"of which {report['images']:,} stay" in text
+    assert f"AUROC {before['test']['auroc']:.3f} on {before['test']['n']} test pictures" in text
+    probes = {probe["name"]: probe["auroc"] for probe in report["audit"]["probes"]}
+    rows = {"source": "source alone", "file": "facts of the raw file alone", "border": "border alone"}
+    for name, said in (rows | {"lungs_blacked_out": "lungs blacked out"}).items():
+        assert f"| the dataset's audit: {said} | {probes[name]:.2f} | | | | |" in text
 
 
 def test_what_is_not_run_here_is_run_by_ci_or_by_make():

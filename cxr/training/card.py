@@ -135,6 +135,7 @@ def source_only_accuracy(counts: dict[str, dict[str, dict[str, int]]]) -> float:
 
 
 def _context(folder: Path, facts: dict, repo_id: str | None) -> dict:
+    report = json.loads((folder / "dataset_report.json").read_text(encoding="utf-8"))
     return {
         **{key: facts[key] for key in ("validation", "test", "operating_threshold", "target_sensitivity")},
         **{key: facts[key] for key in ("model", "dataset", "training")},
@@ -148,6 +149,8 @@ def _context(folder: Path, facts: dict, repo_id: str | None) -> dict:
         "weights_sentence": _weights_sentence(facts),
         "start_sentence": _start_sentence(facts["model"]),
         "source_sentence": _source_sentence(facts["dataset"]),
+        "audit_sentence": _audit_sentence(report),
+        "copies_sentence": _copies_sentence(report),
         "count_rows": list(_count_rows(facts["dataset"]["counts"])),
         "environment_sentence": ", ".join(f"{name} {number}" for name, number in facts["environment"].items()),
         "repo_id": repo_id or "path/to/this/folder",
@@ -203,6 +206,24 @@ def _source_sentence(dataset: dict) -> str:
         f"A rule that reads only the name of the source is right for {_number(dataset['source_only_accuracy'])} of "
         "the test images. The nearer to 1, the less the results above can tell the disease from the collection."
     )
+
+
+def _audit_sentence(report: dict) -> str:
+    """What the dataset's own audit found out about guessing the label without a lung."""
+    if "audit" not in report:
+        return "The dataset was not audited for shortcuts, so how much of the label its borders give away is unknown."
+    return f"The dataset's audit: {report['audit']['verdict']}"
+
+
+def _copies_sentence(report: dict) -> str:
+    """What became of copies of one exposure, re-encoded, resized and cropped ones included."""
+    found = report["duplicates"]["groups"]
+    became = {
+        "drop": "the best of each stayed",
+        "keep": "each stayed in one split",
+        "report": "each stayed in one split",
+    }
+    return f"{found} clusters of copies were found in the data, and {became[report['copies']]}."
 
 
 def _count_rows(counts: dict) -> Sequence[dict]:
