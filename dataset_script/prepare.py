@@ -18,7 +18,7 @@ from dataset_script.record import Collection, Refusal
 from dataset_script.rows import Row, gather, short
 from dataset_script.splits import EXTERNAL
 from dataset_script.store import Store, code_digest
-from dataset_script.workplace import Workplace, digest_of, workplace
+from dataset_script.workspace import Workspace, digest_of, workspace
 
 _CODE = ("dataset_script/*.py", "dataset_script/sources/*.py", "cxr/*.py", "cxr/dicom/*.py")
 
@@ -37,7 +37,7 @@ def prepare(options: Options) -> dict:
     options = replace(options, out=options.out.expanduser().resolve())
     for argument in options.sources:
         sources.parse(argument)
-    with workplace(options.out) as place:
+    with workspace(options.out) as place:
         found = sources.collect(options.sources, place.cache)
         dividing.check_classes([record.label for record in found.records], found.refusals)
         digest = _digest(found, options)
@@ -62,7 +62,7 @@ def _digest(found: Collection, options: Options) -> str:
     return digest_of(content_hash(found.records), refusals, settings, str(options.patient_key), code_digest(*_CODE))
 
 
-def _build(found: Collection, options: Options, place: Workplace, store: Store) -> dict:
+def _build(found: Collection, options: Options, place: Workspace, store: Store) -> dict:
     external = by_name(options.external, found.layouts)
     print(f"reading {len(found.records):,} pictures of {len(options.sources)} source(s)", file=sys.stderr)
     settings = reading.Settings(options.image_size, _key(options))
@@ -98,7 +98,7 @@ def _stage(
     lists: dict,
     licences: Counter,
     options: Options,
-    place: Workplace,
+    place: Workspace,
     store: Store,
 ) -> dict:
     kept = [row for row in rows if row.split and row.split != EXTERNAL]
@@ -123,7 +123,7 @@ def _stage_external(
     refusals: Iterable[Refusal],
     licences: Counter,
     options: Options,
-    place: Workplace,
+    place: Workspace,
     store: Store,
 ) -> None:
     """An external set: a dataset of its own, all in split `test`."""

@@ -16,7 +16,7 @@ from dataset_script import report, writing
 OUR_FILES = {"README.md", "data", "report.json", "external", writing.PICTURES, ".cache"}
 
 
-class Workplace:
+class Workspace:
     """`out` and what lies in its `.cache`: the store, downloads, the new dataset while it is written (`staged`)."""
 
     def __init__(self, out: Path):
@@ -42,7 +42,7 @@ class Workplace:
 
 
 @contextmanager
-def workplace(out: Path) -> Iterator[Workplace]:
+def workspace(out: Path) -> Iterator[Workspace]:
     """Work in `out`, alone; bad input leaves it as it was.
 
     Raises:
@@ -50,7 +50,7 @@ def workplace(out: Path) -> Iterator[Workplace]:
     """
     _check_out(out)
     first = next((path for path in (*reversed(out.parents), out) if not path.exists()), None)
-    place = Workplace(out)
+    place = Workspace(out)
     try:
         place.cache.mkdir(parents=True, exist_ok=True)
     except OSError as error:
