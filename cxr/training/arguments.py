@@ -27,6 +27,10 @@ class DataArguments:
 
     dataset: str = setting("", "Folder written by `python -m dataset_script`, or the id of such a dataset on the Hub.")
     dataset_revision: str | None = setting(None, "Branch, tag or commit of a dataset on the Hub; default: newest.")
+    external: list[str] = field(
+        default_factory=list,
+        metadata={"help": "NAME=DATASET …: prepared sets whose test split the finished model is scored on, once."},
+    )
 
 
 @dataclass
@@ -132,6 +136,8 @@ _RECIPE_KEYS = (
 
 def _public(value: object) -> object:
     """A plain value; a folder becomes its last part, so that no recipe names a path of this machine."""
+    if isinstance(value, list):
+        return ["=".join([*item.split("=", 1)[:-1], _public(item.split("=", 1)[-1])]) for item in value]
     if isinstance(value, str) and Path(value).is_dir():
         return Path(value).resolve().name
     return str(value) if isinstance(value, str) else value
@@ -182,6 +188,11 @@ def _recipe_flags(path: Path) -> list[str]:
 
 def _check(arguments: Arguments) -> None:
     run, model = arguments.run, arguments.model
+    for external in arguments.data.external:
+        if not all(external.partition("=")):
+            raise UserError(
+                f"--external {external}: expected NAME=DATASET, a name of your choice and a prepared dataset"
+            )
     if not arguments.data.dataset:
         raise UserError("--dataset is missing: name a folder from `python -m dataset_script`, or a Hub id")
     if model.input_size < 32:

@@ -64,10 +64,9 @@ def write_card(folder: Path, repo_id: str | None = None) -> None:
         jinja2.UndefinedError: if the template asks for a value that the facts do not hold.
     """
     facts = _read_facts(folder)
-    template = Environment(undefined=StrictUndefined, trim_blocks=False).from_string(
-        TEMPLATE.read_text(encoding="utf-8")
-    )
-    body = template.render(_context(folder, facts, repo_id))
+    environment = Environment(undefined=StrictUndefined)
+    environment.filters["number"] = _number
+    body = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(_context(folder, facts, repo_id))
     (folder / "README.md").write_text(f"---\n{_front_matter(facts)}\n---\n\n{body}\n", encoding="utf-8")
 
 
@@ -137,13 +136,15 @@ def source_only_accuracy(counts: dict[str, dict[str, dict[str, int]]]) -> float:
 def _context(folder: Path, facts: dict, repo_id: str | None) -> dict:
     report = json.loads((folder / "dataset_report.json").read_text(encoding="utf-8"))
     return {
-        **{key: facts[key] for key in ("validation", "test", "operating_threshold", "target_sensitivity")},
+        **{key: facts[key] for key in ("operating_threshold", "target_sensitivity")},
+        "scored": {key: facts[key] for key in ("validation", "test")}
+        | {f"external: {name}": scores for name, scores in facts["external"].items()},
+        "external_sentence": _external_sentence(facts),
         **{key: facts[key] for key in ("model", "dataset", "training")},
         "title": _title(facts),
         "warning": _warning(facts),
         "judgement": _judgement(facts),
         "metric_names": METRIC_NAMES,
-        "number": _number,
         "figures": [{"file": f, "alt": alt} for f, alt in _FIGURES.items() if (folder / "figures" / f).is_file()],
         "disclaimer": DISCLAIMER,
         "weights_sentence": _weights_sentence(facts),
@@ -172,16 +173,23 @@ def _judgement(facts: dict) -> str:
     dataset, auroc = facts["dataset"], _number(facts["test"]["auroc"])
     if dataset["synthetic"]:
         return f"AUROC {auroc} on synthetic phantoms, which says nothing about real radiographs."
+    outside = "".join(f", {_number(scores['auroc'])} on {name}" for name, scores in facts["external"].items())
     blind = dataset["source_only_accuracy"]
     if blind >= 0.9:
         return (
-            f"AUROC {auroc} inside, but a rule that reads only the name of the source is right for "
-            f"{_number(blind)} of the test images: this number may be the source, not the disease."
+            f"AUROC {auroc} inside{outside}, but a rule that reads only the name of the source is right for "
+            f"{_number(blind)} of the test images: the inside number may be the source, not the disease."
         )
     return (
-        f"AUROC {auroc} inside; a rule that reads only the name of the source is right for {_number(blind)} of the "
-        "test images. No external test set stands beside it."
-    )
+        f"AUROC {auroc} inside{outside}; a rule that reads only the name of the source is right for {_number(blind)} "
+        f"of the test images. {'' if outside else 'No external test set stands beside it.'}"
+    ).strip()
+
+
+def _external_sentence(facts: dict) -> str:
+    if not facts["external"]:
+        return "There is no external test set in this run: what another hospital would see is unknown."
+    return "External sets were read once, by the finished model, at the threshold fixed on this dataset's validation."
 
 
 def _weights_sentence(facts: dict) -> str:
@@ -235,19 +243,9 @@ def _count_rows(counts: dict) -> Sequence[dict]:
 def _front_matter(facts: dict) -> str:
     model, dataset = facts["model"], facts["dataset"]
     on_hub = dataset["name"] if dataset["revision"] else None
-    results = [
-        EvalResult(
-            task_type="image-classification",
-            dataset_type=on_hub or "folder",
-            dataset_name=dataset["name"],
-            dataset_split="test",
-            dataset_revision=dataset["revision"] or dataset["fingerprint"],
-            metric_type=key,
-            metric_name=METRIC_NAMES[key],
-            metric_value=facts["test"][key],
-        )
-        for key in METRIC_NAMES
-    ]
+    results = _eval_results(dataset, dataset["name"], facts["test"])
+    for name, scores in facts["external"].items():
+        results += _eval_results(scores["dataset"], f"{name} (external)", scores)
     return ModelCardData(
         license="apache-2.0",
         library_name="transformers",
@@ -258,6 +256,24 @@ def _front_matter(facts: dict) -> str:
         model_name=_title(facts),
         eval_results=results,
     ).to_yaml()
+
+
+def _eval_results(dataset: dict, name: str, scores: dict) -> list[EvalResult]:
+    """The `model-index` entries of one dataset's test split; a metric that is undefined there is left out."""
+    return [
+        EvalResult(
+            task_type="image-classification",
+            dataset_type=dataset["name"] if dataset["revision"] else "folder",
+            dataset_name=name,
+            dataset_split="test",
+            dataset_revision=dataset["revision"] or dataset["fingerprint"],
+            metric_type=key,
+            metric_name=METRIC_NAMES[key],
+            metric_value=scores[key],
+        )
+        for key in METRIC_NAMES
+        if scores[key] is not None
+    ]
 
 
 def _number(value: float | None) -> str:

@@ -1,7 +1,7 @@
 """Opening a dataset that follows Contract 1, checking that it does, and batching it for the network."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from cxr import hub
 from cxr.cli import UserError, one_line
 from cxr.geometry import short_side
 from cxr.labels import LABELS
+from cxr.overlap import COLUMNS, overlap
 from cxr.preprocess import to_pixel_values
 
 SPLITS = ("train", "validation", "test")
@@ -36,30 +37,58 @@ class XrayDataset:
         return set(self.report["counts"]) == {"phantom"}
 
 
-def load(dataset: str, revision: str | None, input_size: int) -> XrayDataset:
+def load(
+    dataset: str, revision: str | None, input_size: int, splits: Sequence[str] = SPLITS, flag: str = "--dataset"
+) -> XrayDataset:
     """Open a prepared dataset, on disk or on the Hub at one commit, and check it against Contract 1.
+
+    `splits` are those that it must have; `flag` is what messages call it by.
 
     Raises:
         UserError: if it cannot be had, was not prepared by `dataset_script`, or is too small for `input_size`.
     """
     if Path(dataset).is_dir():
-        found = _from_folder(Path(dataset))
+        found = _from_folder(Path(dataset), flag)
     elif dataset.startswith((".", "/", "~")) or dataset.count("/") != 1:
-        raise UserError(f"--dataset {dataset}: no such folder; {_PREPARE}")
+        raise UserError(f"{flag} {dataset}: no such folder; {_PREPARE}")
     else:
         found = _from_hub(dataset, revision)
-    _check(found, input_size)
+    _check(found, input_size, splits, flag)
     return found
 
 
-def _from_folder(folder: Path) -> XrayDataset:
+def load_external(external: Sequence[str], training: XrayDataset, input_size: int) -> dict[str, XrayDataset]:
+    """Open every `NAME=DATASET` by its name; only its `test` split is needed.
+
+    Raises:
+        UserError: if one cannot be had, or shares a patient, a file or a copy with the training dataset.
+    """
+    found = {}
+    for name, _, dataset in (item.partition("=") for item in external):
+        found[name] = load(dataset, None, input_size, ("test",), f"--external {name}:")
+        shared = overlap(_compared(training, SPLITS), _compared(found[name], ("test",)))
+        if any(shared):
+            raise UserError(
+                f"--external {name}: {shared.patients} of its pictures share a patient, {shared.files} a file and "
+                f"{shared.copies} a near copy with --dataset {training.name}: prepare both together, "
+                "with `python -m dataset_script … --external NAME`"
+            )
+    return found
+
+
+def _compared(dataset: XrayDataset, splits: Sequence[str]) -> dict[str, list[str]]:
+    columns = [dataset.splits[split].select_columns(COLUMNS)[:] for split in splits]
+    return {name: [value for part in columns for value in part[name]] for name in COLUMNS}
+
+
+def _from_folder(folder: Path, flag: str) -> XrayDataset:
     report = _report_of(folder)
     if not report.is_file():
-        raise UserError(f"--dataset {folder} holds no report.json: {_PREPARE}")
+        raise UserError(f"{flag} {folder} holds no report.json: {_PREPARE}")
     try:
         splits = datasets.load_dataset(str(folder))
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise UserError(f"--dataset {folder} cannot be read ({one_line(error)}): {_PREPARE}") from error
+        raise UserError(f"{flag} {folder} cannot be read ({one_line(error)}): {_PREPARE}") from error
     return XrayDataset(splits, json.loads(report.read_text(encoding="utf-8")), folder.resolve().name, None)
 
 
@@ -79,17 +108,17 @@ def _from_hub(repo_id: str, revision: str | None) -> XrayDataset:
     return XrayDataset(splits, json.loads(report.read_text(encoding="utf-8")), repo_id, sha)
 
 
-def _check(found: XrayDataset, input_size: int) -> None:
-    for name in SPLITS:
+def _check(found: XrayDataset, input_size: int, splits: Sequence[str], flag: str) -> None:
+    for name in splits:
         if name not in found.splits:
-            raise UserError(f"--dataset {found.name} has no {name} split: {_PREPARE}")
+            raise UserError(f"{flag} {found.name} has no {name} split: {_PREPARE}")
         names = getattr(found.splits[name].features.get("label"), "names", None)
         if names != LABELS:
-            raise UserError(f"--dataset {found.name}: its labels are {names}, not {LABELS}; {_PREPARE}")
+            raise UserError(f"{flag} {found.name}: its labels are {names}, not {LABELS}; {_PREPARE}")
     needed, has = short_side(input_size), found.report["image_size"]
     if has < needed:
         raise UserError(
-            f"--dataset {found.name} was prepared at {has} px but --input_size {input_size} needs {needed}: "
+            f"{flag} {found.name} was prepared at {has} px but --input_size {input_size} needs {needed}: "
             f"prepare it anew with --image_size {needed}"
         )
 

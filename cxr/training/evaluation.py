@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +34,12 @@ class Scores:
         return counts | metrics.compute(self.probability, self.labels, threshold)
 
 
-def final_evaluation(run: RunArguments, dataset: XrayDataset) -> tuple[dict, Scores]:
-    """Score validation and test once with the model in `run.model_dir`; returns the metrics and the test scores.
+def final_evaluation(
+    run: RunArguments, dataset: XrayDataset, external: Mapping[str, XrayDataset]
+) -> tuple[dict, Scores]:
+    """Score validation, test and external sets once with the model in `run.model_dir`.
+
+    Returns the metrics and the test scores.
 
     The operating threshold is the highest one whose sensitivity on validation reaches `run.target_sensitivity`; the
     test split has no part in choosing it. All ranks must call this; all get the same result.
@@ -48,8 +53,16 @@ def final_evaluation(run: RunArguments, dataset: XrayDataset) -> tuple[dict, Sco
         "target_sensitivity": run.target_sensitivity,
         "validation": validation.summary(threshold),
         "test": test.summary(threshold),
+        "external": {name: _external(evaluator, other, threshold) for name, other in external.items()},
     }
     return summary, test
+
+
+def _external(evaluator: CovidTrainer, dataset: XrayDataset, threshold: float) -> dict:
+    """An external set's metrics at the threshold that this run's own validation fixed, and which set it was."""
+    scores = _score(evaluator, dataset.splits["test"]).summary(threshold)
+    which = {"name": dataset.name, "revision": dataset.revision, "fingerprint": dataset.report["fingerprint"]}
+    return scores | {"dataset": which}
 
 
 def write_threshold(model_dir: Path, threshold: float) -> None:

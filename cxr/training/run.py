@@ -17,7 +17,7 @@ from cxr.preprocess import make_processor
 from cxr.training import card, evaluation, figures, publish
 from cxr.training.arguments import Arguments, RunArguments, parse
 from cxr.training.augmentation import Augmentation
-from cxr.training.data import XrayDataset, class_weights, collator, load
+from cxr.training.data import XrayDataset, class_weights, collator, load, load_external
 from cxr.training.interruption import StopOnSignal
 from cxr.training.trainer import CovidTrainer
 
@@ -36,13 +36,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if run.publish and run.process_index == 0:
             run.hub_model_id = publish.preflight(run.hub_model_id, run.hub_private_repo)
         dataset = load(arguments.data.dataset, arguments.data.dataset_revision, arguments.model.input_size)
+        external = load_external(arguments.data.external, dataset, arguments.model.input_size)
         model, backbone_revision = _model(arguments)
     trainer = _trainer(arguments, dataset, model)
     start = time.monotonic()
     trainer.train(resume_from_checkpoint=resume)
     if trainer.state.global_step < trainer.state.max_steps and _was_stopped(trainer):
         return _say_how_to_resume(trainer)
-    _finish(arguments, dataset, trainer, backbone_revision, time.monotonic() - start)
+    _finish(arguments, dataset, external, trainer, backbone_revision, time.monotonic() - start)
     return 0
 
 
@@ -128,13 +129,18 @@ def _say_how_to_resume(trainer: CovidTrainer) -> int:
 
 
 def _finish(
-    arguments: Arguments, dataset: XrayDataset, trainer: CovidTrainer, backbone_revision: str | None, seconds: float
+    arguments: Arguments,
+    dataset: XrayDataset,
+    external: dict[str, XrayDataset],
+    trainer: CovidTrainer,
+    backbone_revision: str | None,
+    seconds: float,
 ) -> None:
     run = arguments.run
     trainer.save_model(str(run.model_dir))
     (run.model_dir / "training_args.bin").unlink(missing_ok=True) if run.should_save else None
     trainer.accelerator.wait_for_everyone()
-    summary, test = evaluation.final_evaluation(run, dataset)
+    summary, test = evaluation.final_evaluation(run, dataset, external)
     if run.process_index == 0:
         evaluation.write_threshold(run.model_dir, summary["operating_threshold"])
         figures.draw_all(run.model_dir / "figures", trainer.state.log_history, test, summary["operating_threshold"])

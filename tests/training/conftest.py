@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi
+from PIL import Image
 from support import ROOT, save_tiny_backbone
 
 import dataset_script.__main__ as preparation
+from cxr.labels import LABELS
+from cxr.phantom import draw
 
 BACKBONE = "demo/tiny-backbone"
 Train = Callable[..., object]
@@ -49,3 +52,18 @@ def finished(dataset: Path, backbone: str, tmp_path_factory: pytest.TempPathFact
     where = ["--dataset", str(dataset), "--backbone", backbone, "--output_dir", str(out)]
     subprocess.run([sys.executable, "train_hf.py", *where, *flags], cwd=ROOT, check=True, capture_output=True)
     return out / "model"
+
+
+@pytest.fixture(scope="session")
+def with_external(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The phantoms of `dataset`, with other phantoms kept aside as the external set `external/clinic`."""
+    folder = tmp_path_factory.mktemp("external")
+    for seed in range(5000, 5024):
+        path = folder / "clinic" / LABELS[seed % 2] / f"{seed}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw(seed, seed % 2).image).save(path)
+    sources = ["--source", "phantom=64", "--source", f"folder={folder / 'clinic'}", "--external", "clinic"]
+    out = folder / "out"
+    flags = ["--image_size", "36", "--num_proc", "1", "--no_audit"]
+    assert preparation.main([*sources, "--out", str(out), *flags]) == 0
+    return out

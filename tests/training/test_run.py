@@ -11,9 +11,10 @@ from huggingface_hub import HfApi
 from jinja2 import UndefinedError
 from sklearn.metrics import roc_auc_score
 
+from cxr.cli import UserError
 from cxr.labels import COVID, ID2LABEL
 from cxr.training import card, evaluation
-from cxr.training.data import load
+from cxr.training.data import load, load_external
 
 
 def facts(folder: Path) -> dict:
@@ -114,6 +115,28 @@ def test_the_dataset_can_come_from_the_hub_at_a_revision(dataset):
     assert found.splits["test"]["sha256"][:] == local.splits["test"]["sha256"][:]
 
 
+@pytest.mark.slow
+def test_an_external_set_is_scored_once_and_told_beside_the_headline(run_cli, command, with_external, tmp_path):
+    flags = ["--dataset", with_external, "--external", f"clinic={with_external / 'external' / 'clinic'}"]
+    done = run_cli([*command, *flags])
+    assert done.returncode == 0, done.stderr[-2000:]
+    model = tmp_path / "run" / "model"
+    scores = facts(model)["external"]["clinic"]
+    assert (scores["n"], scores["n_covid"]) == (24, 12)
+    text = (model / "README.md").read_text(encoding="utf-8")
+    assert "| | validation | test | external: clinic |" in text
+    assert f"{scores['auroc']:.3f}" in text
+    front = yaml.safe_load(text.split("---")[1])
+    assert [result["dataset"]["name"] for result in front["model-index"][0]["results"]] == ["out", "clinic (external)"]
+    assert yaml.safe_load((model / "recipe.yaml").read_text())["external"] == ["clinic=clinic"]
+
+
+def test_an_external_set_that_shares_pictures_with_training_is_refused(dataset):
+    training = load(str(dataset), None, 32)
+    with pytest.raises(UserError, match=r"--external same: 10 of its pictures share a patient, 10 a file"):
+        load_external([f"same={dataset}"], training, 32)
+
+
 def fails(run_cli, args: list[str], **options: object) -> str:
     done = run_cli(args, **options)
     assert done.returncode == 2, done.stderr[-2000:]
@@ -135,6 +158,8 @@ def fails(run_cli, args: list[str], **options: object) -> str:
         (["--resume_from_checkpoint", "true"], ["no checkpoint"]),
         (["--resume_from_checkpoint", "elsewhere"], ["elsewhere"]),
         (["--push_to_hub", "--hub_model_id", "stranger/model"], ["stranger/model"]),
+        (["--external", "clinic"], ["--external clinic", "NAME=DATASET"]),
+        (["--external", "clinic=no/such/folder"], ["--external clinic", "no/such/folder"]),
     ],
 )
 def test_what_cannot_work_is_one_line_before_the_first_step(run_cli, command, flags, parts):
@@ -162,5 +187,5 @@ def test_predictions_of_the_final_evaluation_do_not_depend_on_the_batch(finished
     for size in ("3", "32"):
         flags = ["--dataset", str(dataset), "--input_size", "32", "--output_dir", str(finished.parent), "--use_cpu"]
         run = parse([*flags, "--per_device_eval_batch_size", size]).run
-        summaries.append(evaluation.final_evaluation(run, load(str(dataset), None, 32))[0])
+        summaries.append(evaluation.final_evaluation(run, load(str(dataset), None, 32), {})[0])
     assert summaries[0]["test"] == pytest.approx(summaries[1]["test"], abs=1e-6)
