@@ -11,6 +11,7 @@ from huggingface_hub import HfApi
 from jinja2 import UndefinedError
 from sklearn.metrics import roc_auc_score
 
+import dataset_script.publish as publication
 from cxr.cli import UserError
 from cxr.labels import COVID, ID2LABEL
 from cxr.training import card, evaluation
@@ -107,9 +108,8 @@ def test_the_label_that_the_source_gives_away_is_said_in_the_card():
 
 
 def test_the_dataset_can_come_from_the_hub_at_a_revision(dataset):
-    api = HfApi()
-    api.create_repo("demo/phantoms", repo_type="dataset", exist_ok=True)
-    sha = api.upload_folder(repo_id="demo/phantoms", repo_type="dataset", folder_path=dataset).oid
+    assert publication.main([str(dataset), "demo/phantoms"]) == 0
+    sha = HfApi().dataset_info("demo/phantoms").sha
     found, local = load("demo/phantoms", None, 32), load(str(dataset), None, 32)
     assert found.revision == sha
     assert found.splits["test"]["sha256"][:] == local.splits["test"]["sha256"][:]
