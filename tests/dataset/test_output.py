@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import datasets
 import imagehash
@@ -70,21 +71,16 @@ def test_the_card_tells_the_hub_how_to_read_it(tmp_path):
     assert card.data.license == "apache-2.0"
 
 
+def in_two_processes(raw: Path, out: Path) -> list[str | Path]:
+    """The command line that prepares a folder with two processes."""
+    flags = ["--no_audit", "--image_size", "16", "--num_proc", "2"]
+    return ["-m", "dataset_script", "--source", f"folder={raw}", *flags, "--out", out]
+
+
 def test_the_same_input_gives_the_same_bytes_whatever_the_processes(tmp_path, run_cli):
     raw = folders(tmp_path / "raw", covid=40, normal=40)
     one = prepare(tmp_path / "one", f"folder={raw}")
-    flags = [
-        "--source",
-        f"folder={raw}",
-        "--no_audit",
-        "--image_size",
-        "16",
-        "--num_proc",
-        "2",
-        "--out",
-        tmp_path / "two",
-    ]
-    done = run_cli(["-m", "dataset_script", *flags])
+    done = run_cli(in_two_processes(raw, tmp_path / "two"))
     assert done.returncode == 0, done.stderr
     assert files(tmp_path / "one") == files(tmp_path / "two")
     other = prepare(tmp_path / "three", f"folder={raw}", image_size=18)
@@ -96,18 +92,7 @@ def test_an_unreadable_picture_is_counted_and_named_and_not_fatal(tmp_path, run_
     (raw / "covid" / "empty.png").touch()
     (raw / "normal" / "cut.png").write_bytes((raw / "normal" / "000.bmp").read_bytes()[:300])
     (raw / "covid" / "report.pdf").write_bytes(b"%PDF-1.7")
-    flags = [
-        "--source",
-        f"folder={raw}",
-        "--no_audit",
-        "--image_size",
-        "16",
-        "--num_proc",
-        "2",
-        "--out",
-        tmp_path / "out",
-    ]
-    done = run_cli(["-m", "dataset_script", *flags])
+    done = run_cli(in_two_processes(raw, tmp_path / "out"))
     assert done.returncode == 0
     assert "is empty" in done.stdout
     report = json.loads((tmp_path / "out" / "report.json").read_text())
