@@ -14,10 +14,11 @@ from transformers import EarlyStoppingCallback, ResNetForImageClassification
 from cxr import model as network
 from cxr.cli import UserError, door
 from cxr.preprocess import make_processor
-from cxr.training import card, evaluation, figures, publish
+from cxr.training import evaluation, publish
 from cxr.training.arguments import Arguments, RunArguments, parse
 from cxr.training.augmentation import Augmentation
 from cxr.training.data import XrayDataset, class_weights, collator, load, load_external
+from cxr.training.finish import finish
 from cxr.training.interruption import StopOnSignal
 from cxr.training.trainer import CovidTrainer
 
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     trainer.train(resume_from_checkpoint=resume)
     if trainer.state.global_step < trainer.state.max_steps and _was_stopped(trainer):
         return _say_how_to_resume(trainer)
-    _finish(arguments, dataset, external, trainer, backbone_revision, time.monotonic() - start)
+    finish(arguments, dataset, external, trainer, backbone_revision, time.monotonic() - start)
     return 0
 
 
@@ -126,28 +127,3 @@ def _say_how_to_resume(trainer: CovidTrainer) -> int:
             f"go on with the same command and --resume_from_checkpoint true (checkpoints: {run.output_dir})"
         )
     return INTERRUPTED
-
-
-def _finish(
-    arguments: Arguments,
-    dataset: XrayDataset,
-    external: dict[str, XrayDataset],
-    trainer: CovidTrainer,
-    backbone_revision: str | None,
-    seconds: float,
-) -> None:
-    run = arguments.run
-    trainer.save_model(str(run.model_dir))
-    (run.model_dir / "training_args.bin").unlink(missing_ok=True) if run.should_save else None
-    trainer.accelerator.wait_for_everyone()
-    summary, test = evaluation.final_evaluation(run, dataset, external)
-    if run.process_index == 0:
-        evaluation.write_threshold(run.model_dir, summary["operating_threshold"])
-        figures.draw_all(run.model_dir / "figures", trainer.state.log_history, test, summary["operating_threshold"])
-        card.write_facts(arguments, dataset, trainer.state, backbone_revision, seconds, summary)
-        card.write_card(run.model_dir, run.hub_model_id)
-        print(card.headline(run.model_dir))
-        if run.publish:
-            sha = publish.publish(run.model_dir, run.hub_model_id, run.hub_tag, run.hub_private_repo)
-            print(f"published {run.hub_model_id} at revision {sha}")
-    trainer.accelerator.wait_for_everyone()
