@@ -59,11 +59,19 @@ def interval(
     if estimate in (0.0, 1.0):
         reach = ((1 - LEVEL) / 2) ** (1 / trials)
         return Interval(1.0, reach, 1.0) if estimate else Interval(0.0, 0.0, 1 - reach)
-    drawn = np.concatenate([statistic(part[:, codes]) for part in _draws(count, len(codes), resamples, seed)])
+    drawn = resampled(statistic, patients, resamples=resamples, seed=seed)
     reach = student.ppf((1 + LEVEL) / 2, trials - 1) * np.nanstd(drawn) / (estimate * (1 - estimate))
     centre = np.log(estimate / (1 - estimate))
     low, high = 1 / (1 + np.exp(-(centre + np.array([-reach, reach]))))
     return Interval(estimate, float(low), float(high))
+
+
+def resampled(statistic: Statistic, patients: Sequence, *, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+    """The statistic in each resample of the patients, float (resamples,); for differences, which need no logit."""
+    _, codes = np.unique(np.asarray(patients), return_inverse=True)
+    count = int(codes.max(initial=-1)) + 1
+    parts = _draws(count, len(codes), resamples, seed)
+    return np.concatenate([statistic(part[:, codes]) for part in parts])
 
 
 def auroc(

@@ -12,11 +12,11 @@ from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from cxr.geometry import CROP_PCT
 
 
-def make_processor(input_size: int) -> ConvNextImageProcessorPil:
+def make_processor(input_size: int, crop_pct: float = CROP_PCT) -> ConvNextImageProcessorPil:
     """The processor of `microsoft/resnet-50` (bicubic, centre crop of 87.5 %, ImageNet statistics) at one size."""
     return ConvNextImageProcessorPil(
         size={"shortest_edge": input_size},
-        crop_pct=CROP_PCT,
+        crop_pct=crop_pct,
         resample=Image.Resampling.BICUBIC,
         image_mean=IMAGENET_DEFAULT_MEAN,
         image_std=IMAGENET_DEFAULT_STD,
