@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cxr.cli import OneLineErrors, UserError, door
+from experiments import log, trial
+from experiments.means import MEANS
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -22,7 +24,7 @@ def _parser() -> argparse.ArgumentParser:
         "--only", nargs="*", metavar="NAME", help="these trials instead of all; the baseline always runs"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="%(default)s")
-    parser.add_argument("--size", type=int, default=96, help="side of what the network sees, in pixels (%(default)s)")
+    parser.add_argument("--size", type=int, default=64, help="side of what the network sees, in pixels (%(default)s)")
     parser.add_argument("--epochs", type=int, default=12, help="epochs of every trial (%(default)s)")
     return parser
 
@@ -31,9 +33,6 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run what `trials.jsonl` lacks, seed by seed, so that an interrupted series goes on; then write the log."""
     arguments = _parser().parse_args(argv)
-    from experiments import log, trial
-    from experiments.means import MEANS
-
     unknown = set(arguments.only or ()) - set(MEANS)
     if unknown:
         raise UserError(f"--only {' '.join(sorted(unknown))}: the trials are {', '.join(MEANS)}")
@@ -42,15 +41,33 @@ def main(argv: Sequence[str] | None = None) -> None:
     parts = trial.load(arguments.dataset, arguments.external)
     names = [name for name in MEANS if not arguments.only or name in (*arguments.only, log.BASELINE)]
     for seed in arguments.seeds:
-        for name in names:
-            if (name, seed) not in {(record["mean"], record["seed"]) for record in _records(book)}:
-                scores = trial.run(MEANS[name], seed, parts, budget, f"{name}, seed {seed}")
-                record = {"mean": name, "seed": seed} | {part: values.tolist() for part, values in scores.items()}
-                with book.open("a", encoding="utf-8") as stream:
-                    stream.write(json.dumps(record) + "\n")
+        for group in _groups(names):
+            _run(group, seed, parts, budget, book)
     if arguments.log:
         arguments.log.write_text(log.write(_records(book), parts, budget, _command(arguments)), encoding="utf-8")
         print(arguments.log)
+
+
+def _groups(names: Sequence[str]) -> list[list[str]]:
+    """Trials that share a training run, in the order of their first."""
+    found = {}
+    for name in names:
+        found.setdefault(MEANS[name].training, []).append(name)
+    return list(found.values())
+
+
+def _run(group: list[str], seed: int, parts: dict[str, trial.Pictures], budget: trial.Budget, book: Path) -> None:
+    """Run those of the group that the book lacks, and write them down."""
+    done = {(record["mean"], record["seed"]) for record in _records(book)}
+    missing = [name for name in group if (name, seed) not in done]
+    if not missing:
+        return
+    keeps = {MEANS[name].keep: name for name in missing}
+    found = trial.run(MEANS[group[0]].training, keeps, seed, parts, budget, f"{' + '.join(missing)}, seed {seed}")
+    with book.open("a", encoding="utf-8") as stream:
+        for keep, name in keeps.items():
+            scores = {key: value if key == "seconds" else value.tolist() for key, value in found[keep].items()}
+            stream.write(json.dumps({"mean": name, "seed": seed} | scores) + "\n")
 
 
 def _records(book: Path) -> list[dict]:

@@ -2,11 +2,12 @@
 
 A mean may change what the network sees of every picture (`see`, `crop_pct`: in training and in evaluation alike), how
 training pictures vary (`vary`), which of them are drawn (`balanced`), where training starts (`phantoms`), or which
-weights are kept (`average`, `held_out`). None of them gets more epochs than another.
+weights are kept (`keep`: of the best epoch on `validation`, of the best on the outside set's part `choose`, or the
+`average` of many epochs). None of them gets more epochs than another.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -29,8 +30,12 @@ class Mean:
     vary: tuple[Vary, ...] = ()
     balanced: bool = False
     phantoms: bool = False
-    average: bool = False
-    held_out: bool = False
+    keep: str = "validation"
+
+    @property
+    def training(self) -> "Mean":
+        """What its training depends on: means that only keep other weights share a run."""
+        return replace(self, what="", keep="validation")
 
 
 def equalise(pixels: np.ndarray) -> np.ndarray:
@@ -127,11 +132,10 @@ MEANS = {
     "erase_frame": Mean("random margins replaced by a random gray", vary=(erase_frame,)),
     "balanced": Mean("sources drawn equally often instead of class weights", balanced=True),
     "phantoms": Mean("a quarter of the epochs spent on phantoms first", phantoms=True),
-    "averaged": Mean("weights averaged over the second half of training, BatchNorm measured anew", average=True),
-    "held_out": Mean("the epoch chosen on the choosing part of the outside set", held_out=True),
+    "averaged": Mean("weights averaged over the second half of training, BatchNorm measured anew", keep="average"),
+    "held_out": Mean("the epoch chosen on the choosing part of the outside set", keep="choose"),
     "crop_photo_zoom": Mean(
         "border_crop, photometric and zoom_in together", crop_pct=0.70, vary=(photometric, zoom_in)
     ),
-    "photo_spectra_zoom": Mean("photometric, spectra and zoom_in together", vary=(photometric, swap_spectra, zoom_in)),
 }
 """Every trial by its name in the log."""

@@ -6,7 +6,7 @@ same seeds. The loop is written out, because weights, epochs and pictures are wh
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class Pictures:
 class Budget:
     """What every trial gets: side in pixels of what the network sees, and epochs."""
 
-    size: int = 96
+    size: int = 64
     epochs: int = 12
 
 
@@ -72,8 +72,13 @@ def _pictures(split: datasets.Dataset) -> Pictures:
     return Pictures(pixels, np.array(split["label"]), list(split["source"]), patients)
 
 
-def run(mean: Mean, seed: int, parts: dict[str, Pictures], budget: Budget, name: str = "") -> dict[str, np.ndarray]:
-    """Train one network; returns its probabilities of COVID float (N,) on every part but `train`, and its `seconds`."""
+def run(
+    mean: Mean, keeps: Collection[str], seed: int, parts: dict[str, Pictures], budget: Budget, name: str = ""
+) -> dict:
+    """Train one network and keep its weights in one or several ways (`Mean.keep`).
+
+    Returns for each way the logit differences float (N,) on every part but `train`, and `seconds`, a float.
+    """
     start = time.monotonic()
     seen = {part: _tensor(pictures, mean, budget.size) for part, pictures in parts.items()}
     model = from_scratch(seed).to(memory_format=torch.channels_last)
@@ -83,11 +88,12 @@ def run(mean: Mean, seed: int, parts: dict[str, Pictures], budget: Budget, name:
         epochs -= max(1, budget.epochs // PHANTOM_SHARE)
         for _ in _epochs(model, _tensor(phantoms, mean, budget.size), phantoms, mean, seed, budget.epochs - epochs):
             pass
-    kept = _best(
-        model, seen, parts, mean, _epochs(model, seen["train"], parts["train"], mean, seed, epochs, name), epochs
-    )
-    scores = {part: _score(kept, seen[part]) for part in parts if part != "train"}
-    return scores | {"seconds": np.array(time.monotonic() - start)}
+    trained = _epochs(model, seen["train"], parts["train"], mean, seed, epochs, name)
+    kept = {}
+    for keep, weights in _kept(model, seen, parts, trained, epochs, keeps).items():
+        model.load_state_dict(weights)
+        kept[keep] = {part: _score(model, seen[part]) for part in parts if part != "train"}
+    return {keep: scores | {"seconds": time.monotonic() - start} for keep, scores in kept.items()}
 
 
 def _tensor(pictures: Pictures, mean: Mean, size: int) -> torch.Tensor:
@@ -148,28 +154,28 @@ def _batches(pictures: Pictures, mean: Mean, rng: np.random.Generator) -> list[n
     return list(order[: count // BATCH * BATCH].reshape(-1, BATCH))
 
 
-def _best(
+def _kept(
     model: ResNetForImageClassification,
     seen: dict[str, torch.Tensor],
     parts: dict[str, Pictures],
-    mean: Mean,
     trained: Iterator[int],
     epochs: int,
-) -> ResNetForImageClassification:
-    """The weights of the best epoch, on validation or (a mean) on the outside set's choosing part; or their average."""
-    averaged, best, kept = AveragedModel(model), -1.0, {}
-    part = "choose" if mean.held_out else "validation"
+    keeps: Collection[str],
+) -> dict[str, dict[str, torch.Tensor]]:
+    """The weights kept in each way: of the epoch with the best AUROC on a part, or averaged over the second half."""
+    averaged, best, kept = AveragedModel(model), dict.fromkeys(keeps, -1.0), {}
     for epoch in trained:
-        if mean.average and epoch >= epochs // 2:
+        if epoch >= epochs // 2:
             averaged.update_parameters(model)
-        reached = auroc(_score(model, seen[part]), parts[part].labels)
-        if reached > best:
-            best, kept = reached, {key: value.clone() for key, value in model.state_dict().items()}
-    if mean.average:
+        for part in set(keeps) - {"average"}:
+            reached = auroc(_score(model, seen[part]), parts[part].labels)
+            if reached > best[part]:
+                best[part] = reached
+                kept[part] = {key: value.clone() for key, value in model.state_dict().items()}
+    if "average" in keeps:
         update_bn((_colour(batch) for batch in seen["train"].split(BATCH)), averaged)
-        return averaged.module
-    model.load_state_dict(kept)
-    return model
+        kept["average"] = averaged.module.state_dict()
+    return kept
 
 
 def _colour(gray: torch.Tensor) -> torch.Tensor:
