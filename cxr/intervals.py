@@ -13,19 +13,20 @@ A resample is a row of weights, how often each picture is drawn, so a metric is 
     interval(lambda weights: weights @ squared_error / weights.sum(axis=1), patients)            # Brier score
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import expit, logit
 from scipy.stats import t as student
+
+from cxr import weighted
+from cxr.weighted import Statistic
 
 RESAMPLES = 2000
 LEVEL = 0.95
 FEWEST = 2
 """Patients needed for an interval at all, in each class where the metric compares classes."""
-
-Statistic = Callable[[np.ndarray], np.ndarray]
-"""Weights float (B, N) of N pictures in B resamples → values float (B,) in 0…1, NaN where they leave it undefined."""
 
 _CELLS = 4_000_000
 
@@ -38,32 +39,68 @@ class Interval(NamedTuple):
     high: float
 
 
+class Measure(NamedTuple):
+    """A metric, and how many independent trials stand behind it.
+
+    For the sensitivity these are the patients with COVID, for an AUROC those of the smaller class; None: all patients.
+    """
+
+    statistic: Statistic
+    trials: int | None = None
+
+
 def interval(
     statistic: Statistic, patients: Sequence, *, trials: int | None = None, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval | None:
-    """The interval of `statistic` over the patient of each of N pictures; None where it cannot be had.
+    """The interval of one statistic over the patient of each of N pictures; None where it cannot be had."""
+    return several({"": Measure(statistic, trials)}, patients, resamples=resamples, seed=seed)[""]
 
-    `trials` is how many independent trials stand behind the metric: patients with COVID for the sensitivity, those of
-    the smaller class for an AUROC; all patients, if not given. A metric of exactly 0 or 1 does not vary between
-    resamples; its inner end is then that of the exact binomial interval (Clopper and Pearson): n successes in n trials
-    still allow a probability of 0.025^(1/n).
+
+def several(
+    measures: Mapping[str, Measure], patients: Sequence, *, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, Interval | None]:
+    """Intervals of several metrics of the same N pictures, from the same resamples; None where one cannot be had.
+
+    A metric of exactly 0 or 1 does not vary between resamples; its inner end is then that of the exact binomial
+    interval (Clopper and Pearson): n successes in n trials still allow a probability of 0.025^(1/n).
     """
     _, codes = np.unique(np.asarray(patients), return_inverse=True)
     count = int(codes.max(initial=-1)) + 1
-    trials = count if trials is None else trials
-    if min(count, trials) < FEWEST:
-        return None
-    estimate = float(statistic(np.ones((1, len(codes))))[0])
-    if np.isnan(estimate):
-        return None
-    if estimate in (0.0, 1.0):
+    trials = {name: count if measure.trials is None else measure.trials for name, measure in measures.items()}
+    known = {name: measure.statistic for name, measure in measures.items() if min(count, trials[name]) >= FEWEST}
+    values = {name: _estimate(statistic, len(codes)) for name, statistic in known.items()}
+    spread = _spread({name: known[name] for name in known if 0 < values[name] < 1}, codes, count, resamples, seed)
+    found = dict.fromkeys(measures)
+    for name, value in values.items():
+        if not np.isnan(value):
+            found[name] = _ends(value, spread.get(name, 0.0), trials[name])
+    return found
+
+
+def _estimate(statistic: Statistic, pictures: int) -> float:
+    """The metric on all pictures, free of what rounding adds to a perfect one."""
+    return float(np.round(statistic(np.ones((1, pictures)))[0], 12))
+
+
+def _spread(
+    statistics: Mapping[str, Statistic], codes: np.ndarray, count: int, resamples: int, seed: int
+) -> dict[str, float]:
+    """The standard deviation of each statistic between resamples of the `count` patients behind `codes`, int (N,)."""
+    drawn = {name: [] for name in statistics}
+    for part in _draws(count, len(codes), resamples, seed) if statistics else ():
+        weights = part[:, codes]
+        for name, statistic in statistics.items():
+            drawn[name].append(statistic(weights))
+    return {name: float(np.nanstd(np.concatenate(values))) for name, values in drawn.items()}
+
+
+def _ends(value: float, spread: float, trials: int) -> Interval:
+    if value in (0.0, 1.0):
         reach = ((1 - LEVEL) / 2) ** (1 / trials)
-        return Interval(1.0, reach, 1.0) if estimate else Interval(0.0, 0.0, 1 - reach)
-    drawn = resampled(statistic, patients, resamples=resamples, seed=seed)
-    reach = student.ppf((1 + LEVEL) / 2, trials - 1) * np.nanstd(drawn) / (estimate * (1 - estimate))
-    centre = np.log(estimate / (1 - estimate))
-    low, high = 1 / (1 + np.exp(-(centre + np.array([-reach, reach]))))
-    return Interval(estimate, float(low), float(high))
+        return Interval(1.0, reach, 1.0) if value else Interval(0.0, 0.0, 1 - reach)
+    reach = student.ppf((1 + LEVEL) / 2, trials - 1) * spread / (value * (1 - value))
+    low, high = expit(logit(value) + np.array([-reach, reach]))
+    return Interval(value, float(low), float(high))
 
 
 def resampled(statistic: Statistic, patients: Sequence, *, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
@@ -82,48 +119,20 @@ def auroc(
     Its trials are as many pairs of a patient of either class as can be formed without using a patient twice: the pairs
     are independent, and each is ordered rightly with a probability equal to the AUROC.
     """
-    labels, patients = np.asarray(labels) == 1, np.asarray(patients)
-    either, both = patients_in(labels, patients), len(np.unique(patients))
-    pairs = min(either, patients_in(~labels, patients), both // 2)
-    return interval(weighted_auroc(score, labels), patients, trials=pairs, resamples=resamples, seed=seed)
+    trials = pairs(labels, patients)
+    return interval(weighted.auroc(score, labels), patients, trials=trials, resamples=resamples, seed=seed)
+
+
+def pairs(labels: np.ndarray, patients: Sequence) -> int:
+    """How many pairs of a patient of either class can be formed without using a patient twice."""
+    positive, patients = np.asarray(labels) == 1, np.asarray(patients)
+    both = len(np.unique(patients))
+    return min(patients_in(positive, patients), patients_in(~positive, patients), both // 2)
 
 
 def patients_in(chosen: np.ndarray, patients: Sequence) -> int:
     """How many patients have a picture among the chosen, bool (N,)."""
     return len(np.unique(np.asarray(patients)[chosen]))
-
-
-def weighted_auroc(score: np.ndarray, labels: np.ndarray) -> Statistic:
-    """AUROC as a statistic: scores are ranked once, ties count half, and each resample costs one cumulative sum."""
-    score, positive = np.asarray(score, dtype=np.float64), np.asarray(labels) == 1
-    positives, negatives = np.flatnonzero(positive), np.flatnonzero(~positive)
-    negatives = negatives[np.argsort(score[negatives], kind="stable")]
-    below = np.searchsorted(score[negatives], score[positives], side="left")
-    not_above = np.searchsorted(score[negatives], score[positives], side="right")
-
-    def statistic(weights: np.ndarray) -> np.ndarray:
-        passed = np.zeros((len(weights), len(negatives) + 1))
-        np.cumsum(weights[:, negatives], axis=1, out=passed[:, 1:])
-        chosen = weights[:, positives]
-        won = np.einsum("bp,bp->b", chosen, passed[:, below]) + np.einsum("bp,bp->b", chosen, passed[:, not_above])
-        return _divide(won / 2, chosen.sum(axis=1) * passed[:, -1])
-
-    return statistic
-
-
-def ratio(hits: np.ndarray, among: np.ndarray) -> Statistic:
-    """The share of `hits` in `among`, both bool or float (N,), as a statistic: sensitivity, accuracy, coverage."""
-    both = np.stack([np.asarray(hits, dtype=np.float64), np.asarray(among, dtype=np.float64)], axis=1)
-
-    def statistic(weights: np.ndarray) -> np.ndarray:
-        part, whole = (weights @ both).T
-        return _divide(part, whole)
-
-    return statistic
-
-
-def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
 
 
 def _draws(count: int, width: int, resamples: int, seed: int) -> Iterator[np.ndarray]:

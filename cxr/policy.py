@@ -1,10 +1,14 @@
 """From score to words: what a probability means at a model's operating threshold, said the same way everywhere."""
 
+from collections.abc import Mapping
+
+from cxr.conformal import prediction_set
 from cxr.labels import COVID, LABELS, NON_COVID
 
 DEFAULT_THRESHOLD = 0.5
 """What a model without an `operating_threshold` of its own is read at: the more probable class wins."""
 
+UNCERTAIN = "uncertain"
 VERDICTS = {COVID: "COVID-19 pattern", NON_COVID: "no COVID-19 pattern"}
 
 
@@ -13,9 +17,12 @@ def decide(probability: float, threshold: float) -> int:
     return COVID if probability >= threshold else NON_COVID
 
 
-def verdict(probability: float, threshold: float) -> str:
-    """The verdict in words for a probability of COVID in [0, 1]."""
-    return VERDICTS[decide(probability, threshold)]
+def verdict(probability: float, threshold: float, quantiles: Mapping[str, float] | None = None) -> str:
+    """The verdict in words for a probability of COVID in [0, 1]; with conformal quantiles it may be "uncertain"."""
+    if quantiles is None:
+        return VERDICTS[decide(probability, threshold)]
+    possible = prediction_set(probability, quantiles) or {decide(probability, DEFAULT_THRESHOLD)}
+    return VERDICTS[decide(probability, threshold)] if possible == {decide(probability, threshold)} else UNCERTAIN
 
 
 def label(probability: float, threshold: float) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cxr import intervals
+from cxr import intervals, weighted
 from experiments.means import MEANS
 from experiments.trial import Budget, Pictures
 
@@ -72,7 +72,7 @@ def difference(runs: Sequence[dict], base: Sequence[dict], part: str, pictures: 
 
 
 def _auroc(run: dict, part: str, pictures: Pictures, weights: np.ndarray) -> np.ndarray:
-    return intervals.weighted_auroc(np.array(run[part]), pictures.labels)(weights)
+    return weighted.auroc(np.array(run[part]), pictures.labels)(weights)
 
 
 def outside(runs: Sequence[dict], part: str, pictures: Pictures) -> intervals.Interval:

@@ -12,7 +12,7 @@ from transformers import HfArgumentParser, TrainingArguments
 from transformers.integrations import get_reporting_integration_callbacks
 
 from cxr.cli import OneLineErrors, UserError, one_line
-from cxr.metrics import METRIC_NAMES
+from cxr.metrics import ERRORS, METRIC_NAMES
 from cxr.model import BACKBONE
 
 
@@ -221,8 +221,9 @@ def _check_numbers(arguments: Arguments) -> None:
         raise UserError(f"--seed {run.seed} must lie between 0 and 2**32 - 1")
     if run.max_steps <= 0 and not run.num_train_epochs > 0:
         raise UserError(f"--num_train_epochs {run.num_train_epochs} trains nothing: name more than 0, or --max_steps")
-    if run.metric_for_best_model.removeprefix("eval_") not in ("loss", *METRIC_NAMES):
-        known = ", ".join(("loss", *METRIC_NAMES))
+    best = ("loss", *(name for name in METRIC_NAMES if name not in ERRORS))
+    if run.metric_for_best_model.removeprefix("eval_") not in best:
+        known = ", ".join(best)
         raise UserError(f"--metric_for_best_model {run.metric_for_best_model!r} is none of {known}")
 
 

@@ -43,7 +43,7 @@ def write_facts(
     """
     folder = arguments.run.model_dir
     facts = {
-        "schema_version": 1,
+        "schema_version": 2,
         **summary,
         "model": _model_facts(folder, arguments, backbone_revision),
         "dataset": _dataset_facts(dataset),

@@ -1,4 +1,4 @@
-"""The final evaluation: of the saved and reloaded model, in fp32, with the threshold fixed on validation."""
+"""The final evaluation: of the saved and reloaded model, in fp32, with everything chosen on validation."""
 
 import dataclasses
 import json
@@ -11,64 +11,73 @@ import numpy as np
 import torch
 from transformers import AutoModelForImageClassification
 
-from cxr import metrics
-from cxr.labels import COVID
+from cxr import conformal, metrics
+from cxr.cli import UserError
 from cxr.preprocess import load_processor
 from cxr.training.arguments import RunArguments
 from cxr.training.data import XrayDataset, collator
-from cxr.training.trainer import CovidTrainer, covid_probability
+from cxr.training.scores import FACTS, Scores, margin
+from cxr.training.summary import summarise
+from cxr.training.trainer import CovidTrainer
 
 COLUMNS = ["image", "label", "sha256"]
 
 
 @dataclass(frozen=True)
-class Scores:
-    """Float64 (N,) probabilities of COVID and int (N,) labels of one split."""
+class Evaluation:
+    """What `metrics.json` says of a run's splits, and the scores behind it: `scores["external"]` by name."""
 
-    probability: np.ndarray
-    labels: np.ndarray
+    summary: dict
+    validation: Scores
+    test: Scores
+    external: Mapping[str, Scores]
 
-    def summary(self, threshold: float) -> dict[str, float | int | None]:
-        """The split's size and its metrics at `threshold`."""
-        counts = {"n": len(self.labels), "n_covid": int((self.labels == COVID).sum())}
-        return counts | metrics.compute(self.probability, self.labels, threshold)
+    @property
+    def tested(self) -> dict[str, Scores]:
+        """The sets that had no part in any choice, by the names that figures and card give them."""
+        return {"test": self.test} | {f"external: {name}": scores for name, scores in self.external.items()}
 
 
-def final_evaluation(
-    run: RunArguments, dataset: XrayDataset, external: Mapping[str, XrayDataset]
-) -> tuple[dict, Scores]:
-    """Score validation, test and external sets once with the model in `run.model_dir`.
+def final_evaluation(run: RunArguments, dataset: XrayDataset, external: Mapping[str, XrayDataset]) -> Evaluation:
+    """Score validation, test and external sets once with the model in `run.model_dir`, calibrated already.
 
-    Returns the metrics and the test scores.
-
-    The operating threshold is the highest one whose sensitivity on validation reaches `run.target_sensitivity`; the
-    test split has no part in choosing it. All ranks must call this; all get the same result.
+    The operating threshold is the highest one whose sensitivity on validation reaches `run.target_sensitivity`, and
+    the conformal quantiles are validation's; test and external sets have no part in either. All ranks must call this;
+    all get the same result.
     """
     evaluator = _evaluator(run)
-    validation = _score(evaluator, dataset.splits["validation"])
-    test = _score(evaluator, dataset.splits["test"])
+    validation, test = (_score(evaluator, dataset.splits[split]) for split in ("validation", "test"))
+    outside = {name: _score(evaluator, other.splits["test"]) for name, other in external.items()}
     threshold = metrics.operating_threshold(validation.probability, validation.labels, run.target_sensitivity)
+    sets = conformal.fit(validation.probability, validation.labels)
+    reason = conformal.missing_promise(sets["calibration_images"])
     summary = {
         "operating_threshold": threshold,
         "target_sensitivity": run.target_sensitivity,
-        "validation": validation.summary(threshold),
-        "test": test.summary(threshold),
-        "external": {name: _external(evaluator, other, threshold) for name, other in external.items()},
+        "conformal": sets | {"promise": reason is None, "reason": reason},
+        "validation": summarise(validation, threshold, sets["quantiles"]),
+        "test": summarise(test, threshold, sets["quantiles"]),
+        "external": {
+            name: summarise(scores, threshold, sets["quantiles"]) | {"dataset": _which(external[name])}
+            for name, scores in outside.items()
+        },
     }
-    return summary, test
+    return Evaluation(summary, validation, test, outside)
 
 
-def _external(evaluator: CovidTrainer, dataset: XrayDataset, threshold: float) -> dict:
-    """An external set's metrics at the threshold that this run's own validation fixed, and which set it was."""
-    scores = _score(evaluator, dataset.splits["test"]).summary(threshold)
-    which = {"name": dataset.name, "revision": dataset.revision, "fingerprint": dataset.report["fingerprint"]}
-    return scores | {"dataset": which}
+def score_validation(run: RunArguments, dataset: XrayDataset) -> Scores:
+    """What the model in `run.model_dir` says of validation, for whatever is fitted there. All ranks must call this."""
+    return _score(_evaluator(run), dataset.splits["validation"])
 
 
-def write_threshold(model_dir: Path, threshold: float) -> None:
-    """Put the operating threshold into the saved config.json, where every reader of the model finds it."""
+def _which(dataset: XrayDataset) -> dict[str, str | None]:
+    return {"name": dataset.name, "revision": dataset.revision, "fingerprint": dataset.report["fingerprint"]}
+
+
+def write_config(model_dir: Path, **keys: object) -> None:
+    """Put what readers of the model must know into the saved config.json, as plain extra keys."""
     path = model_dir / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8")) | {"operating_threshold": threshold}
+    config = json.loads(path.read_text(encoding="utf-8")) | keys
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -89,5 +98,8 @@ def _evaluator(run: RunArguments) -> CovidTrainer:
 
 
 def _score(evaluator: CovidTrainer, split: datasets.Dataset) -> Scores:
-    prediction = evaluator.predict(split.select_columns(COLUMNS))
-    return Scores(covid_probability(prediction.predictions), prediction.label_ids)
+    margins = margin(evaluator.predict(split.select_columns(COLUMNS)).predictions)
+    if not np.isfinite(margins).all():
+        raise UserError("the trained model answers with no numbers: training diverged, try a lower --learning_rate")
+    rows = list(split.select_columns(FACTS))
+    return Scores(margins, {name: [row[name] for row in rows] for name in FACTS})

@@ -7,18 +7,19 @@ import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay, RocCurveDisplay
 
 from cxr.labels import COVID, LABELS
-from cxr.training.evaluation import Scores
+from cxr.training.evaluation import Evaluation
+from cxr.training.scores import Scores
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 
-def draw_all(folder: Path, log_history: list[dict], test: Scores, threshold: float) -> None:
+def draw_all(folder: Path, log_history: list[dict], evaluated: Evaluation, threshold: float) -> None:
     """Write every figure into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     training_curves(folder / "training_curves.png", log_history)
-    roc(folder / "roc.png", test)
-    confusion(folder / "confusion_matrix.png", test, threshold)
+    roc(folder / "roc.png", evaluated.test)
+    confusion(folder / "confusion_matrix.png", evaluated.test, threshold)
 
 
 def training_curves(path: Path, log_history: list[dict]) -> None:

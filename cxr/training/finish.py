@@ -1,8 +1,12 @@
-"""What follows training: save, evaluate the reloaded model, write its facts, figures and card, publish."""
+"""What follows training: save, calibrate, evaluate the reloaded model, write facts, figures and card, publish."""
 
-from cxr.training import card, evaluation, figures, publish
-from cxr.training.arguments import Arguments
+import dataclasses
+
+from cxr.training import calibration, card, evaluation, figures, publish
+from cxr.training.arguments import Arguments, RunArguments
+from cxr.training.calibration import Calibration
 from cxr.training.data import XrayDataset
+from cxr.training.evaluation import Evaluation
 from cxr.training.trainer import CovidTrainer
 
 
@@ -22,14 +26,49 @@ def finish(
     trainer.save_model(str(run.model_dir))
     (run.model_dir / "training_args.bin").unlink(missing_ok=True) if run.should_save else None
     trainer.accelerator.wait_for_everyone()
-    summary, test = evaluation.final_evaluation(run, dataset, external)
+    fitted = _calibrate(run, dataset, trainer)
+    # The gate belongs here: fitted on training, set on validation, written beside the calibrated weights.
+    evaluated = evaluation.final_evaluation(run, dataset, external)
     if run.process_index == 0:
-        evaluation.write_threshold(run.model_dir, summary["operating_threshold"])
-        figures.draw_all(run.model_dir / "figures", trainer.state.log_history, test, summary["operating_threshold"])
-        card.write_facts(arguments, dataset, trainer.state, backbone_revision, seconds, summary)
+        facts = evaluated.summary | {"calibration": dataclasses.asdict(fitted), "gate": None, "seeds": None}
+        _write_config(run, facts)
+        card.write_facts(arguments, dataset, trainer.state, backbone_revision, seconds, facts)
+        _draw(run, dataset, external, trainer, evaluated)
         card.write_card(run.model_dir, run.hub_model_id)
         print(card.headline(run.model_dir))
         if run.publish:
             sha = publish.publish(run.model_dir, run.hub_model_id, run.hub_tag, run.hub_private_repo)
             print(f"published {run.hub_model_id} at revision {sha}")
     trainer.accelerator.wait_for_everyone()
+
+
+def _calibrate(run: RunArguments, dataset: XrayDataset, trainer: CovidTrainer) -> Calibration:
+    """Fit on what the saved model says of validation, and fold the result into it. All ranks must call this."""
+    scores = evaluation.score_validation(run, dataset)
+    fitted = calibration.fit(scores.margin, scores.labels, with_bias=run.class_weights == "balanced")
+    if run.process_index == 0:
+        calibration.fold(run.model_dir, fitted)
+    trainer.accelerator.wait_for_everyone()
+    return fitted
+
+
+def _write_config(run: RunArguments, facts: dict) -> None:
+    """Leave in config.json what serving reads there."""
+    evaluation.write_config(
+        run.model_dir,
+        operating_threshold=facts["operating_threshold"],
+        conformal={key: facts["conformal"][key] for key in ("level", "quantiles", "calibration_images")},
+        calibration={key: facts["calibration"][key] for key in ("temperature", "bias")},
+    )
+
+
+def _draw(
+    run: RunArguments,
+    dataset: XrayDataset,
+    external: dict[str, XrayDataset],
+    trainer: CovidTrainer,
+    evaluated: Evaluation,
+) -> None:
+    """Plots into the model folder; the worst mistakes, which are radiographs, beside it."""
+    threshold = evaluated.summary["operating_threshold"]
+    figures.draw_all(run.model_dir / "figures", trainer.state.log_history, evaluated, threshold)

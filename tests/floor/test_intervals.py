@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from cxr import intervals
+from cxr import intervals, weighted
 
 
 def study(rng, auroc, images=200, most=5):
@@ -28,18 +28,18 @@ def test_weighted_auroc_is_scikit_learns_ties_included(decimals):
     score, label, _ = study(rng, 0.8)
     score, weights = np.round(score, decimals), rng.integers(0, 4, (6, 200)).astype(float)
     expected = [roc_auc_score(label, score, sample_weight=row) for row in weights]
-    assert intervals.weighted_auroc(score, label)(weights) == pytest.approx(expected, abs=1e-12)
+    assert weighted.auroc(score, label)(weights) == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_statistic_of_weights_counts_what_was_drawn():
     hits, among = np.array([True, False, True, True]), np.array([True, True, True, False])
     weights = np.array([[1.0, 1, 1, 1], [2, 0, 1, 5], [0, 0, 0, 3]])
-    assert intervals.ratio(hits & among, among)(weights) == pytest.approx([2 / 3, 1, np.nan], nan_ok=True)
+    assert weighted.ratio(hits & among, among)(weights) == pytest.approx([2 / 3, 1, np.nan], nan_ok=True)
 
 
 def test_without_repeated_patients_it_is_the_textbooks_interval():
     patients, hits = np.arange(400), np.arange(400) < 300
-    found = intervals.interval(intervals.ratio(hits, np.ones(400)), patients)
+    found = intervals.interval(weighted.ratio(hits, np.ones(400)), patients)
     error = 1.966 * (0.75 * 0.25 / 400) ** 0.5 / (0.75 * 0.25)
     ends = [1 / (1 + np.exp(-(np.log(3) + side * error))) for side in (-1, 1)]
     assert found == pytest.approx((0.75, *ends), abs=0.003)
@@ -60,7 +60,7 @@ def test_a_perfect_metric_is_not_certain():
     assert intervals.auroc(1 - label, label, np.arange(40)) == pytest.approx((0, 0, 1 - 0.025 ** (1 / 20)))
     # twenty pictures of two patients a class are two pairs, not ten
     assert intervals.auroc(label, label, np.arange(40) % 4) == pytest.approx((1, 0.025**0.5, 1))
-    never = intervals.interval(intervals.ratio(np.zeros(30), np.ones(30)), range(30))
+    never = intervals.interval(weighted.ratio(np.zeros(30), np.ones(30)), range(30))
     assert never == pytest.approx((0, 0, 1 - 0.025 ** (1 / 30)))
 
 

@@ -1,0 +1,84 @@
+"""95 % intervals of every metric of `cxr.metrics`, over patients: which statistic each is, and its trials."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import expit, logit
+
+from cxr import intervals, weighted
+from cxr.intervals import Interval, Measure, patients_in
+from cxr.labels import COVID
+from cxr.metrics import BINS, bins_of
+
+
+def of_metrics(
+    probability: np.ndarray,
+    labels: np.ndarray,
+    patients: Sequence,
+    threshold: float = 0.5,
+    score: np.ndarray | None = None,
+    seed: int = 0,
+) -> dict[str, Interval | None]:
+    """The interval of each metric that `metrics.compute` gives for the same images; None where it cannot be had.
+
+    `patients` (N,) names the patient of each image.
+    """
+    probability, covid = np.asarray(probability, dtype=np.float64), np.asarray(labels) == COVID
+    score, called = probability if score is None else score, probability >= threshold
+    patients, everyone = np.asarray(patients), np.ones(len(covid))
+    sensitivity = Measure(weighted.ratio(called & covid, covid), patients_in(covid, patients))
+    specificity = Measure(weighted.ratio(~called & ~covid, ~covid), patients_in(~covid, patients))
+    pairs = intervals.pairs(covid, patients)
+    measures = {
+        "auroc": Measure(weighted.auroc(score, covid), pairs),
+        "auprc": Measure(weighted.auprc(score, covid), pairs),
+        "accuracy": Measure(weighted.ratio(called == covid, everyone)),
+        "balanced_accuracy": Measure(weighted.mean(sensitivity.statistic, specificity.statistic), pairs),
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+        "f1": Measure(
+            weighted.ratio(2.0 * (called & covid), called + 1.0 * covid), patients_in(covid | called, patients)
+        ),
+        "brier": Measure(weighted.ratio((probability - covid) ** 2, everyone)),
+        "ece": Measure(weighted.binned_gap(probability, covid, bins_of(probability), BINS)),
+    }
+    return intervals.several(measures, patients, seed=seed)
+
+
+def of_predictive_values(
+    sensitivity: Interval | None, specificity: Interval | None, prevalence: float
+) -> tuple[Interval | None, Interval | None]:
+    """Intervals of the positive and negative predictive value at a prevalence, from those they are computed from.
+
+    The log odds of the positive one are those of the prevalence plus log sensitivity − log(1 − specificity), a
+    difference of two quantities whose intervals are known; of the negative one likewise (MOVER: Zou and Donner 2008,
+    doi 10.1002/sim.3095). So an error rate of 0 in few patients is not taken for 0 in all.
+    """
+    if sensitivity is None or specificity is None:
+        return None, None
+    missed, false = _complement(sensitivity), _complement(specificity)
+    odds = logit(prevalence)
+    return _ratio(odds, sensitivity, false), _ratio(-odds, specificity, missed)
+
+
+def _complement(share: Interval) -> Interval:
+    return Interval(1 - share.estimate, 1 - share.high, 1 - share.low)
+
+
+def _ratio(odds: float, part: Interval, other: Interval) -> Interval | None:
+    """The share e^odds · part / (e^odds · part + other)."""
+    if part.estimate == other.estimate == 0:
+        return None
+    with np.errstate(divide="ignore"):
+        (up, low, high), (down, least, most) = np.log(part), np.log(other)
+    estimate = float(expit(odds + up - down))
+    bottom = -np.inf if up == -np.inf else _lower(up, low, down, most)
+    top = np.inf if down == -np.inf else -_lower(down, least, up, high)
+    return Interval(estimate, float(expit(odds + bottom)), float(expit(odds + top)))
+
+
+def _lower(first: float, low: float, second: float, most: float) -> float:
+    """The lower limit of first − second, whose own limits on that side are `low` and `most`."""
+    if second == -np.inf:
+        return first - most
+    return first - second - float(np.hypot(first - low, most - second))
