@@ -16,9 +16,8 @@ from cxr.labels import COVID
 from cxr.preprocess import load_processor
 from cxr.training.arguments import RunArguments
 from cxr.training.data import XrayDataset, collator
+from cxr.training.streaming import COLUMNS
 from cxr.training.trainer import CovidTrainer, covid_probability
-
-COLUMNS = ["image", "label", "sha256"]
 
 
 @dataclass(frozen=True)
