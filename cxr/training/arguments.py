@@ -1,7 +1,6 @@
 """Every setting of a run: dataclasses read from a YAML recipe, from flags, or both (flags win)."""
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,11 +8,10 @@ from pathlib import Path
 import torch
 import yaml
 from transformers import HfArgumentParser, TrainingArguments
-from transformers.integrations import get_reporting_integration_callbacks
 
 from cxr.cli import OneLineErrors, UserError, one_line
-from cxr.metrics import ERRORS, METRIC_NAMES
 from cxr.model import BACKBONE
+from cxr.training.checks import check
 
 
 def setting(default: object, description: str) -> object:
@@ -31,17 +29,32 @@ class DataArguments:
         default_factory=list,
         metadata={"help": "NAME=DATASET …: prepared sets whose test split the finished model is scored on, once."},
     )
+    streaming: bool = setting(False, "Read the training split as it is needed, for sets larger than disk or memory.")
+    shuffle_buffer: int = setting(1000, "With --streaming: pictures among which the next one is drawn.")
 
 
 @dataclass
 class ModelArguments:
-    """Which network, and from which weights it starts."""
+    """Which network, from which weights it starts, and which of them are trained."""
 
     backbone: str = setting(BACKBONE, "Hub id or folder of the ResNet whose weights training starts from.")
     backbone_revision: str | None = setting(None, "Branch, tag or commit of the backbone; default: newest.")
     from_scratch: bool = setting(False, "Start a ResNet-50 from random weights instead; the card says so.")
-    freeze_backbone: bool = setting(False, "Train the head alone; BatchNorm keeps the backbone's statistics.")
+    method: str | None = setting(
+        None,
+        "head (a linear head fitted to the backbone's features, computed once), lp_ft (that, then every layer) or full "
+        "(every layer from the first step); default: lp_ft, but full with --from_scratch or --freeze_backbone.",
+    )
+    head_views: int = setting(4, "Views of each picture that the head is fitted to: the plain one and augmented ones.")
+    freeze_backbone: bool = setting(
+        False, "Train the head alone, step by step, through the whole network; BatchNorm keeps its statistics."
+    )
     input_size: int = setting(224, "Side in pixels of the square that the network sees.")
+
+    def __post_init__(self) -> None:
+        """Say which method is meant where none is named: a linear probe of random weights would be pointless."""
+        if self.method is None:
+            self.method = "full" if self.from_scratch or self.freeze_backbone else "lp_ft"
 
 
 @dataclass
@@ -76,19 +89,25 @@ class RunArguments(TrainingArguments):
     metric_for_best_model: str | None = setting("auroc", "Validation metric that picks the best checkpoint.")
     remove_unused_columns: bool = setting(False, "Left off: the collator reads the image column itself.")
     ddp_find_unused_parameters: bool | None = setting(False, "Left off: every trained weight takes part in the loss.")
-    precision: str = setting("auto", "auto (bf16 where the hardware computes in it), fp32 or bf16.")
+    precision: str = setting("auto", "auto (bf16 or else fp16 where the hardware is made for it), fp32, bf16 or fp16.")
     class_weights: str = setting("balanced", "balanced (each class weighs the same in the loss) or none.")
     early_stopping_patience: int = setting(0, "Stop after so many evaluations without a better one; 0: never.")
     target_sensitivity: float = setting(0.9, "Sensitivity on validation that fixes the operating threshold.")
+    seeds: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Several seeds, as 0,1,2: each is trained, and the best on validation is published."},
+    )
     hub_tag: str | None = setting(None, "Tag for the published commit, such as v1.")
 
     def __post_init__(self) -> None:
         """Resolve `auto` before the Trainer sees it; keep the publication out of its hands (see publish.py)."""
-        if self.precision not in ("auto", "fp32", "bf16"):
-            raise ValueError(f"--precision {self.precision!r} is none of auto, fp32, bf16")
+        if self.precision not in ("auto", "fp32", "bf16", "fp16"):
+            raise ValueError(f"--precision {self.precision!r} is none of auto, fp32, bf16, fp16")
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
         if not (self.fp16 or self.bf16):
-            self.bf16 = self.precision == "bf16" or (self.precision == "auto" and _computes_in_bf16(self.use_cpu))
+            chosen = fast_precision(self.use_cpu) if self.precision == "auto" else self.precision
+            self.bf16, self.fp16 = chosen == "bf16", chosen == "fp16"
+        self.seeds = [part for item in self.seeds for part in str(item).split(",")]
         self.publish, self.push_to_hub = self.push_to_hub, False
         super().__post_init__()
 
@@ -106,6 +125,12 @@ class Arguments:
     model: ModelArguments
     augmentation: AugmentationArguments
     run: RunArguments
+
+    def for_seed(self, seed: int) -> "Arguments":
+        """The same run with one of its seeds, in a folder of its own below this run's, and published by nobody."""
+        folder = str(Path(self.run.output_dir) / f"seed-{seed}")
+        run = dataclasses.replace(self.run, seed=seed, seeds=[], output_dir=folder, push_to_hub=False)
+        return dataclasses.replace(self, run=run)
 
     def recipe(self) -> dict[str, object]:
         """What must be set to repeat this run, as plain values: nothing that names this machine or its user."""
@@ -126,6 +151,7 @@ _RECIPE_KEYS = (
     "weight_decay",
     "optim",
     "seed",
+    "seeds",
     "precision",
     "class_weights",
     "early_stopping_patience",
@@ -166,7 +192,7 @@ def parse(argv: Sequence[str]) -> Arguments:
         arguments = Arguments(*parser.parse_args_into_dataclasses(argv))
     except (ValueError, ImportError) as error:
         raise UserError(one_line(error)) from error
-    _check(arguments)
+    check(arguments)
     return arguments
 
 
@@ -182,68 +208,18 @@ def _recipe_flags(path: Path) -> list[str]:
     flags = []
     for name, value in recipe.items():
         values = value if isinstance(value, list) else [value]
-        flags += [f"--{name}", *map(str, values)] if value is not None else []
+        flags += [f"--{name}", *map(str, values)] if value not in (None, []) else []
     return flags
 
 
-def _check(arguments: Arguments) -> None:
-    run, model = arguments.run, arguments.model
-    for external in arguments.data.external:
-        if not all(external.partition("=")):
-            raise UserError(
-                f"--external {external}: expected NAME=DATASET, a name of your choice and a prepared dataset"
-            )
-    if not arguments.data.dataset:
-        raise UserError("--dataset is missing: name a folder from `python -m dataset_script`, or a Hub id")
-    if model.input_size < 32:
-        raise UserError(f"--input_size {model.input_size} is too small for a ResNet: 32 at least, 224 by default")
-    if model.from_scratch and model.freeze_backbone:
-        raise UserError("--freeze_backbone with --from_scratch would freeze random weights: leave one of them out")
-    if run.class_weights not in ("balanced", "none"):
-        raise UserError(f"--class_weights {run.class_weights!r} is neither balanced nor none")
-    if not 0 < run.target_sensitivity <= 1:
-        raise UserError(f"--target_sensitivity {run.target_sensitivity} must lie above 0 and at most at 1")
-    if run.publish and not run.hub_model_id:
-        raise UserError("--push_to_hub needs --hub_model_id USER/NAME")
-    _check_numbers(arguments)
-    _check_surroundings(run)
+def fast_precision(use_cpu: bool) -> str:
+    """The precision that this machine's matrix units are made for.
 
-
-def _check_numbers(arguments: Arguments) -> None:
-    run = arguments.run
-    for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):
-        if getattr(run, name) < 1:
-            raise UserError(f"--{name} {getattr(run, name)} must be at least 1")
-    for name, value in dataclasses.asdict(arguments.augmentation).items():
-        if not 0 <= value < (180 if name == "rotate" else 1):
-            raise UserError(f"--{name} {value} must be 0 (off) or more, and below {180 if name == 'rotate' else 1}")
-    if not 0 <= run.seed < 2**32:
-        raise UserError(f"--seed {run.seed} must lie between 0 and 2**32 - 1")
-    if run.max_steps <= 0 and not run.num_train_epochs > 0:
-        raise UserError(f"--num_train_epochs {run.num_train_epochs} trains nothing: name more than 0, or --max_steps")
-    best = ("loss", *(name for name in METRIC_NAMES if name not in ERRORS))
-    if run.metric_for_best_model.removeprefix("eval_") not in best:
-        known = ", ".join(best)
-        raise UserError(f"--metric_for_best_model {run.metric_for_best_model!r} is none of {known}")
-
-
-def _check_surroundings(run: RunArguments) -> None:
-    """Find out now what would otherwise end the run after the data has been read, or after it has been trained on."""
-    try:
-        Path(run.output_dir).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--output_dir {run.output_dir} cannot be made ({error.strerror}): name another") from error
-    if not os.access(run.output_dir, os.W_OK):
-        raise UserError(f"--output_dir {run.output_dir} cannot be written to: name another")
-    for callback in get_reporting_integration_callbacks(run.report_to):
-        try:
-            callback()
-        except RuntimeError as error:
-            raise UserError(f"--report_to {' '.join(run.report_to)}: {one_line(error)}") from error
-
-
-def _computes_in_bf16(use_cpu: bool) -> bool:
-    """Whether bf16 is native, and so faster than fp32: AVX-512 BF16 or AMX on a CPU, Ampere or later on CUDA."""
-    if torch.cuda.is_available() and not use_cpu:
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    bf16: AVX-512 BF16 or AMX on a CPU, Ampere or later on CUDA. fp16: CUDA from Volta on. fp32: everything else.
+    """
+    if use_cpu or not torch.cuda.is_available():
+        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return "bf16" if native else "fp32"
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        return "bf16"
+    return "fp16" if torch.cuda.get_device_capability() >= (7, 0) else "fp32"

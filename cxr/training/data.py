@@ -1,7 +1,7 @@
 """Opening a dataset that follows Contract 1, checking that it does, and batching it for the network."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from cxr.geometry import short_side
 from cxr.labels import LABELS
 from cxr.overlap import COLUMNS, overlap
 from cxr.preprocess import to_pixel_values
+from cxr.training.streaming import stream
 
 SPLITS = ("train", "validation", "test")
 _PREPARE = "prepare it with `python -m dataset_script`"
@@ -24,12 +25,16 @@ _PREPARE = "prepare it with `python -m dataset_script`"
 
 @dataclass(frozen=True)
 class XrayDataset:
-    """The three splits, the preparation's report, and where they came from (`revision` is None for a folder)."""
+    """The three splits, the preparation's report, and where they came from (`revision` is None for a folder).
+
+    `train_facts` streams `overlap.COLUMNS` of the training split where that split is streamed, else it is None.
+    """
 
     splits: datasets.DatasetDict
     report: dict
     name: str
     revision: str | None
+    train_facts: datasets.IterableDataset | None = None
 
     @property
     def synthetic(self) -> bool:
@@ -38,21 +43,27 @@ class XrayDataset:
 
 
 def load(
-    dataset: str, revision: str | None, input_size: int, splits: Sequence[str] = SPLITS, flag: str = "--dataset"
+    dataset: str,
+    revision: str | None,
+    input_size: int,
+    splits: Sequence[str] = SPLITS,
+    flag: str = "--dataset",
+    streaming: bool = False,
 ) -> XrayDataset:
     """Open a prepared dataset, on disk or on the Hub at one commit, and check it against Contract 1.
 
-    `splits` are those that it must have; `flag` is what messages call it by.
+    `splits` are those that it must have; `flag` is what messages call it by; with `streaming`, nothing of the training
+    split is fetched before it is needed.
 
     Raises:
         UserError: if it cannot be had, was not prepared by `dataset_script`, or is too small for `input_size`.
     """
     if Path(dataset).is_dir():
-        found = _from_folder(Path(dataset), flag)
+        found = _from_folder(Path(dataset), flag, streaming)
     elif dataset.startswith((".", "/", "~")) or dataset.count("/") != 1:
         raise UserError(f"{flag} {dataset}: no such folder; {_PREPARE}")
     else:
-        found = _from_hub(dataset, revision)
+        found = _from_hub(dataset, revision, streaming)
     _check(found, input_size, splits, flag)
     return found
 
@@ -66,7 +77,7 @@ def load_external(external: Sequence[str], training: XrayDataset, input_size: in
     found = {}
     for name, _, dataset in (item.partition("=") for item in external):
         found[name] = load(dataset, None, input_size, ("test",), f"--external {name}:")
-        shared = overlap(_compared(training, SPLITS), _compared(found[name], ("test",)))
+        shared = overlap(_facts(training, SPLITS), _facts(found[name], ("test",)))
         if any(shared):
             raise UserError(
                 f"--external {name}: {shared.patients} of its pictures share a patient, {shared.files} a file and "
@@ -76,20 +87,27 @@ def load_external(external: Sequence[str], training: XrayDataset, input_size: in
     return found
 
 
-def _compared(dataset: XrayDataset, splits: Sequence[str]) -> dict[str, list[str]]:
-    columns = [dataset.splits[split].select_columns(COLUMNS)[:] for split in splits]
+def _facts(dataset: XrayDataset, splits: Sequence[str]) -> dict[str, list[str]]:
+    """`overlap.COLUMNS` of some splits; no picture is read, not even of a streamed split."""
+    columns = [_split_facts(dataset, split) for split in splits]
     return {name: [value for part in columns for value in part[name]] for name in COLUMNS}
 
 
-def _from_folder(folder: Path, flag: str) -> XrayDataset:
+def _split_facts(dataset: XrayDataset, split: str) -> Mapping[str, list[str]]:
+    if split == "train" and dataset.train_facts is not None:
+        return next(iter(dataset.train_facts.batch(dataset.report["splits"]["train"]["images"])))
+    return dataset.splits[split].select_columns(COLUMNS)[:]
+
+
+def _from_folder(folder: Path, flag: str, streaming: bool) -> XrayDataset:
     report = _report_of(folder)
     if not report.is_file():
         raise UserError(f"{flag} {folder} holds no report.json: {_PREPARE}")
     try:
-        splits = datasets.load_dataset(str(folder))
+        splits, facts = _open(str(folder), None, streaming)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise UserError(f"{flag} {folder} cannot be read ({one_line(error)}): {_PREPARE}") from error
-    return XrayDataset(splits, json.loads(report.read_text(encoding="utf-8")), folder.resolve().name, None)
+    return XrayDataset(splits, json.loads(report.read_text(encoding="utf-8")), folder.resolve().name, None, facts)
 
 
 def _report_of(folder: Path) -> Path:
@@ -98,14 +116,23 @@ def _report_of(folder: Path) -> Path:
     return folder / ((metadata_load(card) if card.is_file() else None) or {}).get("report", "report.json")
 
 
-def _from_hub(repo_id: str, revision: str | None) -> XrayDataset:
+def _open(
+    dataset: str, revision: str | None, streaming: bool
+) -> tuple[datasets.DatasetDict, datasets.IterableDataset | None]:
+    """The splits, and the facts of the training split where it is streamed."""
+    if streaming:
+        return stream(dataset, revision)
+    return datasets.load_dataset(dataset, revision=revision), None
+
+
+def _from_hub(repo_id: str, revision: str | None, streaming: bool) -> XrayDataset:
     sha = hub.resolve(repo_id, revision, repo_type="dataset")
     try:
         report = Path(hf_hub_download(repo_id, "report.json", repo_type="dataset", revision=sha))
-        splits = datasets.load_dataset(repo_id, revision=sha)
+        splits, facts = _open(repo_id, sha, streaming)
     except (*hub.HUB_ERRORS, datasets.exceptions.DatasetsError) as error:
         raise hub.explain(error, repo_id, revision) from error
-    return XrayDataset(splits, json.loads(report.read_text(encoding="utf-8")), repo_id, sha)
+    return XrayDataset(splits, json.loads(report.read_text(encoding="utf-8")), repo_id, sha, facts)
 
 
 def _check(found: XrayDataset, input_size: int, splits: Sequence[str], flag: str) -> None:
@@ -139,7 +166,10 @@ def collator(processor: BaseImageProcessor) -> Callable[[list[dict]], dict[str, 
     return collate
 
 
-def class_weights(labels: list[int]) -> torch.Tensor:
-    """Weights float32 (2,) under which both classes weigh the same and the mean weight over the images is 1."""
-    counts = np.bincount(labels, minlength=len(LABELS))
-    return torch.tensor(len(labels) / (len(LABELS) * counts), dtype=torch.float32)
+def class_weights(report: dict) -> torch.Tensor:
+    """Weights float32 (2,) under which both classes weigh the same and the mean weight over the images is 1.
+
+    The counts are the report's, so that a streamed split need not be read for them.
+    """
+    counts = np.array([report["splits"]["train"]["labels"][name] for name in LABELS])
+    return torch.tensor(counts.sum() / (len(LABELS) * counts), dtype=torch.float32)

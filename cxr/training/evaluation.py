@@ -17,10 +17,9 @@ from cxr.preprocess import load_processor
 from cxr.training.arguments import RunArguments
 from cxr.training.data import XrayDataset, collator
 from cxr.training.scores import FACTS, Scores, margin
+from cxr.training.streaming import COLUMNS
 from cxr.training.summary import summarise
 from cxr.training.trainer import CovidTrainer
-
-COLUMNS = ["image", "label", "sha256"]
 
 
 @dataclass(frozen=True)

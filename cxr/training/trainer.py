@@ -4,15 +4,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate.data_loader import prepare_data_loader
 from accelerate.utils import broadcast
 from torch import nn
 from torch.nn import functional
+from torch.utils.data import DataLoader
 from transformers import EvalPrediction, Trainer
 from transformers.trainer_utils import EvalLoopOutput
 
 from cxr import metrics
 from cxr.labels import COVID
 from cxr.training.augmentation import Augmentation
+from cxr.training.streaming import TrainingStream
 
 
 def covid_probability(logits: np.ndarray) -> np.ndarray:
@@ -43,6 +46,21 @@ class CovidTrainer(Trainer):
         self.augmentation, self.class_weights, self.freeze_backbone = augmentation, class_weights, freeze_backbone
         self._seen = torch.zeros(2, dtype=torch.float64)
 
+    def get_train_dataloader(self) -> DataLoader:
+        """A streamed split has already been dealt to the processes: accelerate must not deal it again."""
+        stream, args = self.train_dataset, self.args
+        if not isinstance(stream, TrainingStream):
+            return super().get_train_dataloader()
+        loader = DataLoader(
+            stream,
+            batch_size=stream.batch_size,
+            collate_fn=self.data_collator,
+            num_workers=min(args.dataloader_num_workers, stream.shards),
+            pin_memory=args.dataloader_pin_memory,
+        )
+        alone = {"num_processes": 1, "process_index": 0, "dispatch_batches": False}
+        return prepare_data_loader(loader, device=args.device, put_on_device=True, **alone)
+
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> torch.Tensor | tuple[torch.Tensor, Any]:
@@ -54,13 +72,14 @@ class CovidTrainer(Trainer):
             if self.augmentation:
                 pixel_values = self.augmentation(pixel_values, inputs["keys"], self.state.global_step)
         outputs = model(pixel_values=pixel_values.contiguous(memory_format=torch.channels_last))
-        loss = self._weighted_loss(outputs.logits.float(), labels)
+        loss = self.weighted_loss(outputs.logits.float(), labels)
         if model.training:
             hits = (outputs.logits.argmax(dim=1) == labels).sum()
             self._seen += torch.tensor([float(hits), len(labels)], dtype=torch.float64)
         return (loss, outputs) if return_outputs else loss
 
-    def _weighted_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def weighted_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The mean of each image's cross-entropy times its class weight, from logits (N, 2) and labels (N,)."""
         losses = functional.cross_entropy(logits, labels, reduction="none")
         if self.class_weights is not None:
             losses = losses * self.class_weights.to(losses.device)[labels]
@@ -85,6 +104,6 @@ class CovidTrainer(Trainer):
                 buffer.copy_(broadcast(buffer))
         output = super().evaluation_loop(*args, **kwargs)
         logits, labels = torch.from_numpy(output.predictions).float(), torch.from_numpy(output.label_ids)
-        loss = self._weighted_loss(logits, labels).item()
+        loss = self.weighted_loss(logits, labels).item()
         output.metrics.update({key: loss for key in output.metrics if key.endswith("_loss")})
         return output
