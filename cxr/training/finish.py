@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from cxr.training import calibration, card, evaluation, figures, publish
+from cxr.training import calibration, card, evaluation, figures, publish, record
 from cxr.training.arguments import Arguments, RunArguments
 from cxr.training.calibration import Calibration
 from cxr.training.data import XrayDataset
@@ -32,7 +32,7 @@ def finish(
     if run.process_index == 0:
         facts = evaluated.summary | {"calibration": dataclasses.asdict(fitted), "gate": None, "seeds": None}
         _write_config(run, facts)
-        card.write_facts(arguments, dataset, trainer.state, backbone_revision, seconds, facts)
+        record.write_facts(arguments, dataset, trainer.state, backbone_revision, seconds, facts)
         _draw(run, dataset, external, trainer, evaluated)
         card.write_card(run.model_dir, run.hub_model_id)
         print(card.headline(run.model_dir))
