@@ -64,16 +64,17 @@ def several(
     A metric of exactly 0 or 1 does not vary between resamples; its inner end is then that of the exact binomial
     interval (Clopper and Pearson): n successes in n trials still allow a probability of 0.025^(1/n).
     """
-    _, codes = np.unique(np.asarray(patients), return_inverse=True)
-    count = int(codes.max(initial=-1)) + 1
+    patients = np.asarray(patients)
+    count = len(np.unique(patients))
     trials = {name: count if measure.trials is None else measure.trials for name, measure in measures.items()}
     known = {name: measure.statistic for name, measure in measures.items() if min(count, trials[name]) >= FEWEST}
-    values = {name: _estimate(statistic, len(codes)) for name, statistic in known.items()}
-    spread = _spread({name: known[name] for name in known if 0 < values[name] < 1}, codes, count, resamples, seed)
+    values = {name: _estimate(statistic, len(patients)) for name, statistic in known.items()}
+    varying = {name: statistic for name, statistic in known.items() if 0 < values[name] < 1}
+    drawn = _resampled(varying, patients, resamples, seed)
     found = dict.fromkeys(measures)
     for name, value in values.items():
         if not np.isnan(value):
-            found[name] = _ends(value, spread.get(name, 0.0), trials[name])
+            found[name] = _ends(value, drawn.get(name), trials[name])
     return found
 
 
@@ -82,33 +83,24 @@ def _estimate(statistic: Statistic, pictures: int) -> float:
     return float(np.round(statistic(np.ones((1, pictures)))[0], 12))
 
 
-def _spread(
-    statistics: Mapping[str, Statistic], codes: np.ndarray, count: int, resamples: int, seed: int
-) -> dict[str, float]:
-    """The standard deviation of each statistic between resamples of the `count` patients behind `codes`, int (N,)."""
-    drawn = {name: [] for name in statistics}
-    for part in _draws(count, len(codes), resamples, seed) if statistics else ():
-        weights = part[:, codes]
+def _resampled(
+    statistics: Mapping[str, Statistic], patients: np.ndarray, resamples: int, seed: int
+) -> dict[str, np.ndarray]:
+    """The values of each statistic on the same resamples, float (B,)."""
+    values = {name: [] for name in statistics}
+    for weights in draws(patients, resamples, seed) if statistics else ():
         for name, statistic in statistics.items():
-            drawn[name].append(statistic(weights))
-    return {name: float(np.nanstd(np.concatenate(values))) for name, values in drawn.items()}
+            values[name].append(statistic(weights))
+    return {name: np.concatenate(parts) for name, parts in values.items()}
 
 
-def _ends(value: float, spread: float, trials: int) -> Interval:
-    if value in (0.0, 1.0):
+def _ends(value: float, drawn: np.ndarray | None, trials: int) -> Interval:
+    if drawn is None:
         reach = ((1 - LEVEL) / 2) ** (1 / trials)
         return Interval(1.0, reach, 1.0) if value else Interval(0.0, 0.0, 1 - reach)
-    reach = student.ppf((1 + LEVEL) / 2, trials - 1) * spread / (value * (1 - value))
+    reach = student.ppf((1 + LEVEL) / 2, trials - 1) * np.nanstd(drawn) / (value * (1 - value))
     low, high = expit(logit(value) + np.array([-reach, reach]))
     return Interval(value, float(low), float(high))
-
-
-def resampled(statistic: Statistic, patients: Sequence, *, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
-    """The statistic in each resample of the patients, float (resamples,); for differences, which need no logit."""
-    _, codes = np.unique(np.asarray(patients), return_inverse=True)
-    count = int(codes.max(initial=-1)) + 1
-    parts = _draws(count, len(codes), resamples, seed)
-    return np.concatenate([statistic(part[:, codes]) for part in parts])
 
 
 def auroc(
@@ -135,11 +127,13 @@ def patients_in(chosen: np.ndarray, patients: Sequence) -> int:
     return len(np.unique(np.asarray(patients)[chosen]))
 
 
-def _draws(count: int, width: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each patient is drawn, float (b, count), a few resamples at a time so that memory stays bounded."""
-    rng = np.random.default_rng(seed)
-    step = max(1, _CELLS // max(width, count))
+def draws(patients: Sequence, resamples: int = RESAMPLES, seed: int = 0) -> Iterator[np.ndarray]:
+    """How often each of N pictures is drawn, float (b, N), a few resamples at a time so that memory stays bounded."""
+    _, codes = np.unique(np.asarray(patients), return_inverse=True)
+    count, rng = int(codes.max(initial=-1)) + 1, np.random.default_rng(seed)
+    step = max(1, _CELLS // max(len(codes), 1))
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
         drawn = rng.integers(count, size=(rows, count)) + np.arange(rows)[:, None] * count
-        yield np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count).astype(np.float64)
+        times = np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count)
+        yield times.astype(np.float64)[:, codes]

@@ -7,21 +7,16 @@ picture is synthetic.
 import hashlib
 import heapq
 import io
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-from matplotlib import font_manager
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image
 
+from cxr.contact_sheet import COLUMNS, ROWS, sheet, slug, tile
 from cxr.labels import LABELS
 from dataset_script import charts, finished
-
-COLUMNS, ROWS = 6, 5
-_TILE, _CAPTION, _GAP, _HEADER = 220, 34, 10, 44
-_PAPER, _INK, _FAINT = 250, 20, 110
 
 Member = tuple[str, int]
 """A row by its split and position."""
@@ -49,8 +44,8 @@ def _contact_sheets(files: dict[str, list[Path]], rows: dict[str, pa.Table], pic
     tiles = _tiles(files, rows, {member for members in picked.values() for member in members})
     for (source, label), members in picked.items():
         title = f"{source} · {LABELS[label]}: {len(members)} of {len(groups[source, label]):,} pictures"
-        path = pictures / f"{_slug(source)}-{LABELS[label]}.png"
-        _sheet(title, [tiles[member] for member in members]).save(path)
+        path = pictures / f"{slug(source)}-{LABELS[label]}.png"
+        sheet(title, [tiles[member] for member in members]).save(path)
         yield path
 
 
@@ -78,40 +73,6 @@ def _tiles(files: dict[str, list[Path]], rows: dict[str, pa.Table], wanted: set[
 
 def _tile(png: bytes, row: dict, split: str) -> Image.Image:
     """A picture, its file below it, and what else a person wants to know."""
-    tile = Image.new("L", (_TILE, _TILE + _CAPTION), _PAPER)
-    with Image.open(io.BytesIO(png)) as image:
-        tile.paste(ImageOps.pad(image.convert("L"), (_TILE, _TILE), color=_PAPER))
     said = " · ".join(part for part in (split, row["view"], f"{row['width']}×{row['height']}", row["format"]) if part)
-    write, font = ImageDraw.Draw(tile), _font(12)
-    for line, (text, ink) in enumerate([(row["file"], _INK), (said, _FAINT)]):
-        write.text((0, _TILE + 3 + 15 * line), _shortened(text, font), fill=ink, font=font)
-    return tile
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """The font that matplotlib brings along: it has more of the world's letters than Pillow's own."""
-    return ImageFont.truetype(font_manager.findfont("DejaVu Sans"), size)
-
-
-def _shortened(text: str, font: ImageFont.FreeTypeFont) -> str:
-    """The text, its front cut off where it is too long: files differ at their ends."""
-    if font.getlength(text) <= _TILE:
-        return text
-    return next(f"…{text[cut:]}" for cut in range(1, len(text)) if font.getlength(f"…{text[cut:]}") <= _TILE)
-
-
-def _sheet(title: str, tiles: Sequence[Image.Image]) -> Image.Image:
-    across, down = _TILE + _GAP, _TILE + _CAPTION + _GAP
-    lines = -(-len(tiles) // COLUMNS)
-    page = Image.new("L", (COLUMNS * across + _GAP, _HEADER + lines * down), _PAPER)
-    ImageDraw.Draw(page).text((_GAP, 10), title, fill=_INK, font=_font(20))
-    for number, tile in enumerate(tiles):
-        line, column = divmod(number, COLUMNS)
-        page.paste(tile, (_GAP + column * across, _HEADER + line * down))
-    return page
-
-
-def _slug(source: str) -> str:
-    """The source as part of a file name; a hash tells sources apart whose names had to be changed alike."""
-    plain = re.sub(r"[^\w.-]+", "_", source)
-    return plain if plain == source else f"{plain}-{hashlib.sha256(source.encode()).hexdigest()[:6]}"
+    with Image.open(io.BytesIO(png)) as image:
+        return tile(image, [row["file"], said])

@@ -66,7 +66,7 @@ def difference(runs: Sequence[dict], base: Sequence[dict], part: str, pictures: 
             [_auroc(run, part, pictures, weights) - _auroc(old, part, pictures, weights) for run, old in pairs], 0
         )
 
-    drawn = intervals.resampled(gain, pictures.patients)
+    drawn = np.concatenate([gain(weights) for weights in intervals.draws(pictures.patients)])
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
     return Difference(float(gain(np.ones((1, len(pictures.labels))))[0]), float(low), float(high))
 

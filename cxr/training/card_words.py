@@ -143,13 +143,13 @@ def _start(model: Mapping) -> str:
 
 
 def _calibration(facts: Mapping) -> str:
-    found = facts["calibration"]
-    if found["temperature"] == 1 and found["bias"] == 0:
-        return "The probabilities are the network's own: validation is too small to calibrate them."
+    found, validation = facts["calibration"], facts["validation"]
+    if found["reason"]:
+        return f"The probabilities are the network's own, not calibrated: {found['reason']}."
     return (
         f"Probabilities are calibrated on validation (temperature {found['temperature']:.2f}, bias "
         f"{found['bias']:+.2f}) and the correction is folded into the head, so plain weights give them. They hold "
-        f"where COVID is as common as in validation, {100 * facts['validation']['n_covid'] / facts['validation']['n']:.0f} %."
+        f"where COVID is as common as in validation, {100 * validation['n_covid'] / validation['n']:.0f} %."
     )
 
 
@@ -166,8 +166,8 @@ def _conformal(facts: Mapping) -> str:
     found = facts["conformal"]
     counts = ", ".join(f"{found['calibration_images'][name]:,} {name}" for name in LABELS)
     said = (
-        f"A verdict is sure only if the class-conditional split-conformal set at {100 * found['level']:.0f} % (calibrated on "
-        f"{counts} pictures of validation) agrees with the operating threshold; else it is `uncertain`."
+        f"A verdict is sure only if the class-conditional split-conformal set at {100 * found['level']:.0f} % "
+        f"(calibrated on {counts} pictures of validation) agrees with the operating threshold; else it is `uncertain`."
     )
     small = [name for name in LABELS if found["quantiles"][name] >= 1]
     if small:

@@ -24,7 +24,7 @@ from cxr.training.trainer import CovidTrainer
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `metrics.json` says of a run's splits, and the scores behind it: `scores["external"]` by name."""
+    """What `metrics.json` says of a run's splits, and the scores behind it."""
 
     summary: dict
     validation: Scores
@@ -34,7 +34,19 @@ class Evaluation:
     @property
     def tested(self) -> dict[str, Scores]:
         """The sets that had no part in any choice, by the names that figures and card give them."""
-        return {"test": self.test} | {f"external: {name}": scores for name, scores in self.external.items()}
+        return {"test": self.test} | {among_others(name): scores for name, scores in self.external.items()}
+
+    @property
+    def tested_summaries(self) -> dict[str, dict]:
+        """The summaries of the same sets, by the same names."""
+        return {"test": self.summary["test"]} | {
+            among_others(name): found for name, found in self.summary["external"].items()
+        }
+
+
+def among_others(name: str) -> str:
+    """What an external set is called among others."""
+    return f"external: {name}"
 
 
 def final_evaluation(run: RunArguments, dataset: XrayDataset, external: Mapping[str, XrayDataset]) -> Evaluation:

@@ -1,28 +1,52 @@
-"""The pictures that go with a run: plots only, never a radiograph."""
+"""The figures that go with a run: plots only, never a radiograph."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from sklearn.metrics import ConfusionMatrixDisplay, RocCurveDisplay
 
-from cxr.labels import COVID, LABELS
+from cxr.training import plots
 from cxr.training.evaluation import Evaluation
 from cxr.training.scores import Scores
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+_DPI = 150
 
 
-def draw_all(folder: Path, log_history: list[dict], evaluated: Evaluation, threshold: float) -> None:
-    """Write every figure into `folder`."""
+def draw_all(folder: Path, log_history: list[dict], evaluated: Evaluation) -> None:
+    """Write every figure into `folder`: of the test split, and beside it of each external set.
+
+    Curves are drawn of the sets that hold both classes; where none does, there is no such figure.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    training_curves(folder / "training_curves.png", log_history)
-    roc(folder / "roc.png", evaluated.test)
-    confusion(folder / "confusion_matrix.png", evaluated.test, threshold)
+    for old in folder.glob("*.png"):
+        old.unlink()
+    sets, summaries = evaluated.tested, evaluated.tested_summaries
+    threshold = evaluated.summary["operating_threshold"]
+    figures = {
+        "training_curves": training_curves(log_history),
+        **_curves(sets, summaries),
+        "reliability": plots.reliability(sets, summaries),
+        "confusion_matrix": plots.confusion(sets, threshold),
+        "score_histograms": plots.histograms(sets, threshold),
+    }
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png", dpi=_DPI, metadata={"Software": None})
+        plt.close(figure)
 
 
-def training_curves(path: Path, log_history: list[dict]) -> None:
+def _curves(sets: Mapping[str, Scores], summaries: Mapping[str, dict]) -> dict[str, Figure]:
+    ranked = {name: scores for name, scores in sets.items() if summaries[name]["auroc"] is not None}
+    if not ranked:
+        return {}
+    return {"roc": plots.roc(ranked, summaries), "precision_recall": plots.precision_recall(ranked, summaries)}
+
+
+def training_curves(log_history: list[dict]) -> Figure:
     """Loss and accuracy of training and validation against the epoch, from the Trainer's log."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     for axis, name in zip(axes, ("loss", "accuracy"), strict=True):
@@ -34,34 +58,10 @@ def training_curves(path: Path, log_history: list[dict]) -> None:
         axis.grid(alpha=0.3)
     axes[0].set_ylim(0, _loss_limit(log_history))
     axes[1].set_ylim(0, 1.02)
-    _save(figure, path)
+    return figure
 
 
 def _loss_limit(log_history: list[dict]) -> float | None:
     """Upper end of the loss axis: early BatchNorm statistics can throw one evaluation far off, hiding all others."""
     losses = [entry[key] for entry in log_history for key in ("loss", "eval_loss") if key in entry]
     return 1.05 * min(max(losses), 4 * float(np.median(losses))) if losses else None
-
-
-def roc(path: Path, test: Scores) -> None:
-    """ROC curve on the test split."""
-    figure, axis = plt.subplots(figsize=(5, 5), layout="constrained")
-    RocCurveDisplay.from_predictions(test.labels, test.probability, pos_label=COVID, ax=axis, plot_chance_level=True)
-    axis.set(title=f"ROC on the test split (n = {len(test.labels)})", xlabel="1 − specificity", ylabel="sensitivity")
-    _save(figure, path)
-
-
-def confusion(path: Path, test: Scores, threshold: float) -> None:
-    """Confusion matrix on the test split at the operating threshold."""
-    figure, axis = plt.subplots(figsize=(5, 4.5), layout="constrained")
-    called = (test.probability >= threshold).astype(int)
-    ConfusionMatrixDisplay.from_predictions(
-        test.labels, called, labels=[0, 1], display_labels=LABELS, ax=axis, colorbar=False, cmap="Blues"
-    )
-    axis.set(title=f"Test split at threshold {threshold:.2f}")
-    _save(figure, path)
-
-
-def _save(figure: plt.Figure, path: Path) -> None:
-    figure.savefig(path, dpi=110, metadata={"Software": None})
-    plt.close(figure)

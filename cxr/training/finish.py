@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from cxr.training import calibration, card, evaluation, figures, publish, record
+from cxr.training import calibration, card, evaluation, figures, mistakes, publish, record
 from cxr.training.arguments import Arguments, RunArguments
 from cxr.training.calibration import Calibration
 from cxr.training.data import XrayDataset
@@ -70,5 +70,7 @@ def _draw(
     evaluated: Evaluation,
 ) -> None:
     """Plots into the model folder; the worst mistakes, which are radiographs, beside it."""
-    threshold = evaluated.summary["operating_threshold"]
-    figures.draw_all(run.model_dir / "figures", trainer.state.log_history, evaluated, threshold)
+    figures.draw_all(run.model_dir / "figures", trainer.state.log_history, evaluated)
+    splits = [dataset.splits["test"], *(other.splits["test"] for other in external.values())]
+    sets = {name: (scores, split) for (name, scores), split in zip(evaluated.tested.items(), splits, strict=True)}
+    mistakes.draw(run.model_dir.with_name(mistakes.FOLDER), sets, evaluated.summary["operating_threshold"])
