@@ -8,8 +8,6 @@ from transformers import (
     EarlyStoppingCallback,
     ResNetForImageClassification,
     TrainerCallback,
-    TrainerState,
-    TrainingArguments,
 )
 
 from cxr import model as network
@@ -33,16 +31,17 @@ def train(arguments: Arguments, dataset: XrayDataset, external: dict[str, XrayDa
     Raises:
         UserError: if the checkpoint or the backbone that was asked for is not there.
     """
-    resume = checkpoint_to_resume(arguments)
-    with arguments.run.main_process_first():
+    run, resume = arguments.run, checkpoint_to_resume(arguments)
+    with run.main_process_first():
         model, backbone_revision = _model(arguments)
     trainer = _trainer(arguments, dataset, model)
     start = time.monotonic()
     if arguments.model.method != "full" and resume is None:
-        entry = fit_head(trainer, dataset, arguments.model.head_views)
-        trainer.add_callback(_FirstEntry(entry))
+        trainer.add_callback(_LogHead(trainer, fit_head(trainer, dataset, arguments.model.head_views)))
     if arguments.model.method == "head":
-        trainer.state.epoch, trainer.state.log_history = float(arguments.model.head_views), [entry]
+        trainer.state.epoch = 0.0
+        for event in (trainer.callback_handler.on_train_begin, trainer.callback_handler.on_train_end):
+            event(run, trainer.state, trainer.control)
     else:
         trainer.train(resume_from_checkpoint=resume)
         if trainer.state.global_step < trainer.state.max_steps and _was_stopped(trainer):
@@ -52,14 +51,15 @@ def train(arguments: Arguments, dataset: XrayDataset, external: dict[str, XrayDa
     return True
 
 
-class _FirstEntry(TrainerCallback):
-    """Put what was measured of the head before the first step at the top of the log, which `train` empties."""
+class _LogHead(TrainerCallback):
+    """Log what was measured of the fitted head once the reporters listen and the log of this training has begun."""
 
-    def __init__(self, entry: dict[str, float | None]):
-        self.entry = entry
+    def __init__(self, trainer: CovidTrainer, measured: dict[str, float | None]):
+        self.trainer, self.measured = trainer, measured
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, *rest: object, **kwargs: object) -> None:
-        state.log_history.append(self.entry)
+    def on_train_begin(self, *args: object, **kwargs: object) -> None:
+        """Log before the first step."""
+        self.trainer.log(self.measured)
 
 
 def checkpoints(run: RunArguments) -> list[Path]:

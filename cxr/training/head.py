@@ -4,6 +4,7 @@ Starting all layers from a fitted head instead of a random one keeps the first s
 pretraining has learned (Kumar et al. 2022, arXiv 2202.10054).
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ def fit_head(trainer: CovidTrainer, dataset: XrayDataset, views: int) -> dict[st
 
     Returns an entry for the trainer's log. All ranks must call this.
     """
+    start = time.monotonic()
     train = pooled(trainer, dataset.splits["train"].select_columns(COLUMNS), views)
     validation = pooled(trainer, dataset.splits["validation"].select_columns(COLUMNS))
     found = [choose(trainer, train, validation) if trainer.is_world_process_zero() else None]
@@ -44,23 +46,25 @@ def fit_head(trainer: CovidTrainer, dataset: XrayDataset, views: int) -> dict[st
     with torch.no_grad():
         trainer.model.classifier[1].weight.copy_(head.weight)
         trainer.model.classifier[1].bias.copy_(head.bias)
-    return {"epoch": 0.0, "step": 0, "head_views": views, "head_pictures": len(train.labels) // views} | head.measured
+    facts = {"head_views": views, "head_pictures": len(train.labels) // views}
+    return {"epoch": 0.0, "head_seconds": time.monotonic() - start} | facts | head.measured
 
 
 def choose(trainer: CovidTrainer, train: Features, validation: Features) -> Head:
     """The head whose weight decay is best on validation by the run's own criterion, and by the loss where it ties."""
     criterion = f"eval_{trainer.args.metric_for_best_model.removeprefix('eval_')}"
-    best, rank = None, None
-    for decay, head in _path(train, trainer.class_weights):
-        measured = {"head_weight_decay": decay} | _measure(trainer, head, validation, "eval_")
-        value = measured[criterion] or 0.0
-        loss = measured["eval_loss"]
-        if rank is None or (-loss if criterion == "eval_loss" else value, -loss) > rank:
-            rank = (-loss if criterion == "eval_loss" else value, -loss)
-            best = Head(*head, measured)
-    plain = Features(train.values, train.labels)
-    seen = _measure(trainer, (best.weight, best.bias), plain, "")
-    return Head(best.weight, best.bias, best.measured | {key: seen[key] for key in ("loss", "accuracy")})
+    tried = [
+        Head(*head, {"head_weight_decay": decay} | _measure(trainer, head, validation, "eval_"))
+        for decay, head in _path(train, trainer.class_weights)
+    ]
+    best = max(tried, key=lambda head: _rank(head.measured, criterion))
+    seen = _measure(trainer, (best.weight, best.bias), train, "head_")
+    return Head(best.weight, best.bias, best.measured | {key: seen[key] for key in ("head_loss", "head_accuracy")})
+
+
+def _rank(measured: dict[str, float | None], criterion: str) -> tuple[float, float]:
+    loss = -measured["eval_loss"]
+    return (loss if criterion == "eval_loss" else measured[criterion] or 0.0), loss
 
 
 def _measure(
