@@ -58,7 +58,7 @@ def fit(
 def look(
     model: PreTrainedModel, processor: BaseImageProcessor, pictures: Iterable[np.ndarray], how: Look
 ) -> torch.Tensor:
-    """One forward pass for every picture, uint8 (H, W); `how`'s answers about input and hidden states, in one tensor."""
+    """One forward pass for every picture, uint8 (H, W); what `how` makes of input and hidden states, in one tensor."""
     pictures, answers = iter(pictures), []
     while batch := list(islice(pictures, _BATCH)):
         pixel_values = to_pixel_values(batch, processor).to(model.device, memory_format=torch.channels_last)
