@@ -75,7 +75,7 @@ def _start_table(path: str, columns: Sequence[str]) -> None:
 
 def _append(path: str, row: "Row", columns: Sequence[str]) -> None:
     with open(path, "a", newline="", encoding="utf-8") as stream:
-        csv.DictWriter(stream, columns).writerow(row.to_dict())
+        csv.DictWriter(stream, columns).writerow(row.to_row())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The processor's resize arithmetic without torch, for the dataset room and training alike."""
 
 CROP_PCT = 224 / 256
+_WARPED_FROM = 384
 
 
 def short_side(input_size: int) -> int:
@@ -14,3 +15,16 @@ def resized(size: tuple[int, int], short: int) -> tuple[int, int]:
     if width <= height:
         return short, int(short * height / width)
     return int(short * width / height), short
+
+
+def seen(size: tuple[int, int], input_size: int) -> tuple[float, float, float, float]:
+    """The part of a picture of `size` (width, height) that the network sees: left, top, right, bottom in its pixels.
+
+    The processor crops the middle of the resized picture; from 384 px on it warps the whole instead.
+    """
+    if input_size >= _WARPED_FROM:
+        return 0.0, 0.0, float(size[0]), float(size[1])
+    shrunk = resized(size, short_side(input_size))
+    scale = size[0] / shrunk[0], size[1] / shrunk[1]
+    left, top = ((side - input_size) // 2 for side in shrunk)
+    return left * scale[0], top * scale[1], (left + input_size) * scale[0], (top + input_size) * scale[1]

@@ -1,6 +1,11 @@
-"""From score to words: what a probability means at a model's operating threshold, said the same way everywhere."""
+"""From score to words: what a probability means for one model, said the same way everywhere.
 
-from collections.abc import Mapping
+Two thresholds speak. The operating threshold (sensitivity fixed on validation) decides between the two classes; the
+split-conformal quantiles (Vovk 2012, arXiv:1209.2673: one a class, so that both classes are covered) say when a
+decision should not be given. A picture that the gate refuses gets neither.
+"""
+
+from collections.abc import Mapping, Sequence
 
 from cxr.conformal import prediction_set
 from cxr.labels import COVID, LABELS, NON_COVID
@@ -8,8 +13,20 @@ from cxr.labels import COVID, LABELS, NON_COVID
 DEFAULT_THRESHOLD = 0.5
 """What a model without an `operating_threshold` of its own is read at: the more probable class wins."""
 
-UNCERTAIN = "uncertain"
 VERDICTS = {COVID: "COVID-19 pattern", NON_COVID: "no COVID-19 pattern"}
+UNCERTAIN = "uncertain"
+REFUSED = "not an X-ray like those it learned from"
+
+_WHY_REFUSED = (
+    "The picture does not look like the upright frontal chest X-rays that the model learned from, so its probability "
+    "means nothing here."
+)
+_WHY_BOTH = "The probability lies where the model's calibration pictures of both classes lie, so it decides for none."
+_WHY_CONTRADICTION = (
+    "The class that the calibration pictures suggest is not the one that the threshold gives, so neither is given."
+)
+
+Quantiles = Mapping[str, float]
 
 
 def decide(probability: float, threshold: float) -> int:
@@ -17,17 +34,44 @@ def decide(probability: float, threshold: float) -> int:
     return COVID if probability >= threshold else NON_COVID
 
 
-def verdict(probability: float, threshold: float, quantiles: Mapping[str, float] | None = None) -> str:
-    """The verdict in words for a probability of COVID in [0, 1]; with conformal quantiles it may be "uncertain"."""
-    if quantiles is None:
-        return VERDICTS[decide(probability, threshold)]
-    possible = prediction_set(probability, quantiles) or {decide(probability, DEFAULT_THRESHOLD)}
-    return VERDICTS[decide(probability, threshold)] if possible == {decide(probability, threshold)} else UNCERTAIN
-
-
 def label(probability: float, threshold: float) -> str:
-    """The class name behind the verdict, as the model's `id2label` spells it."""
+    """The class name on this side of the threshold, as the model's `id2label` spells it."""
     return LABELS[decide(probability, threshold)]
+
+
+def conformal_set(probability: float, quantiles: Quantiles) -> list[str]:
+    """The classes, in the order of `LABELS`, whose nonconformity (1 − their probability) is within their quantile."""
+    return [LABELS[index] for index in sorted(prediction_set(probability, quantiles))]
+
+
+def verdict(probability: float, threshold: float, quantiles: Quantiles | None = None, gate_passed: bool = True) -> str:
+    """One of the four verdicts for a probability of COVID in [0, 1].
+
+    Without `quantiles`, the model's conformal quantile of each class, the threshold alone decides. An empty set is
+    read as the more probable class: the promised coverage only grows by that.
+    """
+    if not gate_passed:
+        return REFUSED
+    return UNCERTAIN if _doubt(probability, threshold, quantiles) else VERDICTS[decide(probability, threshold)]
+
+
+def why(probability: float, threshold: float, quantiles: Quantiles | None = None, gate_passed: bool = True) -> str:
+    """Why the verdict is no class, in a sentence; empty where it is one."""
+    return _doubt(probability, threshold, quantiles) if gate_passed else _WHY_REFUSED
+
+
+def _doubt(probability: float, threshold: float, quantiles: Quantiles | None) -> str:
+    """The reason to abstain, empty where there is none."""
+    if quantiles is None:
+        return ""
+    suggested = conformal_set(probability, quantiles)
+    if len(suggested) == len(LABELS):
+        return _WHY_BOTH
+    return "" if label(probability, threshold) in (suggested or _more_probable(probability)) else _WHY_CONTRADICTION
+
+
+def _more_probable(probability: float) -> Sequence[str]:
+    return [label(probability, DEFAULT_THRESHOLD)]
 
 
 def numbers(probability: float, threshold: float) -> str:
@@ -37,11 +81,6 @@ def numbers(probability: float, threshold: float) -> str:
     """
     digits = next((n for n in range(2, 7) if _told_apart(probability, threshold, n)), 7)
     return f"probability {probability:.{digits}f} (threshold {threshold:.{digits}f})"
-
-
-def sentence(probability: float, threshold: float) -> str:
-    """The verdict and its numbers in one line: "COVID-19 pattern: probability 0.93 (threshold 0.41)"."""
-    return f"{verdict(probability, threshold)}: {numbers(probability, threshold)}"
 
 
 def _told_apart(probability: float, threshold: float, digits: int) -> bool:

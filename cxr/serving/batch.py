@@ -9,7 +9,8 @@ from PIL import Image
 
 from cxr import radiograph
 from cxr.cli import UserError, one_line
-from cxr.serving.predictor import Answer, Predictor
+from cxr.serving.answer import Answer
+from cxr.serving.predictor import Predictor
 
 COLUMNS = ("file", *Answer.__dataclass_fields__, "error")
 
@@ -22,17 +23,21 @@ class Row:
     answer: Answer | None = None
     error: str = ""
 
-    def to_dict(self) -> dict[str, str | float]:
+    def to_dict(self) -> dict[str, object]:
         """The answer's fields with the file's name, or the name with the error."""
         return {"file": str(self.file), **(self.answer.to_dict() if self.answer else {"error": self.error})}
 
+    def to_row(self) -> dict[str, object]:
+        """The same with one value a column."""
+        return {"file": str(self.file), **(self.answer.to_row() if self.answer else {"error": self.error})}
+
     @property
     def sentence(self) -> str:
-        """One line for a reader: verdict, probability, threshold, model, revision and disclaimer."""
+        """One line for a reader: verdict, numbers, reason, model, revision and disclaimer."""
         if not self.answer:
             return f"{self.file}: no answer: {self.error}"
         given = self.answer
-        said = f"{self.file}: {given.sentence}; model {given.model_id}@{given.short_revision}. {given.disclaimer}"
+        said = f"{self.file}: {given.sentence} Model {given.model_id}@{given.short_revision}. {given.disclaimer}"
         return f"{said} {given.notice}".rstrip()
 
 

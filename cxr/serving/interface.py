@@ -9,6 +9,7 @@ from cxr import phantom, radiograph
 from cxr.cli import UserError
 from cxr.labels import COVID, NON_COVID
 from cxr.serving import on_gpu, pages
+from cxr.serving.answer import Explanation
 from cxr.serving.predictor import Predictor
 
 CACHE_MINUTES = 10
@@ -38,7 +39,7 @@ class _Desk:
     def __init__(self, predictor: Predictor):
         self.headline = predictor.headline
         self.examples = [(phantom.draw(seed, label).image, caption) for seed, label, caption in _EXAMPLES]
-        self._ask = on_gpu(predictor.predict)
+        self._explain = on_gpu(predictor.explain)
 
     def show_upload(self, data: bytes | None) -> tuple[str, None]:
         """The card of an upload; the None empties the upload box for the next picture."""
@@ -54,18 +55,27 @@ class _Desk:
 
     def predict(self, file: bytes | None) -> dict[str, Any]:
         """Classify one chest X-ray (PNG, JPEG, WEBP, TIFF, BMP, GIF or DICOM; 8 or 16 bit)."""
+        return self._explained(file)[0].answer.to_dict()
+
+    def explain(self, file: bytes | None) -> dict[str, Any]:
+        """The same with `heatmap`: the class activation map as a base64 PNG (RGBA) to stretch over the picture."""
+        explained, xray = self._explained(file)
+        return explained.answer.to_dict() | {"heatmap": pages.heat(explained, xray.pixels)}
+
+    def _explained(self, file: bytes | None) -> tuple[Explanation, radiograph.Radiograph]:
         try:
-            return self._ask(radiograph.read(_given(file))).to_dict()
+            xray = radiograph.read(_given(file))
+            return self._explain(xray), xray
         except UserError as error:
             raise gr.Error(pages.said(str(error)), print_exception=False) from error
 
     def _card(self, data: bytes, caption: str) -> str:
         xray = radiograph.read(data)
-        return pages.answer(self._ask(xray), xray.pixels, self.headline, caption)
+        return pages.answer(self._explain(xray), xray.pixels, self.headline, caption)
 
 
 def build(predictor: Predictor) -> gr.Blocks:
-    """The page for one predictor, with its API endpoint `/predict`: a picture file in, `Answer.to_dict()` out."""
+    """The page for one predictor, with its API: a picture file in, `Answer.to_dict()` out (`/explain`: a map too)."""
     desk = _Desk(predictor)
     with _blocks() as blocks:
         gr.HTML(pages.header(predictor), elem_id="header")
@@ -85,9 +95,10 @@ def build(predictor: Predictor) -> gr.Blocks:
 
 
 def _api(desk: _Desk) -> None:
-    """The endpoint, on components of its own: the page's event answers with HTML, this one with JSON."""
+    """The endpoints, on components of their own: the page's events answer with HTML, these with JSON."""
     file, result = _file_input(visible=False), gr.JSON(label="Answer", visible=False)
-    gr.Button(visible=False).click(desk.predict, file, result, api_name="predict", concurrency_id="model")
+    for name, function in (("predict", desk.predict), ("explain", desk.explain)):
+        gr.Button(visible=False).click(function, file, result, api_name=name, concurrency_id="model")
 
 
 def build_without_model(reason: str, on_space: bool) -> gr.Blocks:

@@ -12,11 +12,19 @@ import huggingface_hub
 import numpy as np
 from PIL import Image
 
-from cxr.labels import COVID, DISCLAIMER
-from cxr.policy import VERDICTS
-from cxr.serving.predictor import Answer, Predictor
+from cxr.labels import COVID, DISCLAIMER, NON_COVID
+from cxr.policy import REFUSED, UNCERTAIN, VERDICTS
+from cxr.serving import heatmap
+from cxr.serving.answer import Answer, Explanation
+from cxr.serving.predictor import Predictor
 
-_PREVIEW = 640
+_PREVIEW, _HEAT = 640, 240
+_TONES = {
+    VERDICTS[COVID]: ("positive", "▲"),
+    VERDICTS[NON_COVID]: ("negative", "●"),
+    UNCERTAIN: ("uncertain", "◆"),
+    REFUSED: ("refused", "✕"),
+}
 _PUBLIC_HUB = "https://huggingface.co"
 
 
@@ -24,12 +32,15 @@ def picture(pixels: np.ndarray, alt: str) -> str:
     """An `<img>` of a uint8 (H, W) picture, at most 640 pixels wide and high, inlined as PNG."""
     image = Image.fromarray(pixels)
     image.thumbnail((_PREVIEW, _PREVIEW), Image.Resampling.LANCZOS)
-    data = base64.b64encode(png(np.asarray(image))).decode()
-    return f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}">'
+    return f'<img src="data:image/png;base64,{_base64(np.asarray(image))}" alt="{escape(alt)}">'
+
+
+def _base64(pixels: np.ndarray) -> str:
+    return base64.b64encode(png(pixels)).decode()
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """A uint8 (H, W) picture as the bytes of a PNG file."""
+    """A picture, uint8 (H, W) or (H, W, channels), as the bytes of a PNG file."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
@@ -59,19 +70,60 @@ def waiting() -> str:
 <p>Drop a picture into the box, or try one of the synthetic examples.</p></div>"""
 
 
-def answer(given: Answer, pixels: np.ndarray, headline: str, caption: str) -> str:
-    """The card of one answer: verdict, probability against threshold, source, and the picture it is about."""
-    tone, mark = ("positive", "▲") if given.verdict == VERDICTS[COVID] else ("negative", "●")
-    numbers = given.numbers.capitalize()
+def answer(explained: Explanation, pixels: np.ndarray, headline: str, caption: str) -> str:
+    """The card of one answer: verdict, why, numbers, source, and the picture it is about with the map over it."""
+    given = explained.answer
+    tone, mark = _TONES[given.verdict]
     return f"""<article class="card {tone}">
 <div class="words">
-<h2><span class="mark" aria-hidden="true">{mark}</span> {escape(given.verdict)}</h2>
-<p class="sentence">{escape(numbers)}</p>
+<h2><span class="mark" aria-hidden="true">{mark}</span> {escape(_title(given.verdict))}</h2>
+{_paragraph(given.why)}
+{_refused(given) if given.verdict == REFUSED else _numbers(given)}
+<p class="disclaimer">{escape(given.disclaimer)}</p></div>
+{_figure(explained, pixels, caption)}
+<footer>{_notice(given.notice)}{source(given, headline)}</footer></article>"""
+
+
+def _title(verdict: str) -> str:
+    """A verdict as a heading; "COVID-19 pattern" and its opposite stay as they are spelt everywhere."""
+    return verdict if verdict in VERDICTS.values() else verdict[:1].upper() + verdict[1:]
+
+
+def _paragraph(text: str) -> str:
+    return f"<p>{escape(text)}</p>" if text else ""
+
+
+def _numbers(given: Answer) -> str:
+    return f"""<p class="sentence">{escape(given.numbers.capitalize())}</p>
 {_scale(given)}
 <p>At or above its threshold, this model reports a COVID-19 pattern.</p>
-<p class="disclaimer">{escape(given.disclaimer)}</p></div>
-<figure>{picture(pixels, caption)}<figcaption>{escape(caption)}</figcaption></figure>
-<footer>{_notice(given.notice)}{source(given, headline)}</footer></article>"""
+{_paragraph(given.evidence)}"""
+
+
+def _refused(given: Answer) -> str:
+    return f"""<p>Give an upright frontal chest X-ray, as a file and not as a photograph of a screen.</p>
+<p>The network's number, for the record: {escape(given.numbers)}.</p>"""
+
+
+def _figure(explained: Explanation, pixels: np.ndarray, caption: str) -> str:
+    """The picture, and where the gate let it pass, the map over it with a slider for its opacity."""
+    shown, words = picture(pixels, caption), escape(caption)
+    if not explained.answer.where:
+        return f"<figure>{shown}<figcaption>{words}</figcaption></figure>"
+    return f"""<figure><div class="xray">{shown}
+<img class="heat" src="data:image/png;base64,{heat(explained, pixels)}" alt=""></div>
+<label class="opacity">Heatmap <input type="range" min="0" max="1" step="0.05" value="0.5"
+ aria-label="Opacity of the heatmap" oninput="this.closest('figure').style.setProperty('--heat', this.value)"></label>
+<figcaption>{words}. Colour: evidence for COVID-19, the brighter the more.</figcaption></figure>"""
+
+
+def heat(explained: Explanation, pixels: np.ndarray) -> str:
+    """The map as a base64 PNG, RGBA, in the proportions of the picture uint8 (H, W), at most 240 pixels wide and high.
+
+    It has no finer detail than that; stretched over the whole picture it lies where the network looked.
+    """
+    size = heatmap.preview(pixels.shape[::-1], _HEAT)
+    return _base64(heatmap.overlay(explained.laid(size)))
 
 
 def _scale(given: Answer) -> str:

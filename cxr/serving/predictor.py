@@ -1,69 +1,36 @@
 """The one that answers: the page, the API and the terminal all ask this predictor."""
 
-import json
 import math
-from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForImageClassification, PreTrainedConfig, PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
 from transformers.utils import logging
 
 from cxr import policy
+from cxr.activation_map import activation_map, where
 from cxr.cli import UserError, one_line
 from cxr.hub import Pulled, pull
-from cxr.labels import COVID, DISCLAIMER, LABELS
+from cxr.labels import DISCLAIMER
 from cxr.preprocess import load_processor, to_pixel_values
 from cxr.radiograph import Radiograph, UnreadableImage
+from cxr.serving import loading
+from cxr.serving.answer import Answer, Explanation
 
-SYNTHETIC = "Trained on synthetic pictures drawn by a program: its answers on real X-rays mean nothing."
-RANDOM_WEIGHTS = "Trained from random weights, not from a pretrained backbone."
 _BROKEN_MODEL = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One verdict with everything that must be said beside it; `probability` is that of COVID."""
-
-    verdict: str
-    label: str
-    probability: float
-    threshold: float
-    model_id: str
-    revision: str
-    disclaimer: str
-    notice: str = ""
-
-    @property
-    def sentence(self) -> str:
-        """Verdict, probability and threshold in one line."""
-        return policy.sentence(self.probability, self.threshold)
-
-    @property
-    def numbers(self) -> str:
-        """Probability and threshold in words."""
-        return policy.numbers(self.probability, self.threshold)
-
-    @property
-    def short_revision(self) -> str:
-        """The revision as people quote it: the first seven digits of a commit."""
-        return self.revision[:7]
-
-    def to_dict(self) -> dict[str, str | float]:
-        """The JSON that every door returns."""
-        return asdict(self)
 
 
 class Predictor:
     """A published model, ready to answer: fp32, on CUDA where there is one."""
 
-    def __init__(self, pulled: Pulled, model: PreTrainedModel, headline: str):
+    def __init__(self, pulled: Pulled, model: PreTrainedModel):
         self.pulled = pulled
-        self.headline = headline
-        self.threshold = _threshold(model.config, pulled)
-        self.notice = _notice(model.config)
-        self._covid = _covid_index(model.config, pulled)
+        self.headline = loading.headline(pulled.folder)
+        self.threshold = loading.threshold(model.config, pulled)
+        self.quantiles = loading.quantiles(model.config, pulled)
+        self.notice = loading.notice(model.config)
+        self._gate = loading.gate(model.config, pulled)
+        self._covid = loading.covid_index(model.config, pulled)
         self._processor = load_processor(pulled.folder)
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._model = model.to(self._device)
@@ -83,13 +50,11 @@ class Predictor:
         logging.set_verbosity_error()
         pulled = pull(model, revision)
         try:
-            config = AutoConfig.from_pretrained(pulled.folder, trust_remote_code=False)
-            _covid_index(config, pulled)
-            return cls(pulled, _weights(pulled), _headline(pulled.folder))
+            loading.covid_index(AutoConfig.from_pretrained(pulled.folder, trust_remote_code=False), pulled)
+            return cls(pulled, loading.weights(pulled))
         except _BROKEN_MODEL as error:
-            raise UserError(f"{_name(pulled)} cannot be loaded, publish it again: {one_line(error)}") from error
+            raise UserError(f"{loading.name(pulled)} cannot be loaded, publish it again: {one_line(error)}") from error
 
-    @torch.inference_mode()
     def predict(self, radiograph: Radiograph) -> Answer:
         """Answer for one radiograph of any size; the processor alone decides how it is resized.
 
@@ -97,70 +62,39 @@ class Predictor:
             UnreadableImage: if it is a DICOM that says it is no X-ray, or no frontal one.
             UserError: if the weights are broken.
         """
+        return self.explain(radiograph).answer
+
+    @torch.inference_mode()
+    def explain(self, radiograph: Radiograph) -> Explanation:
+        """The same answer with the map behind it; probability, gate and map come from one forward pass."""
         if radiograph.header and radiograph.header.refusal:
             raise UnreadableImage(radiograph.header.refusal)
         pixel_values = to_pixel_values([radiograph.pixels], self._processor).to(self._device)
-        probability = float(self._model(pixel_values).logits.softmax(dim=-1)[0, self._covid])
+        given = self._model(pixel_values, output_hidden_states=True)
+        probability = float(given.logits.softmax(dim=-1)[0, self._covid])
         if not math.isfinite(probability):
-            raise UserError(f"{_name(self.pulled)} gives no number: its weights are broken, publish it again")
+            broken = "gives no number: its weights are broken, publish it again"
+            raise UserError(f"{loading.name(self.pulled)} {broken}")
+        score = float(self._gate.score(pixel_values, given.hidden_states)) if self._gate else None
+        evidence = activation_map(given.hidden_states[-1][0], self._model.classifier[1].weight, self._covid)
+        answer = self._answer(probability, score, where(evidence))
+        return Explanation(answer, evidence, pixel_values.shape[-1])
+
+    def _answer(self, probability: float, score: float | None, place: str) -> Answer:
+        passed = None if score is None else self._gate.passes(score)
+        asked = probability, self.threshold, self.quantiles, passed is not False
         return Answer(
-            policy.verdict(probability, self.threshold),
-            policy.label(probability, self.threshold),
-            probability,
-            self.threshold,
-            self.pulled.repo_id,
-            self.pulled.revision,
-            DISCLAIMER,
-            self.notice,
+            verdict=policy.verdict(*asked),
+            label=policy.label(probability, self.threshold),
+            probability=probability,
+            threshold=self.threshold,
+            conformal_set=None if self.quantiles is None else policy.conformal_set(probability, self.quantiles),
+            gate_score=score,
+            gate_passed=passed,
+            why=policy.why(*asked),
+            where="" if passed is False else place,
+            model_id=self.pulled.repo_id,
+            revision=self.pulled.revision,
+            disclaimer=DISCLAIMER,
+            notice=self.notice,
         )
-
-
-def _name(pulled: Pulled) -> str:
-    return f"{pulled.repo_id}@{pulled.revision[:7]}"
-
-
-def _weights(pulled: Pulled) -> PreTrainedModel:
-    """The model with every weight from the file: `from_pretrained` would fill a gap with random numbers."""
-    model, info = AutoModelForImageClassification.from_pretrained(
-        pulled.folder,
-        use_safetensors=True,
-        trust_remote_code=False,
-        dtype=torch.float32,
-        output_loading_info=True,
-    )
-    missing = sorted(info["missing_keys"])
-    if missing:
-        raise UserError(f"{_name(pulled)} lacks {len(missing)} weights ({missing[0]}, …): publish it again")
-    return model.eval()
-
-
-def _covid_index(config: PreTrainedConfig, pulled: Pulled) -> int:
-    names = [config.id2label[index] for index in sorted(config.id2label)]
-    if sorted(names) == sorted(LABELS):
-        return names.index(LABELS[COVID])
-    seen = ", ".join(map(str, names[:3])) + (f", … ({len(names)} in all)" if len(names) > 3 else "")
-    raise UserError(
-        f"{_name(pulled)} answers with {seen}, not with {' and '.join(LABELS)}: name a model that train_hf.py made"
-    )
-
-
-def _threshold(config: PreTrainedConfig, pulled: Pulled) -> float:
-    value = getattr(config, "operating_threshold", policy.DEFAULT_THRESHOLD)
-    if isinstance(value, int | float) and math.isfinite(value) and 0 <= value <= 1:
-        return float(value)
-    raise UserError(f"{_name(pulled)}: operating_threshold in config.json is {value!r}, not a number from 0 to 1")
-
-
-def _notice(config: PreTrainedConfig) -> str:
-    """What a reader must know about where this model comes from; empty for one trained on patients' pictures."""
-    said = {"synthetic_data": SYNTHETIC, "random_weights": RANDOM_WEIGHTS}
-    return " ".join(text for key, text in said.items() if getattr(config, key, False))
-
-
-def _headline(folder: Path) -> str:
-    """The AUROC of the model's own test split, from the metrics.json beside the weights; empty without one."""
-    try:
-        auroc = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["test"]["auroc"]
-        return f"AUROC {auroc:.2f} on the test split of its own data"
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""

@@ -179,14 +179,15 @@ def _conformal(facts: Mapping) -> str:
 
 def _gate(facts: Mapping) -> str:
     gate = facts["gate"]
-    if not gate:
-        return "No gate was fitted: pictures that are no chest X-rays are answered like any other."
-    passed = ", ".join(f"{100 * share:.1f} % of {name}" for name, share in gate["passed"].items())
-    refused = ", ".join(f"{100 * share:.1f} % of {kind.replace('_', ' ')}" for kind, share in gate["refused"].items())
+    sets = {name: gate["passed"][name] for name in ("validation", "test")} | gate["passed"]["external"]
+    passed, refused = (
+        ", ".join(f"{100 * seen['share']:.1f} % of {name} (n = {seen['n']})" for name, seen in shares.items())
+        for shares in (sets, gate["refused"])
+    )
     return (
-        "A gate (`gate.safetensors`) refuses what is no X-ray like those it learned from; it was fitted on training "
-        f"X-rays and outliers made from them, and passes {passed}. Of outliers made from test pictures it refuses "
-        f"{refused}. It cannot tell a mirrored X-ray from another."
+        f"A gate (`gate.safetensors`, fitted on {gate['fitted_on']}) refuses what is no X-ray like those it learned "
+        f"from. It passes {passed}. Of outliers made from test pictures, which it never saw, it refuses: {refused}. It "
+        "cannot tell a mirrored X-ray from another, and answers lateral views and CT slices at times."
     )
 
 

@@ -1,4 +1,4 @@
-"""What follows training: save, calibrate, evaluate the reloaded model, write facts, figures and card, publish."""
+"""What follows training: save, calibrate, evaluate the reloaded model, fit the gate, describe, publish."""
 
 import dataclasses
 
@@ -7,6 +7,7 @@ from cxr.training.arguments import Arguments, RunArguments
 from cxr.training.calibration import Calibration
 from cxr.training.data import XrayDataset
 from cxr.training.evaluation import Evaluation
+from cxr.training.gate_fit import fit_gate
 from cxr.training.trainer import CovidTrainer
 
 
@@ -27,10 +28,10 @@ def finish(
     (run.model_dir / "training_args.bin").unlink(missing_ok=True) if run.should_save else None
     trainer.accelerator.wait_for_everyone()
     fitted = _calibrate(run, dataset, trainer)
-    # The gate belongs here: fitted on training, set on validation, written beside the calibrated weights.
     evaluated = evaluation.final_evaluation(run, dataset, external)
     if run.process_index == 0:
-        facts = evaluated.summary | {"calibration": dataclasses.asdict(fitted), "gate": None, "seeds": None}
+        facts = evaluated.summary | {"calibration": dataclasses.asdict(fitted), "seeds": None}
+        facts["gate"] = fit_gate(run.model_dir, dataset, external, run.seed)
         _write_config(run, facts)
         record.write_facts(arguments, dataset, trainer.state, backbone_revision, seconds, facts)
         _draw(run, dataset, external, trainer, evaluated)

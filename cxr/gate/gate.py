@@ -1,0 +1,73 @@
+"""A fitted gate: a handful of vectors beside the model, applied to the forward pass that answers anyway."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from transformers import PreTrainedConfig
+
+from cxr.gate.features import features, length
+
+FILE_NAME = "gate.safetensors"
+VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A logistic regression on standardised features; float32 tensors, (D,) each but `bias` and `threshold` ().
+
+    `made_from` says, in one line, what it was fitted on.
+    """
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+    weight: torch.Tensor
+    bias: torch.Tensor
+    threshold: torch.Tensor
+    made_from: str
+
+    def score(self, pixel_values: torch.Tensor, hidden_states: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Log-odds, float32 (N,), that pictures are X-rays like those it learned from.
+
+        Takes the network's input (N, 3, S, S) and the `hidden_states` of the same forward.
+        """
+        return (features(pixel_values, hidden_states) - self.mean) / self.scale @ self.weight + self.bias
+
+    def passes(self, score: torch.Tensor | float) -> torch.Tensor | bool:
+        """Whether scores reach the threshold; a score that is no number does not."""
+        passed = score >= self.threshold
+        return passed if isinstance(score, torch.Tensor) else bool(passed)
+
+    def fits(self, config: PreTrainedConfig) -> bool:
+        """Whether it was fitted on a network of this shape."""
+        return len(self.weight) == length(config)
+
+    def save(self, path: Path) -> None:
+        """Write one safetensors file; its metadata says the version and what the gate was fitted on."""
+        tensors = {name: getattr(self, name).contiguous() for name in _TENSORS}
+        save_file(tensors, path, metadata={"format": "pt", "version": VERSION, "made_from": self.made_from})
+
+    @classmethod
+    def load(cls, path: Path) -> "Gate":
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: if the file is damaged, is no gate, or is one of another version.
+        """
+        try:
+            with safe_open(path, "pt") as file:
+                about = file.metadata() or {}
+                tensors = {name: file.get_tensor(name).float() for name in _TENSORS}
+        except (OSError, SafetensorError) as error:
+            raise ValueError(f"{path.name} is damaged or no gate ({error})") from error
+        if about.get("version") != VERSION:
+            raise ValueError(f"{path.name} is of version {about.get('version')}, this program reads {VERSION}")
+        if not all(tensor.isfinite().all() for tensor in tensors.values()):
+            raise ValueError(f"{path.name} holds values that are no numbers")
+        return cls(**tensors, made_from=about.get("made_from", ""))
+
+
+_TENSORS = [field.name for field in fields(Gate) if field.name != "made_from"]

@@ -1,0 +1,32 @@
+"""The class activation map as a picture: transparent where nothing speaks for COVID, hot where much does."""
+
+import cv2
+import numpy as np
+
+FAINT = 1.0
+"""Evidence, in units of the logit, that a map's hottest place needs to be drawn at full strength."""
+
+_MOST_OPAQUE = 230
+
+
+def overlay(laid: np.ndarray) -> np.ndarray:
+    """A map laid over a picture, float32 (H, W) with NaN where nothing was seen → uint8 RGBA (H, W, 4)."""
+    evidence = np.nan_to_num(laid, nan=0.0).clip(min=0)
+    strength = evidence / max(float(evidence.max()), FAINT)
+    shades = np.round(255 * strength).astype(np.uint8)
+    colours = cv2.cvtColor(cv2.applyColorMap(shades, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    opacity = np.round(_MOST_OPAQUE * np.sqrt(strength)).astype(np.uint8)
+    return np.dstack([colours, opacity])
+
+
+def blended(pixels: np.ndarray, laid: np.ndarray, strength: float = 0.5) -> np.ndarray:
+    """A picture uint8 (H, W) with its map over it, uint8 RGB (H, W, 3)."""
+    heat = overlay(laid)
+    opacity = strength * heat[..., 3:].astype(np.float32) / 255
+    return np.round((1 - opacity) * pixels[..., None] + opacity * heat[..., :3]).astype(np.uint8)
+
+
+def preview(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """The (width, height) of a picture shrunk until neither is more than `longest`; small pictures keep theirs."""
+    share = min(1.0, longest / max(size))
+    return max(1, round(size[0] * share)), max(1, round(size[1] * share))
