@@ -16,7 +16,9 @@ from cxr.cli import UserError
 from cxr.hub.client import HUB_ERRORS, explain, is_outage
 
 PREFLIGHT_SECONDS = 5.0
-_WANTED = ["*.json", "*.safetensors", "README.md"]
+WANTED = ["*.json", "*.safetensors", "README.md"]
+"""Which files of a model repo are pulled."""
+
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
 
 
@@ -65,7 +67,7 @@ def pull(repo_id: str, revision: str | None = None) -> Pulled:
             return cached
     sha = resolve(repo_id, revision)
     try:
-        folder = Path(huggingface_hub.snapshot_download(repo_id, revision=sha, allow_patterns=_WANTED))
+        folder = Path(huggingface_hub.snapshot_download(repo_id, revision=sha, allow_patterns=WANTED))
     except HUB_ERRORS as error:
         raise explain(error, repo_id, revision) from error
     _remember(folder, revision, sha)
@@ -111,7 +113,7 @@ def _complete(pulled: Pulled) -> Pulled:
 
 def _cached(repo_id: str, sha: str) -> Pulled | None:
     try:
-        folder = huggingface_hub.snapshot_download(repo_id, revision=sha, allow_patterns=_WANTED, local_files_only=True)
+        folder = huggingface_hub.snapshot_download(repo_id, revision=sha, allow_patterns=WANTED, local_files_only=True)
         return _complete(Pulled(Path(folder), repo_id, sha))
     except (*HUB_ERRORS, UserError):
         return None

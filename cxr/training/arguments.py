@@ -81,6 +81,7 @@ class RunArguments(TrainingArguments):
     early_stopping_patience: int = setting(0, "Stop after so many evaluations without a better one; 0: never.")
     target_sensitivity: float = setting(0.9, "Sensitivity on validation that fixes the operating threshold.")
     hub_tag: str | None = setting(None, "Tag for the published commit, such as v1.")
+    hub_space: str | None = setting(None, "USER/NAME of a Space to publish as well, which serves that very commit.")
 
     def __post_init__(self) -> None:
         """Resolve `auto` before the Trainer sees it; keep the publication out of its hands (see publish.py)."""
@@ -205,6 +206,8 @@ def _check(arguments: Arguments) -> None:
         raise UserError(f"--target_sensitivity {run.target_sensitivity} must lie above 0 and at most at 1")
     if run.publish and not run.hub_model_id:
         raise UserError("--push_to_hub needs --hub_model_id USER/NAME")
+    if run.hub_space and not run.publish:
+        raise UserError("--hub_space needs --push_to_hub: a Space shows a published model")
     _check_numbers(arguments)
     _check_surroundings(run)
 

@@ -20,6 +20,9 @@ from cxr.metrics import METRIC_NAMES
 from cxr.training.arguments import Arguments
 from cxr.training.data import SPLITS, XrayDataset
 
+UNNAMED = "path/to/this/folder"
+"""What a card calls the model before it has an id; its publication puts the id there."""
+
 TEMPLATE = Path(__file__).resolve().parents[2] / "model_card.md"
 _FIGURES = {
     "training_curves.png": "Loss and accuracy of training and validation per epoch",
@@ -154,7 +157,7 @@ def _context(folder: Path, facts: dict, repo_id: str | None) -> dict:
         "copies_sentence": _copies_sentence(report),
         "count_rows": list(_count_rows(facts["dataset"]["counts"])),
         "environment_sentence": ", ".join(f"{name} {number}" for name, number in facts["environment"].items()),
-        "repo_id": repo_id or "path/to/this/folder",
+        "repo_id": repo_id or UNNAMED,
     }
 
 

@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     resume = _checkpoint_to_resume(run)
     with run.main_process_first():
         if run.publish and run.process_index == 0:
-            run.hub_model_id = publish.preflight(run.hub_model_id, run.hub_private_repo)
+            found = publish.preflight(publish.Destination.of(run))
+            run.hub_model_id, run.hub_space = found.repo_id, found.space
         dataset = load(arguments.data.dataset, arguments.data.dataset_revision, arguments.model.input_size)
         external = load_external(arguments.data.external, dataset, arguments.model.input_size)
         model, backbone_revision = _model(arguments)
