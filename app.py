@@ -42,22 +42,32 @@ def _port(text: str) -> int:
 
 
 def choose(args: argparse.Namespace) -> Choice:
-    """Flag, then environment, then README; a revision of the environment does not pin another model than its own."""
+    """Flag, then environment, then README; what pins one model's revision does not pin another's."""
     named = os.environ.get("MODEL_ID")
     replaced = args.model and named and args.model != named
     revision = args.revision or (None if replaced else os.environ.get("MODEL_REVISION"))
-    return Choice(args.model or named or _readme_model(), revision or None)
+    if args.model or named:
+        return Choice(args.model or named, revision or None)
+    model, pinned = _readme_choice()
+    return Choice(model, revision or pinned)
 
 
-def _readme_model() -> str | None:
+def _readme_choice() -> Choice:
+    """The first of the README's `models:`, at the commit that its `preload_from_hub: [ID FILES SHA]` fetches."""
     import yaml
     from huggingface_hub import metadata_load
 
     try:
-        models = (metadata_load(README) or {}).get("models") if README.is_file() else None
+        front = (metadata_load(README) or {}) if README.is_file() else {}
+        models, preloaded = (_listed(front.get(key)) for key in ("models", "preload_from_hub"))
+        pins = {item.split()[0]: item.split()[2] for item in preloaded if len(item.split()) == 3}
     except (ValueError, OSError, AttributeError, yaml.YAMLError) as error:
         raise UserError(f"{README.name}: its front matter cannot be read: mend it, or name a --model") from error
-    return models[0] if isinstance(models, list) and models else models or None
+    return Choice(models[0], pins.get(models[0])) if models else Choice(None, None)
+
+
+def _listed(value: object) -> list:
+    return value if isinstance(value, list) else [value] if value else []
 
 
 def address(args: argparse.Namespace) -> tuple[str, int | None]:

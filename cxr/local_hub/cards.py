@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from cxr.local_hub import history
+from cxr.local_hub import history, space_cards
 from cxr.local_hub.history import Commit, File
 from cxr.local_hub.store import Repo, Store
 
@@ -33,12 +33,14 @@ def front_matter(text: str) -> dict[str, Any]:
     return fields or {}
 
 
-def check(content: str) -> tuple[list[str], list[str]]:
-    """Errors and warnings about a card that is about to be pushed."""
+def check(content: str, kind: str = "model") -> tuple[list[str], list[str]]:
+    """Errors and warnings about a card that is about to be pushed to a repo of a kind."""
     try:
         fields = front_matter(content)
     except ValueError as error:
         return [str(error)], []
+    if kind == "space":
+        return list(space_cards.errors(fields)), []
     return [], [] if fields else ["empty or missing yaml metadata in repo card"]
 
 

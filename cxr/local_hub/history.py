@@ -13,7 +13,7 @@ from cxr.local_hub.errors import HubError, entry_not_found
 
 _REF = re.compile(r"(?!.*(?:\.\.|//|\.lock$))\w[\w./+-]*(?<![./])", re.ASCII)
 _UNSAFE = re.compile(r"[\x00-\x1f\\]|^[A-Za-z]:")
-_HEX = re.compile(r"[0-9a-f]{40}")
+HEX = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def checked_path(path: Any) -> str:
 
 def checked_ref(name: Any) -> str:
     """A name for a branch or tag that git would take and that cannot be mistaken for a commit; else 400."""
-    if not isinstance(name, str) or not _REF.fullmatch(name) or _HEX.fullmatch(name) or name.startswith("refs/"):
+    if not isinstance(name, str) or not _REF.fullmatch(name) or HEX.fullmatch(name) or name.startswith("refs/"):
         raise HubError(400, f"Invalid reference name: {name!r}")
     return name
 

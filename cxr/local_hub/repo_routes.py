@@ -25,7 +25,7 @@ def whoami(who: Who) -> dict[str, Any]:
 @router.post("/api/validate-yaml")
 def validate_yaml(body: Body) -> JSONResponse:
     """Whether a card can be pushed."""
-    errors, warnings = cards.check(str(body.get("content", "")))
+    errors, warnings = cards.check(str(body.get("content", "")), body.get("repoType", "model"))
     found = {"errors": [{"message": text} for text in errors], "warnings": [{"message": text} for text in warnings]}
     return JSONResponse(found, 400 if errors else 200)
 

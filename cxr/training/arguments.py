@@ -98,6 +98,7 @@ class RunArguments(TrainingArguments):
         metadata={"help": "Several seeds, as 0,1,2: each is trained, and the best on validation is published."},
     )
     hub_tag: str | None = setting(None, "Tag for the published commit, such as v1.")
+    hub_space: str | None = setting(None, "USER/NAME of a Space to publish as well, which serves that very commit.")
 
     def __post_init__(self) -> None:
         """Resolve `auto` before the Trainer sees it; keep the publication out of its hands (see publish.py)."""

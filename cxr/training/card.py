@@ -15,6 +15,9 @@ from cxr.cli import OneLineErrors, UserError, door
 from cxr.metrics import METRIC_NAMES
 from cxr.training import card_tables, card_words
 
+UNNAMED = "path/to/this/folder"
+"""What a card calls the model before it has an id; its publication puts the id there."""
+
 TEMPLATE = Path(__file__).resolve().parents[2] / "model_card.md"
 _CAPTIONS = {
     "training": {"training_curves": "Loss and accuracy of training and validation per epoch"},
@@ -70,7 +73,7 @@ def _context(folder: Path, facts: Mapping, report: Mapping, repo_id: str | None)
         "audit": _audit(report),
         "tables": card_tables.all_tables(facts, report),
         "figures": {section: _figures(folder, files) for section, files in _CAPTIONS.items()},
-        "repo_id": repo_id or "path/to/this/folder",
+        "repo_id": repo_id or UNNAMED,
     }
 
 

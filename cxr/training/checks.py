@@ -42,6 +42,8 @@ def check(arguments: Arguments) -> None:
         raise UserError(f"--target_sensitivity {run.target_sensitivity} must lie above 0 and at most at 1")
     if run.publish and not run.hub_model_id:
         raise UserError("--push_to_hub needs --hub_model_id USER/NAME")
+    if run.hub_space and not run.publish:
+        raise UserError("--hub_space needs --push_to_hub: a Space shows a published model")
     _check_numbers(arguments)
     _check_seeds(run)
     _check_surroundings(run)

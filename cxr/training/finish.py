@@ -38,8 +38,7 @@ def finish(
         card.write_card(run.model_dir, run.hub_model_id)
         print(card.headline(run.model_dir))
         if run.publish:
-            sha = publish.publish(run.model_dir, run.hub_model_id, run.hub_tag, run.hub_private_repo)
-            print(f"published {run.hub_model_id} at revision {sha}")
+            print(publish.publish(run.model_dir, publish.Destination.of(run)))
     trainer.accelerator.wait_for_everyone()
 
 

@@ -27,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     check_folders(arguments) if run.seeds else checkpoint_to_resume(arguments)
     with run.main_process_first():
         if run.publish and run.process_index == 0:
-            run.hub_model_id = publish.preflight(run.hub_model_id, run.hub_private_repo)
+            found = publish.preflight(publish.Destination.of(run))
+            run.hub_model_id, run.hub_space = found.repo_id, found.space
         size = arguments.model.input_size
         dataset = load(data.dataset, data.dataset_revision, size, streaming=data.streaming)
         external = load_external(data.external, dataset, size)

@@ -79,8 +79,7 @@ def _publish_best(run: RunArguments) -> None:
     card.write_card(run.model_dir, run.hub_model_id)
     print(f"seed {int(best)} of {', '.join(run.seeds)} is the best on validation. {card.headline(run.model_dir)}")
     if run.publish:
-        sha = publish.publish(run.model_dir, run.hub_model_id, run.hub_tag, run.hub_private_repo)
-        print(f"published {run.hub_model_id} at revision {sha}")
+        print(publish.publish(run.model_dir, publish.Destination.of(run)))
 
 
 def _facts(folder: Path) -> dict:
