@@ -134,8 +134,6 @@ MEANS = {
     "phantoms": Mean("a quarter of the epochs spent on phantoms first", phantoms=True),
     "averaged": Mean("weights averaged over the second half of training, BatchNorm measured anew", keep="average"),
     "held_out": Mean("the epoch chosen on the choosing part of the outside set", keep="choose"),
-    "crop_photo_zoom": Mean(
-        "border_crop, photometric and zoom_in together", crop_pct=0.70, vary=(photometric, zoom_in)
-    ),
+    "lung_zoom": Mean("lung_crop and zoom_in together", see=crop_to_lungs, vary=(zoom_in,)),
 }
 """Every trial by its name in the log."""

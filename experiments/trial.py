@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 from tqdm import tqdm
 from transformers import ResNetForImageClassification, get_cosine_schedule_with_warmup
 
-from cxr.labels import COVID, NON_COVID
+from cxr.labels import COVID, LABELS, NON_COVID
 from cxr.metrics import auroc
 from cxr.model import from_scratch
 from cxr.phantom import draw
@@ -124,7 +124,7 @@ def _epochs(
     schedule = get_cosine_schedule_with_warmup(optimiser, int(WARMUP * steps), steps)
     augment = Augmentation(AugmentationArguments(), seed)
     labels = torch.from_numpy(pictures.labels)
-    weight = None if mean.balanced else class_weights(pictures.labels.tolist())
+    weight = None if mean.balanced else class_weights(dict(zip(LABELS, np.bincount(pictures.labels), strict=True)))
     rng = np.random.default_rng([seed, 1])
     progress = tqdm(total=steps, desc=name, unit=" steps", mininterval=10)
     for epoch in range(epochs):

@@ -166,10 +166,10 @@ def collator(processor: BaseImageProcessor) -> Callable[[list[dict]], dict[str, 
     return collate
 
 
-def class_weights(report: dict) -> torch.Tensor:
+def class_weights(images: Mapping[str, int]) -> torch.Tensor:
     """Weights float32 (2,) under which both classes weigh the same and the mean weight over the images is 1.
 
-    The counts are the report's, so that a streamed split need not be read for them.
+    Takes how many images each class has, which a report knows without reading a streamed split.
     """
-    counts = np.array([report["splits"]["train"]["labels"][name] for name in LABELS])
+    counts = np.array([images[name] for name in LABELS])
     return torch.tensor(counts.sum() / (len(LABELS) * counts), dtype=torch.float32)

@@ -115,6 +115,7 @@ def _trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForImageCl
     if arguments.model.freeze_backbone:
         model.resnet.requires_grad_(False)
     processor = make_processor(arguments.model.input_size)
+    images = dataset.report["splits"]["train"]["labels"]
     patience = run.early_stopping_patience
     return CovidTrainer(
         model=model,
@@ -124,7 +125,7 @@ def _trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForImageCl
         data_collator=collator(processor),
         processing_class=processor,
         augmentation=Augmentation(arguments.augmentation, run.seed),
-        class_weights=class_weights(dataset.report) if run.class_weights == "balanced" else None,
+        class_weights=class_weights(images) if run.class_weights == "balanced" else None,
         freeze_backbone=arguments.model.freeze_backbone,
         callbacks=[StopOnSignal(), *([EarlyStoppingCallback(patience)] if patience else [])],
     )
