@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 import torch
@@ -164,9 +165,11 @@ def _public(value: object) -> object:
     """A plain value; a folder becomes its last part, so that no recipe names a path of this machine."""
     if isinstance(value, list):
         return ["=".join([*item.split("=", 1)[:-1], _public(item.split("=", 1)[-1])]) for item in value]
+    if isinstance(value, Enum):
+        return value.value
     if isinstance(value, str) and Path(value).is_dir():
         return Path(value).resolve().name
-    return str(value) if isinstance(value, str) else value
+    return value
 
 
 class _Parser(OneLineErrors, HfArgumentParser):
