@@ -78,7 +78,7 @@ class RunArguments(TrainingArguments):
     num_train_epochs: float = setting(16.0, "Passes over the training split.")
     per_device_train_batch_size: int = setting(32, "Training batch size on each device.")
     per_device_eval_batch_size: int = setting(32, "Evaluation batch size on each device.")
-    learning_rate: float = setting(1e-3, "Peak learning rate.")
+    learning_rate: float = setting(3e-4, "Peak learning rate.")
     lr_scheduler_type: str = setting("cosine", "Learning-rate schedule.")
     warmup_steps: float = setting(0.05, "Warm-up: steps, or a share of all steps if below 1.")
     weight_decay: float = setting(0.01, "Weight decay of AdamW.")
