@@ -91,6 +91,7 @@ class RunArguments(TrainingArguments):
     remove_unused_columns: bool = setting(False, "Left off: the collator reads the image column itself.")
     ddp_find_unused_parameters: bool | None = setting(False, "Left off: every trained weight takes part in the loss.")
     precision: str = setting("auto", "auto (bf16 or else fp16 where the hardware is made for it), fp32, bf16 or fp16.")
+    tf32: bool | None = setting(False, "Let CUDA round fp32 to TF32. Off: fp32 scores are the same on every machine.")
     class_weights: str = setting("balanced", "balanced (each class weighs the same in the loss) or none.")
     early_stopping_patience: int = setting(0, "Stop after so many evaluations without a better one; 0: never.")
     target_sensitivity: float = setting(0.9, "Sensitivity on validation that fixes the operating threshold.")
