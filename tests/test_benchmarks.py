@@ -27,3 +27,22 @@ def test_reading_is_timed_against_pillow(run_cli, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "3 files" in done.stdout
     assert float(re.search(r"ratio ours / pillow: ([\d.]+)", done.stdout)[1]) > 0
+
+
+@pytest.mark.slow
+def test_the_head_is_measured_against_the_seed(run_cli, tmp_path):
+    from support import save_tiny_backbone
+
+    from dataset_script.__main__ import main as prepare
+
+    out, backbone = tmp_path / "phantoms", save_tiny_backbone(tmp_path / "backbone")
+    flags = ["--image_size", "36", "--num_proc", "1", "--no_audit", "--duplicates", "keep"]
+    assert prepare(["--source", "phantom=64", "--out", str(out), *flags]) == 0
+    start = ["--dataset", out, "--backbone", backbone, "--input_size", "32", "--epochs", "2"]
+    done = run_cli(["benchmarks/head.py", *start])
+    assert done.returncode == 0, done.stderr
+    seed, head = (float(re.search(rf"{name}: accuracy ([\d.]+)", done.stdout)[1]) for name in ("seed", "head"))
+    assert float(re.search(r"difference head - seed: ([+-][\d.]+)", done.stdout)[1]) == pytest.approx(
+        head - seed, abs=2e-4
+    )
+    assert float(re.search(r"ratio of the times head / seed: ([\d.]+)", done.stdout)[1]) > 0

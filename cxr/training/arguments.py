@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 import torch
@@ -77,7 +78,7 @@ class RunArguments(TrainingArguments):
     num_train_epochs: float = setting(16.0, "Passes over the training split.")
     per_device_train_batch_size: int = setting(32, "Training batch size on each device.")
     per_device_eval_batch_size: int = setting(32, "Evaluation batch size on each device.")
-    learning_rate: float = setting(1e-3, "Peak learning rate.")
+    learning_rate: float = setting(3e-4, "Peak learning rate.")
     lr_scheduler_type: str = setting("cosine", "Learning-rate schedule.")
     warmup_steps: float = setting(0.05, "Warm-up: steps, or a share of all steps if below 1.")
     weight_decay: float = setting(0.01, "Weight decay of AdamW.")
@@ -90,6 +91,7 @@ class RunArguments(TrainingArguments):
     remove_unused_columns: bool = setting(False, "Left off: the collator reads the image column itself.")
     ddp_find_unused_parameters: bool | None = setting(False, "Left off: every trained weight takes part in the loss.")
     precision: str = setting("auto", "auto (bf16 or else fp16 where the hardware is made for it), fp32, bf16 or fp16.")
+    tf32: bool | None = setting(False, "Let CUDA round fp32 to TF32. Off: fp32 scores are the same on every machine.")
     class_weights: str = setting("balanced", "balanced (each class weighs the same in the loss) or none.")
     early_stopping_patience: int = setting(0, "Stop after so many evaluations without a better one; 0: never.")
     target_sensitivity: float = setting(0.9, "Sensitivity on validation that fixes the operating threshold.")
@@ -165,9 +167,11 @@ def _public(value: object) -> object:
     """A plain value; a folder becomes its last part, so that no recipe names a path of this machine."""
     if isinstance(value, list):
         return ["=".join([*item.split("=", 1)[:-1], _public(item.split("=", 1)[-1])]) for item in value]
+    if isinstance(value, Enum):
+        return value.value
     if isinstance(value, str) and Path(value).is_dir():
         return Path(value).resolve().name
-    return str(value) if isinstance(value, str) else value
+    return value
 
 
 class _Parser(OneLineErrors, HfArgumentParser):

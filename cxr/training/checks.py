@@ -99,8 +99,12 @@ def _check_surroundings(run: RunArguments) -> None:
         raise UserError(f"--output_dir {run.output_dir} cannot be made ({error.strerror}): name another") from error
     if not os.access(run.output_dir, os.W_OK):
         raise UserError(f"--output_dir {run.output_dir} cannot be written to: name another")
-    for callback in get_reporting_integration_callbacks(run.report_to):
+    for reporter in run.report_to:
         try:
-            callback()
-        except RuntimeError as error:
-            raise UserError(f"--report_to {' '.join(run.report_to)}: {one_line(error)}") from error
+            for callback in get_reporting_integration_callbacks([reporter]):
+                callback()
+        except ValueError as error:
+            raise UserError(f"--report_to {reporter}: {one_line(error)}") from error
+        except (ImportError, RuntimeError) as error:
+            package = reporter.replace("_", "-")
+            raise UserError(f"--report_to {reporter}: {one_line(error)} (pip install {package})") from error

@@ -102,6 +102,7 @@ def _evaluator(run: RunArguments) -> CovidTrainer:
         "enable_jit_checkpoint": False,
     }
     fp32 = {"bf16": False, "fp16": False, "precision": "fp32"}
+    off |= {"torch_compile": False, "torch_compile_backend": None, "torch_compile_mode": None}
     arguments = dataclasses.replace(run, **off, **fp32, push_to_hub=False, report_to="none")
     arguments.mixed_precision = "no"
     model.to(memory_format=torch.channels_last)

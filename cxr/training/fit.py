@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import httpx2
 import torch
 from transformers import (
     EarlyStoppingCallback,
@@ -11,7 +12,7 @@ from transformers import (
 )
 
 from cxr import model as network
-from cxr.cli import UserError
+from cxr.cli import UserError, one_line
 from cxr.preprocess import make_processor
 from cxr.training.arguments import Arguments, RunArguments
 from cxr.training.augmentation import Augmentation
@@ -43,12 +44,25 @@ def train(arguments: Arguments, dataset: XrayDataset, external: dict[str, XrayDa
         for event in (trainer.callback_handler.on_train_begin, trainer.callback_handler.on_train_end):
             event(run, trainer.state, trainer.control)
     else:
-        trainer.train(resume_from_checkpoint=resume)
+        _train_layers(trainer, arguments, resume)
         if trainer.state.global_step < trainer.state.max_steps and _was_stopped(trainer):
             _say_how_to_resume(trainer)
             return False
     finish(arguments, dataset, external, trainer, backbone_revision, time.monotonic() - start)
     return True
+
+
+def _train_layers(trainer: CovidTrainer, arguments: Arguments, resume: str | None) -> None:
+    """Train; a stream that dries up, unlike a table that is on the disk, may do so through nobody's fault here."""
+    try:
+        trainer.train(resume_from_checkpoint=resume)
+    except (OSError, httpx2.HTTPError) as error:
+        if not arguments.data.streaming:
+            raise
+        raise UserError(
+            f"--dataset {arguments.data.dataset} could be read no further ({one_line(error)}): go on from the last "
+            "checkpoint with the same command and --resume_from_checkpoint true"
+        ) from error
 
 
 class _LogHead(TrainerCallback):

@@ -1,10 +1,12 @@
 """A prepared phantom dataset and a tiny backbone on the Hub, made once for all tests of the training room."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import datasets
 import pytest
 from huggingface_hub import HfApi
 from PIL import Image
@@ -67,3 +69,28 @@ def with_external(tmp_path_factory: pytest.TempPathFactory) -> Path:
     flags = ["--image_size", "36", "--num_proc", "1", "--no_audit"]
     assert preparation.main([*sources, "--out", str(out), *flags]) == 0
     return out
+
+
+@pytest.fixture(scope="session")
+def sharded(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The phantoms of `dataset` in three files a split, of row groups of four: as a large dataset lies on the disk."""
+    out = tmp_path_factory.mktemp("sharded") / "phantoms"
+    for split, rows in datasets.load_dataset(str(dataset)).items():
+        for number in range(3):
+            part = rows.shard(3, number, contiguous=True)
+            part.to_parquet(out / "data" / f"{split}-{number:05d}-of-00003.parquet", batch_size=4)
+    shutil.copy(dataset / "report.json", out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def train_here() -> Callable[..., Path]:
+    """Train in this process, which spares the seconds of another one's imports; returns the `model/` folder."""
+    from cxr.training import run
+
+    def train(*command: object) -> Path:
+        args = list(map(str, command))
+        assert run.main(args[1:]) == 0
+        return Path(args[len(args) - args[::-1].index("--output_dir")]) / "model"
+
+    return train

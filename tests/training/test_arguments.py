@@ -1,6 +1,7 @@
 """Recipes and flags: one set of settings, flags win, errors are one line."""
 
 import dataclasses
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,14 @@ def test_a_wrong_flag_is_one_line_and_code_2(argv, part, capsys):
         (["--dataset", "d", "--class_weights", "some"], "--class_weights"),
         (["--dataset", "d", "--target_sensitivity", "90"], "--target_sensitivity"),
         (["--dataset", "d", "--from_scratch", "--freeze_backbone"], "--freeze_backbone"),
+        (["--dataset", "d", "--from_scratch", "--method", "head"], "--method head with --from_scratch"),
+        (["--dataset", "d", "--freeze_backbone", "--method", "lp_ft"], "--freeze_backbone with --method lp_ft"),
+        (["--dataset", "d", "--method", "magic"], "'magic' is none of head, lp_ft, full"),
+        (["--dataset", "d", "--head_views", "0"], "--head_views 0"),
+        (["--dataset", "d", "--streaming", "--shuffle_buffer", "0"], "--shuffle_buffer 0"),
+        (["--dataset", "d", "--seeds", "0,one"], "--seeds 0,one"),
+        (["--dataset", "d", "--seeds", "1,01"], "names one seed twice"),
+        (["--dataset", "d", "--seeds", "0,1", "--resume_from_checkpoint", "x/checkpoint-3"], "say true"),
         (["--dataset", "d", "--push_to_hub"], "--hub_model_id"),
         (["--dataset", "d", "--eval_strategy", "no"], "eval"),
         (["--dataset", "d", "--per_device_train_batch_size", "0"], "--per_device_train_batch_size 0"),
@@ -70,13 +79,63 @@ def test_a_wrong_flag_is_one_line_and_code_2(argv, part, capsys):
         (["--dataset", "d", "--num_train_epochs", "0"], "--num_train_epochs"),
         (["--dataset", "d", "--metric_for_best_model", "luck"], "luck.*auroc"),
         (["--dataset", "d", "--output_dir", "/dev/null/run"], "--output_dir"),
-        (["--dataset", "d", "--report_to", "comet_ml"], "--report_to comet_ml"),
+        (["--dataset", "d", "--report_to", "paper"], "--report_to paper"),
         (["no_such_recipe.yaml"], "no_such_recipe.yaml"),
     ],
 )
 def test_settings_that_cannot_work_name_themselves(argv, part):
     with pytest.raises(UserError, match=part):
         parse(argv)
+
+
+@pytest.mark.parametrize(
+    ("flags", "method"),
+    [([], "lp_ft"), (["--from_scratch"], "full"), (["--freeze_backbone"], "full"), (["--method", "head"], "head")],
+)
+def test_the_head_comes_first_unless_there_is_nothing_to_fit_it_to(flags, method):
+    assert parse(["--dataset", "d", *flags]).model.method == method
+
+
+@pytest.mark.parametrize("written", ["seeds: 0,1,2", "seeds: [0, 1, 2]"])
+def test_each_seed_has_a_run_of_its_own_that_nobody_publishes(tmp_path, written):
+    push = ["--push_to_hub", "--hub_model_id", "demo/m"]
+    settings = parse([recipe(tmp_path, f"dataset: d\noutput_dir: out\n{written}"), *push])
+    one = settings.for_seed(int(settings.run.seeds[2]))
+    assert (one.run.seed, one.run.seeds, one.run.output_dir) == (2, [], "out/seed-2")
+    assert settings.run.publish
+    assert not one.run.publish
+
+
+def test_a_published_recipe_is_a_recipe(tmp_path):
+    published = yaml.safe_dump(parse(["--dataset", "d", "--learning_rate", "1e-3"]).recipe())
+    assert parse([recipe(tmp_path, published)]).run.learning_rate == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("cuda", "bf16", "capability", "cpu", "chosen"),
+    [
+        (True, True, (8, 0), False, "bf16"),
+        (True, False, (7, 5), True, "fp16"),
+        (True, False, (6, 1), True, "fp32"),
+        (False, False, (0, 0), True, "bf16"),
+        (False, False, (0, 0), False, "fp32"),
+    ],
+)
+def test_precision_follows_the_hardware(monkeypatch, cuda, bf16, capability, cpu, chosen):
+    monkeypatch.setattr(arguments.torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(arguments.torch.cuda, "is_bf16_supported", lambda **_: bf16)
+    monkeypatch.setattr(arguments.torch.cuda, "get_device_capability", lambda: capability)
+    monkeypatch.setattr(arguments.torch.cpu, "_is_avx512_bf16_supported", lambda: cpu)
+    monkeypatch.setattr(arguments.torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert arguments.fast_precision(use_cpu=False) == chosen
+
+
+@pytest.mark.parametrize("reporter", ["tensorboard", "trackio", "comet_ml"])
+def test_a_reporter_that_is_not_installed_is_named_with_the_command_that_installs_it(reporter):
+    if find_spec(reporter):
+        pytest.skip(f"{reporter} is installed")
+    with pytest.raises(UserError, match=rf"--report_to {reporter}: .*\(pip install {reporter.replace('_', '-')}\)"):
+        parse(["--dataset", "d", "--report_to", reporter])
 
 
 @pytest.mark.parametrize("text", ["- a\n- b", "a: [", "\x00"])

@@ -54,3 +54,23 @@ def test_the_loss_does_not_grow_with_accumulation(run_cli, command, tmp_path):
         assert done.returncode == 0, done.stderr[-2000:]
         losses.append(next(e for e in metrics(out)["training"]["log"] if "loss" in e)["loss"])
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
+
+
+@pytest.mark.slow
+def test_two_processes_fit_the_head_that_one_fits_stream_and_publish_the_best_seed_once(
+    train_here, command, sharded, env, tmp_path
+):
+    repo, together = "demo/two-seeds", tmp_path / "together"
+    streamed = [*command, "--dataset", str(sharded), "--streaming", "--seeds", "0,1", "--dataloader_num_workers", "2"]
+    train_here(*streamed, "--output_dir", tmp_path / "alone")
+    script = [*streamed, "--output_dir", str(together), "--push_to_hub", "--hub_model_id", repo]
+    start = [sys.executable, "-m", *LAUNCHERS["torchrun"], *script]
+    launched = subprocess.run(start, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert launched.returncode == 0, launched.stderr[-3000:]
+    for seed in ("seed-0", "seed-1"):
+        one, both = (metrics(folder / seed)["training"] for folder in (tmp_path / "alone", together))
+        assert both["processes"] == 2
+        for name, value in one["log"][0].items():
+            assert name == "head_seconds" or both["log"][0][name] == pytest.approx(value, abs=1e-6), name
+    assert len(metrics(together)["seeds"]["values"]) == 2
+    assert len([c for c in HfApi().list_repo_commits(repo) if c.title != "initial commit"]) == 1

@@ -1,6 +1,7 @@
 """Stopping and going on: a resumed run ends with the very same weights."""
 
 import hashlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 from support import ROOT
 
 STEPS = ["--max_steps", "9", "--eval_steps", "2", "--save_steps", "2", "--save_total_limit", "9"]
@@ -47,6 +49,28 @@ def test_killed_in_mid_epoch_and_resumed_with_workers_gives_the_same_weights(
     done = run_cli([*run, "--resume_from_checkpoint", "true", "--dataloader_num_workers", "2"])
     assert done.returncode == 0, done.stderr[-2000:]
     assert sha256(tmp_path / "run") == uninterrupted
+
+
+WAYS = {
+    "streamed": ["--streaming", "--shuffle_buffer", "10", "--dataloader_num_workers", "2"],
+    "accumulated": ["--gradient_accumulation_steps", "2", "--method", "full"],
+    "compiled": ["--torch_compile_backend", "aot_eager", "--freeze_backbone"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flags", WAYS.values(), ids=WAYS)
+def test_what_is_left_of_a_killed_run_leads_to_the_same_weights(train_here, command, sharded, tmp_path, flags):
+    """As a kill between two steps leaves it: checkpoints up to the middle of an epoch, and no model."""
+    run = [*command, "--dataset", sharded, *STEPS, *flags]
+    whole = train_here(*run)
+    before = sha256(whole.parent)
+    assert not [name for name in load_file(whole / "model.safetensors") if "_orig_mod" in name]
+    shutil.rmtree(whole)
+    for later in (4, 6, 8, 9):
+        shutil.rmtree(whole.parent / f"checkpoint-{later}", ignore_errors=True)
+    train_here(*run, "--resume_from_checkpoint", "true")
+    assert sha256(whole.parent) == before
 
 
 @pytest.mark.slow
