@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import expit, logit
 
-from cxr import intervals, weighted
+from cxr import intervals, metrics, weighted
 from cxr.intervals import Interval, Measure, patients_in
 from cxr.labels import COVID
-from cxr.metrics import BINS, bins_of
+
+_FACTORS = np.linspace(0, 2, 51)
 
 
 def of_metrics(
@@ -28,7 +29,7 @@ def of_metrics(
     patients, everyone = np.asarray(patients), np.ones(len(covid))
     sensitivity = Measure(weighted.ratio(called & covid, covid), patients_in(covid, patients))
     specificity = Measure(weighted.ratio(~called & ~covid, ~covid), patients_in(~covid, patients))
-    pairs = intervals.pairs(covid, patients)
+    pairs, either = intervals.pairs(covid, patients), patients_in(covid | called, patients)
     measures = {
         "auroc": Measure(weighted.auroc(score, covid), pairs),
         "auprc": Measure(weighted.auprc(score, covid), pairs),
@@ -36,13 +37,32 @@ def of_metrics(
         "balanced_accuracy": Measure(weighted.mean(sensitivity.statistic, specificity.statistic), pairs),
         "sensitivity": sensitivity,
         "specificity": specificity,
-        "f1": Measure(
-            weighted.ratio(2.0 * (called & covid), called + 1.0 * covid), patients_in(covid | called, patients)
-        ),
+        "f1": Measure(weighted.ratio(2.0 * (called & covid), called + 1.0 * covid), either),
         "brier": Measure(weighted.ratio((probability - covid) ** 2, everyone)),
-        "ece": Measure(weighted.binned_gap(probability, covid, bins_of(probability), BINS)),
     }
-    return intervals.several(measures, patients, seed=seed)
+    found = intervals.several(measures, patients, seed=seed)
+    return found | {"ece": of_ece(probability, covid, patients, seed)}
+
+
+def of_ece(probability: np.ndarray, labels: np.ndarray, patients: Sequence, seed: int = 0) -> Interval | None:
+    """The interval of the expected calibration error, by turning a bootstrap test around; None under two patients.
+
+    Chance adds to an ECE and never takes away, in every resample once more, so that intervals around the estimate miss
+    the truth: they held 0 for no calibrated model. Here the true misses of the bins are supposed to be those observed
+    times a factor. A factor is believed if the observed ECE lies within the central 95 % of what it gives with the
+    noise of the resamples added; the interval is that of the ECEs of all believed factors, and 0 is one of them. It is
+    lengthened to the estimate, which often is its upper end.
+    """
+    missed = metrics.misses(probability, labels)
+    if len(np.unique(patients)) < intervals.FEWEST:
+        return None
+    observed = missed.mean(axis=0)
+    drawn = [weights @ missed / weights.sum(axis=1, keepdims=True) for weights in intervals.draws(patients, seed=seed)]
+    noise, estimate = np.concatenate(drawn) - observed, float(np.abs(observed).sum())
+    supposed = np.abs(_FACTORS[:, None, None] * observed + noise).sum(axis=2)
+    low, high = np.percentile(supposed, [2.5, 97.5], axis=1)
+    believed = _FACTORS[(low <= estimate) & (estimate <= high)] * estimate
+    return Interval(estimate, float(min(believed, default=0.0)), float(max([*believed, estimate])))
 
 
 def of_predictive_values(

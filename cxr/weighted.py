@@ -74,17 +74,6 @@ def mean(*statistics: Statistic) -> Statistic:
     return lambda weights: np.mean([statistic(weights) for statistic in statistics], axis=0)
 
 
-def binned_gap(expected: np.ndarray, happened: np.ndarray, bins: np.ndarray, count: int) -> Statistic:
-    """Σ over bins |Σ (happened − expected)| / N for float (N,) values in bins int (N,) of `count`: the ECE."""
-    gaps = np.zeros((len(bins), count))
-    gaps[np.arange(len(bins)), bins] = np.asarray(happened, dtype=np.float64) - expected
-
-    def statistic(weights: np.ndarray) -> np.ndarray:
-        return divide(np.abs(weights @ gaps).sum(axis=1), weights.sum(axis=1))
-
-    return statistic
-
-
 def divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """The quotient, NaN where nothing is divided by nothing."""
     return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)

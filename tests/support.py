@@ -25,6 +25,14 @@ def save_tiny_backbone(folder: Path) -> Path:
     return folder
 
 
+def flat(tree: object, where: str = "") -> dict[str, object]:
+    """The leaves of nested dicts and lists by their paths, which `pytest.approx` can compare."""
+    if not isinstance(tree, dict | list):
+        return {where: tree}
+    parts = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    return {path: leaf for key, part in parts for path, leaf in flat(part, f"{where}/{key}").items()}
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -22,6 +22,8 @@ CLASSES = ("#5b8db8", "#c1502e")
 """Colours of NON-COVID and COVID."""
 
 MOST_PANELS, _ACROSS = 12, 4
+_UNIT = {"xlim": (-0.02, 1.02), "ylim": (-0.02, 1.02)}
+_SQUARE = _UNIT | {"aspect": "equal"}
 _DOTTED = {"color": "0.6", "linewidth": 1, "linestyle": ":"}
 
 
@@ -33,7 +35,7 @@ def roc(sets: Mapping[str, Scores], summaries: Mapping[str, dict]) -> Figure:
         found = summaries[name]
         _with_band(axis, curves.roc(scores), colour, _legend(name, "AUROC", "auroc", found))
         axis.plot(1 - found["specificity"], found["sensitivity"], "o", color=colour, markersize=7, mec="white")
-    axis.set(xlabel="1 − specificity", ylabel="sensitivity", title="ROC, operating points dotted", **_unit())
+    axis.set(xlabel="1 − specificity", ylabel="sensitivity", title="ROC (dots: operating point)", **_SQUARE)
     axis.legend(loc="lower right", fontsize=8.5)
     return figure
 
@@ -43,26 +45,22 @@ def precision_recall(sets: Mapping[str, Scores], summaries: Mapping[str, dict]) 
     figure, axis = plt.subplots(figsize=(5.6, 5.6), layout="constrained")
     for colour, (name, scores) in zip(SETS, sets.items(), strict=False):
         found = summaries[name]
-        _with_band(axis, curves.precision_recall(scores), colour, _legend(name, "AUPRC", "auprc", found))
+        _with_band(axis, curves.precision_recall(scores), colour, _legend(name, "AUPRC", "auprc", found), "steps-pre")
         axis.axhline(found["n_covid"] / found["n"], **_DOTTED | {"color": colour})
-    axis.set(xlabel="recall (sensitivity)", ylabel="precision", title="Precision–recall, chance dotted", **_unit())
+    axis.set(xlabel="recall (sensitivity)", ylabel="precision", title="Precision–recall (dotted: chance)", **_SQUARE)
     axis.legend(loc="lower left", fontsize=8.5)
     return figure
 
 
-def _with_band(axis: plt.Axes, curve: curves.Curve, colour: str, label: str) -> None:
+def _with_band(axis: plt.Axes, curve: curves.Curve, colour: str, label: str, drawn: str = "default") -> None:
     axis.fill_between(curves.GRID, *curve.band, color=colour, alpha=0.18, linewidth=0)
-    axis.plot(curve.x, curve.y, color=colour, linewidth=1.8, label=label, drawstyle="steps-post")
+    axis.plot(curve.x, curve.y, color=colour, linewidth=1.8, label=label, drawstyle=drawn)
 
 
 def _legend(name: str, called: str, key: str, found: dict) -> str:
     ends = found["intervals"][key]
     between = f" ({ends[0]:.2f}–{ends[1]:.2f})" if ends else ""
     return f"{name}: {called} {found[key]:.3f}{between}, n = {found['n']:,}"
-
-
-def _unit() -> dict:
-    return {"xlim": (-0.02, 1.02), "ylim": (-0.02, 1.02), "aspect": "equal"}
 
 
 def reliability(sets: Mapping[str, Scores], summaries: Mapping[str, dict]) -> Figure:
@@ -76,7 +74,7 @@ def reliability(sets: Mapping[str, Scores], summaries: Mapping[str, dict]) -> Fi
         for mean, share, ends in _bins(scores):
             reach = [[share - ends[0]], [ends[1] - share]] if ends else None
             upper.errorbar(mean, share, yerr=reach, fmt="o", color=SETS[0], capsize=3, markersize=5, linewidth=1.2)
-        upper.set(title=f"{name} (n = {found['n']:,}, ECE {found['ece']:.3f})", ylabel="share of COVID", **_unit())
+        upper.set(title=f"{name} (n = {found['n']:,}, ECE {found['ece']:.3f})", ylabel="share of COVID", **_UNIT)
         lower.hist(scores.probability, bins=metrics.BINS, range=(0, 1), color=SETS[0], alpha=0.7)
         lower.set(xlabel="calibrated probability of COVID", ylabel="images", xlim=(-0.02, 1.02))
     return figure
