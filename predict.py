@@ -3,8 +3,10 @@
 import argparse
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cxr.cli import OneLineErrors, UserError, door
@@ -22,7 +24,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--revision", help="branch, tag or commit to pin; the newest without it")
     parser.add_argument("--csv", metavar="FILE", help="write a table as well")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line instead of sentences")
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="files, folders or patterns like 'ward/*.png'")
+    parser.add_argument("--heatmaps", metavar="DIR", help="write each X-ray with its class activation map over it")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="files, folders, zips or patterns like 'ward/*.png'")
     return parser
 
 
@@ -30,16 +33,17 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Find the files, load the model, answer; see the exit codes in `--help`."""
     args = parser().parse_args(argv)
-    from cxr.serving import batch
+    from cxr.serving import batch, pictures
     from cxr.serving.predictor import Predictor
 
-    files = batch.find(args.paths)
-    if not files:
-        raise UserError(f"no picture found in {', '.join(args.paths)}: name files, folders or patterns")
+    found = pictures.find(args.paths)
+    if not found:
+        raise UserError(f"no picture found in {', '.join(args.paths)}: name files, folders, zips or patterns")
     if args.csv:
         _start_table(args.csv, batch.COLUMNS)
-    rows = batch.answers(Predictor.load(args.model, args.revision), files)
-    answered = [_report(row, args, batch.COLUMNS) for row in _progress(rows, len(files))]
+    heatmaps = _folder(args.heatmaps) if args.heatmaps else None
+    rows = batch.answers(Predictor.load(args.model, args.revision), found, heatmaps)
+    answered = [_report(row, args, batch.COLUMNS) for row in _progress(rows, len(found))]
     return 0 if all(answered) else 1 if any(answered) else 2
 
 
@@ -71,6 +75,17 @@ def _start_table(path: str, columns: Sequence[str]) -> None:
             csv.writer(stream).writerow(columns)
     except OSError as error:
         raise UserError(f"--csv {path} cannot be written: {error.strerror}") from error
+
+
+def _folder(path: str) -> Path:
+    """Make the folder before the model loads, for the same reason."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--heatmaps {path} cannot be made: {error.strerror}") from error
+    if not os.access(path, os.W_OK):
+        raise UserError(f"--heatmaps {path} cannot be written to: name another folder")
+    return Path(path)
 
 
 def _append(path: str, row: "Row", columns: Sequence[str]) -> None:

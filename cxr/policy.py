@@ -21,7 +21,7 @@ _WHY_REFUSED = (
     "The picture does not look like the upright frontal chest X-rays that the model learned from, so its probability "
     "means nothing here."
 )
-_WHY_BOTH = "The probability lies where the model's calibration pictures of both classes lie, so it decides for none."
+_WHY_BOTH = "The probability lies where calibration pictures of both classes lie, so it decides for neither."
 _WHY_CONTRADICTION = (
     "The class that the calibration pictures suggest is not the one that the threshold gives, so neither is given."
 )

@@ -1,7 +1,6 @@
-"""Many pictures at a terminal: find them, ask about each, and let no bad file end the run."""
+"""Many pictures at a terminal: ask about each, and let no bad file end the run."""
 
-import glob
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,27 +8,34 @@ from PIL import Image
 
 from cxr import radiograph
 from cxr.cli import UserError, one_line
-from cxr.serving.answer import Answer
+from cxr.serving import heatmap
+from cxr.serving.answer import Answer, Explanation
+from cxr.serving.pictures import Picture
 from cxr.serving.predictor import Predictor
 
-COLUMNS = ("file", *Answer.__dataclass_fields__, "error")
+COLUMNS = ("file", *Answer.__dataclass_fields__, "heatmap", "error")
+_LONGEST = 1024
 
 
 @dataclass(frozen=True)
 class Row:
-    """One file and what came of it: an answer, or the reason why there is none."""
+    """One file and what came of it: an answer, or the reason why there is none; `heatmap` is the file written."""
 
-    file: Path
+    file: Picture
     answer: Answer | None = None
     error: str = ""
+    heatmap: str = ""
 
     def to_dict(self) -> dict[str, object]:
         """The answer's fields with the file's name, or the name with the error."""
-        return {"file": str(self.file), **(self.answer.to_dict() if self.answer else {"error": self.error})}
+        return self._with(self.answer.to_dict() if self.answer else {"error": self.error})
 
     def to_row(self) -> dict[str, object]:
         """The same with one value a column."""
-        return {"file": str(self.file), **(self.answer.to_row() if self.answer else {"error": self.error})}
+        return self._with(self.answer.to_row() if self.answer else {"error": self.error})
+
+    def _with(self, fields: dict[str, object]) -> dict[str, object]:
+        return {"file": str(self.file), **fields, **({"heatmap": self.heatmap} if self.heatmap else {})}
 
     @property
     def sentence(self) -> str:
@@ -41,44 +47,31 @@ class Row:
         return f"{said} {given.notice}".rstrip()
 
 
-def find(paths: Sequence[str]) -> list[Path]:
-    """Files, the pictures of folders (searched to the bottom) and of patterns like `ward/*.png`, each once, in order.
-
-    A path that leads nowhere stays in the list, so that it gets its line like any other bad file.
-    """
-    return list(dict.fromkeys(file for path in paths for file in _expand(path)))
-
-
-def _expand(path: str) -> Iterable[Path]:
-    if Path(path).is_dir():
-        return _pictures(Path(path).rglob("*"))
-    if not Path(path).exists() and glob.has_magic(path):
-        return _matches(path)
-    return [Path(path)]
-
-
-def _matches(pattern: str) -> Iterator[Path]:
-    for match in sorted(glob.glob(pattern, recursive=True)):
-        yield from _pictures(Path(match).rglob("*")) if Path(match).is_dir() else [Path(match)]
-
-
-def _pictures(files: Iterable[Path]) -> list[Path]:
-    """What a folder is searched for; other files in it are nobody's question. DICOM often has no suffix at all."""
-    known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in radiograph.FORMATS}
-    shown = (file for file in files if not file.name.startswith("."))
-    return sorted(file for file in shown if file.is_file() and (file.suffix.lower() in known or _is_dicom(file)))
-
-
-def _is_dicom(file: Path) -> bool:
-    return file.suffix.lower() == ".dcm" or (file.name.upper() != "DICOMDIR" and radiograph.is_dicom(file))
-
-
-def answers(predictor: Predictor, files: Iterable[Path]) -> Iterator[Row]:
-    """Ask about one file after the other."""
-    for file in files:
+def answers(predictor: Predictor, pictures: Iterable[Picture], heatmaps: Path | None = None) -> Iterator[Row]:
+    """Ask about one picture after the other; with a folder, leave there the map over each that the gate passed."""
+    for number, picture in enumerate(pictures, start=1):
         try:
-            yield Row(file, predictor.predict(radiograph.read(file)))
+            xray = picture.read()
+            explained = predictor.explain(xray)
+            drawn = heatmaps and explained.answer.where
+            name = _draw(explained, xray, heatmaps / f"{number:04d}-{picture.stem}.png") if drawn else ""
+            yield Row(picture, explained.answer, heatmap=name)
         except radiograph.UnreadableImage as error:
-            yield Row(file, error=f"the file {error.reason}")
+            yield Row(picture, error=f"the file {error.reason}")
         except UserError as error:
-            yield Row(file, error=one_line(error))
+            yield Row(picture, error=one_line(error))
+
+
+def _draw(explained: Explanation, xray: radiograph.Radiograph, path: Path) -> str:
+    """Write the X-ray with its map over it, at most 1024 pixels wide and high; returns the file's path.
+
+    Raises:
+        UserError: if it cannot be written, as when the disk is full.
+    """
+    size = heatmap.preview(xray.pixels.shape[::-1], _LONGEST)
+    pixels = Image.fromarray(xray.pixels).resize(size, Image.Resampling.LANCZOS)
+    try:
+        heatmap.blended(pixels, explained.laid(size)).save(path)
+    except OSError as error:
+        raise UserError(f"--heatmaps: {path} cannot be written: {error.strerror}") from error
+    return str(path)

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from PIL import Image
 
 FAINT = 1.0
 """Evidence, in units of the logit, that a map's hottest place needs to be drawn at full strength."""
@@ -19,11 +20,11 @@ def overlay(laid: np.ndarray) -> np.ndarray:
     return np.dstack([colours, opacity])
 
 
-def blended(pixels: np.ndarray, laid: np.ndarray, strength: float = 0.5) -> np.ndarray:
-    """A picture uint8 (H, W) with its map over it, uint8 RGB (H, W, 3)."""
+def blended(image: Image.Image, laid: np.ndarray) -> Image.Image:
+    """A gray picture with its map, float32 of the same size, over it at half its strength; RGB."""
     heat = overlay(laid)
-    opacity = strength * heat[..., 3:].astype(np.float32) / 255
-    return np.round((1 - opacity) * pixels[..., None] + opacity * heat[..., :3]).astype(np.uint8)
+    heat[..., 3] //= 2
+    return Image.alpha_composite(image.convert("RGBA"), Image.fromarray(heat)).convert("RGB")
 
 
 def preview(size: tuple[int, int], longest: int) -> tuple[int, int]:

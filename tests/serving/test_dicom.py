@@ -12,7 +12,7 @@ from tiny import Published
 import predict
 from cxr import radiograph
 from cxr.radiograph import UnreadableImage
-from cxr.serving import batch
+from cxr.serving import pictures
 from cxr.serving.predictor import Predictor
 
 
@@ -42,7 +42,7 @@ def test_what_is_no_frontal_x_ray_gets_no_answer(published: Published, archive: 
 
 
 def test_a_folder_is_searched_for_dicom_whatever_its_name(archive: Path):
-    assert [path.name for path in batch.find([str(archive)])] == ["IM0001", "ct.dcm", "lat.dcm"]
+    assert [found.path.name for found in pictures.find([str(archive)])] == ["IM0001", "ct.dcm", "lat.dcm"]
 
 
 def test_at_the_terminal(published: Published, archive: Path, capsys: pytest.CaptureFixture[str]):

@@ -3,6 +3,7 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +72,27 @@ def test_the_same_file_named_twice_is_asked_once(published: Published, xray: Pat
     assert len(capsys.readouterr().out.splitlines()) == 1
 
 
+def test_a_zip_is_read_in_place(published: Published, xray: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    archive = tmp_path / "ward.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("deep/b.png", xray.read_bytes())
+        file.writestr("a.png", b"\x89PNG cut off")
+        file.writestr("../c.png", xray.read_bytes())
+        file.writestr("__MACOSX/._b.png", b"left by a Mac")
+        file.writestr("notes.txt", b"not asked about")
+    maps = tmp_path / "maps"
+    arguments = ["--model", str(published.folder), "--json", "--heatmaps", str(maps), str(archive)]
+    assert predict.main(arguments) == 1
+    outside, bad, good = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [row["file"] for row in (outside, bad, good)] == [
+        f"{archive}/{name}" for name in ("../c.png", "a.png", "deep/b.png")
+    ]
+    assert bad["error"]
+    assert outside["probability"] == good["probability"]
+    assert sorted(path.name for path in maps.iterdir()) == ["0001-c.png", "0003-b.png"]
+    assert good["heatmap"] == str(maps / "0003-b.png")
+
+
 def test_no_answer_at_all_is_two(published: Published, text: Path, capsys: pytest.CaptureFixture[str]):
     assert predict.main(["--model", str(published.folder), str(text), str(text.parent / "missing.png")]) == 2
     unread, missing = capsys.readouterr().out.splitlines()
@@ -90,13 +112,23 @@ def _no_model(tmp_path: Path, model: Path, xray: Path) -> list[str]:
     return ["--model", "nobody/nothing", str(xray)]
 
 
+def _no_folder(tmp_path: Path, model: Path, xray: Path) -> list[str]:
+    return ["--model", str(model), "--heatmaps", str(xray / "maps"), str(xray)]
+
+
 def _no_table(tmp_path: Path, model: Path, xray: Path) -> list[str]:
     return ["--model", str(model), "--csv", str(tmp_path / "no" / "rows.csv"), str(xray)]
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(_nothing, "no picture found"), (_no_match, "*.png"), (_no_model, "nobody/nothing"), (_no_table, "--csv")],
+    [
+        (_nothing, "no picture found"),
+        (_no_match, "*.png"),
+        (_no_model, "nobody/nothing"),
+        (_no_table, "--csv"),
+        (_no_folder, "--heatmaps"),
+    ],
 )
 def test_bad_input_is_one_line(
     tmp_path: Path,

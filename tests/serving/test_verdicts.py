@@ -1,0 +1,158 @@
+"""The four verdicts, from a model that carries a gate and conformal quantiles to what a reader sees."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from tiny import save_tiny
+from transformers import AutoModelForImageClassification
+
+import predict
+from cxr import phantom, policy, radiograph
+from cxr.cli import UserError
+from cxr.gate import FILE_NAME
+from cxr.gate.fitting import fit
+from cxr.labels import LABELS
+from cxr.preprocess import load_processor
+from cxr.serving import pages
+from cxr.serving.predictor import Predictor
+
+SURE = {"quantiles": dict.fromkeys(LABELS, 0.0)}
+UNSURE = {"level": 0.9, "quantiles": dict.fromkeys(LABELS, 1.0), "calibration_images": dict.fromkeys(LABELS, 3)}
+XRAY = phantom.draw(900, 1).image
+
+
+@pytest.fixture(scope="module")
+def gate_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("gated")
+    save_tiny(folder)
+    model = AutoModelForImageClassification.from_pretrained(folder).eval()
+    xrays = [phantom.draw(seed, seed % 2).image for seed in range(60)]
+    fit(model, load_processor(folder), xrays[:40], xrays[40:], seed=0, progress=False).save(folder / FILE_NAME)
+    return folder / FILE_NAME
+
+
+def predictor(folder: Path, gate_file: Path, **config: object) -> Predictor:
+    save_tiny(folder, **config)
+    (folder / FILE_NAME).write_bytes(gate_file.read_bytes())
+    return Predictor.load(str(folder))
+
+
+def explain(asked: Predictor, pixels: np.ndarray):
+    return asked.explain(radiograph.read(pages.png(np.ascontiguousarray(pixels))))
+
+
+def test_a_phantom_passes_and_gets_a_class(tmp_path: Path, gate_file: Path):
+    answer = explain(predictor(tmp_path, gate_file, conformal=SURE, operating_threshold=0.5), XRAY).answer
+    assert answer.verdict in policy.VERDICTS.values()
+    assert answer.conformal_set == []
+    assert answer.gate_passed is True
+    assert answer.gate_score > 0
+    assert answer.why == ""
+    assert answer.where.endswith("zone") or answer.where == "nowhere in particular"
+    assert json.loads(json.dumps(answer.to_dict())) == answer.to_dict()
+
+
+def test_both_classes_are_uncertain(tmp_path: Path, gate_file: Path):
+    answer = explain(predictor(tmp_path, gate_file, conformal=UNSURE), XRAY).answer
+    assert answer.verdict == "uncertain"
+    assert answer.conformal_set == LABELS
+    assert "both classes" in answer.why
+    assert answer.where
+
+
+@pytest.mark.parametrize("turn", [lambda xray: 255 - xray, np.rot90, np.flipud], ids=["inverted", "turned", "flipped"])
+def test_what_the_gate_refuses_gets_no_class_no_zone_and_no_map(tmp_path: Path, gate_file: Path, turn):
+    pixels = turn(XRAY)
+    explained = explain(predictor(tmp_path, gate_file, conformal=UNSURE), pixels)
+    answer = explained.answer
+    assert answer.verdict == "not an X-ray like those it learned from"
+    assert answer.gate_passed is False
+    assert "means nothing here" in answer.why
+    assert answer.where == ""
+    card = pages.answer(explained, pixels, "", "Your picture")
+    assert "Not an X-ray like those it learned from" in card
+    assert answer.why in card
+    assert "heat" not in card
+
+
+def test_a_model_without_gate_and_quantiles_still_answers(tmp_path: Path):
+    save_tiny(tmp_path)
+    answer = explain(Predictor.load(str(tmp_path)), XRAY).answer
+    assert answer.verdict in policy.VERDICTS.values()
+    assert (answer.conformal_set, answer.gate_score, answer.gate_passed, answer.why) == (None, None, None, "")
+
+
+def test_the_card_says_why_shows_the_map_and_says_where(tmp_path: Path, gate_file: Path):
+    explained = explain(predictor(tmp_path, gate_file, conformal=UNSURE), XRAY)
+    card = pages.answer(explained, XRAY, "AUROC 0.97", "Your picture")
+    assert "Uncertain" in card
+    assert explained.answer.why in card
+    assert explained.answer.where in card
+    assert 'type="range"' in card
+    assert 'aria-label="Opacity of the heatmap"' in card
+
+
+def test_the_map_lies_over_the_picture_and_its_mean_gives_the_logit(tmp_path: Path, gate_file: Path):
+    asked = predictor(tmp_path, gate_file)
+    explained = explain(asked, XRAY)
+    laid = explained.laid(XRAY.shape[::-1])
+    assert laid.shape == XRAY.shape
+    bias = load_file(tmp_path / "model.safetensors")["classifier.1.bias"]
+    logit = explained.evidence.mean() + float(bias[1] - bias[0])
+    assert 1 / (1 + np.exp(-logit)) == pytest.approx(explained.answer.probability, abs=1e-5)
+
+
+def _damaged(folder: Path) -> None:
+    (folder / FILE_NAME).write_bytes(b"\x00 no gate")
+
+
+def _of_another_network(folder: Path) -> None:
+    tensors = load_file(folder / FILE_NAME)
+    shorter = {name: tensor[:-3] if tensor.ndim else tensor for name, tensor in tensors.items()}
+    save_file(shorter, folder / FILE_NAME, metadata={"version": "1"})
+
+
+def _no_quantiles(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"conformal": {"quantiles": {"COVID": 0.4}}}))
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (_damaged, "gate.safetensors is damaged"),
+        (_of_another_network, "fitted on another network"),
+        (_no_quantiles, "conformal in config.json"),
+    ],
+)
+def test_broken_additions_are_refused_by_name(tmp_path: Path, gate_file: Path, harm, said: str):
+    predictor(tmp_path, gate_file)
+    harm(tmp_path)
+    with pytest.raises(UserError, match=said):
+        Predictor.load(str(tmp_path))
+
+
+def test_at_the_terminal(tmp_path: Path, gate_file: Path, capsys: pytest.CaptureFixture[str]):
+    model, ward = tmp_path / "model", tmp_path / "ward"
+    predictor(model, gate_file, conformal=UNSURE)
+    ward.mkdir()
+    Image.fromarray(XRAY).save(ward / "a.png")
+    Image.fromarray(255 - XRAY).save(ward / "b.png")
+    table = tmp_path / "rows.csv"
+    assert (
+        predict.main(["--model", str(model), "--csv", str(table), "--heatmaps", str(tmp_path / "maps"), str(ward)]) == 0
+    )
+    unsure, refused = capsys.readouterr().out.splitlines()
+    assert f"{ward / 'a.png'}: uncertain: probability 0." in unsure
+    assert "both classes" in unsure
+    assert f"{ward / 'b.png'}: not an X-ray like those it learned from: " in refused
+    assert "NON-COVID COVID" in table.read_text()
+    (drawn,) = (tmp_path / "maps").iterdir()
+    assert drawn.name == "0001-a.png"
+    with Image.open(drawn) as image:
+        assert image.size == XRAY.shape[::-1]
+        assert image.mode == "RGB"
