@@ -12,13 +12,14 @@ from transformers.utils import logging
 
 from cxr import policy
 from cxr.cli import UserError, one_line
-from cxr.hub import Pulled, pull
+from cxr.hub import Pulled, pull_or_last
 from cxr.labels import COVID, DISCLAIMER, LABELS
 from cxr.preprocess import load_processor, to_pixel_values
 from cxr.radiograph import Radiograph, UnreadableImage
 
 SYNTHETIC = "Trained on synthetic pictures drawn by a program: its answers on real X-rays mean nothing."
 RANDOM_WEIGHTS = "Trained from random weights, not from a pretrained backbone."
+OUTAGE = "The Hub could not be reached: this is the last revision pulled from it, which may not be the newest."
 _BROKEN_MODEL = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
 
 
@@ -62,7 +63,7 @@ class Predictor:
         self.pulled = pulled
         self.headline = headline
         self.threshold = _threshold(model.config, pulled)
-        self.notice = _notice(model.config)
+        self.notice = _notice(model.config, pulled)
         self._covid = _covid_index(model.config, pulled)
         self._processor = load_processor(pulled.folder)
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -81,7 +82,7 @@ class Predictor:
         """
         logging.disable_progress_bar()
         logging.set_verbosity_error()
-        pulled = pull(model, revision)
+        pulled = pull_or_last(model, revision)
         try:
             config = AutoConfig.from_pretrained(pulled.folder, trust_remote_code=False)
             _covid_index(config, pulled)
@@ -151,10 +152,11 @@ def _threshold(config: PreTrainedConfig, pulled: Pulled) -> float:
     raise UserError(f"{_name(pulled)}: operating_threshold in config.json is {value!r}, not a number from 0 to 1")
 
 
-def _notice(config: PreTrainedConfig) -> str:
-    """What a reader must know about where this model comes from; empty for one trained on patients' pictures."""
+def _notice(config: PreTrainedConfig, pulled: Pulled) -> str:
+    """What a reader must know about where this model comes from; empty for the newest one trained on patients."""
     said = {"synthetic_data": SYNTHETIC, "random_weights": RANDOM_WEIGHTS}
-    return " ".join(text for key, text in said.items() if getattr(config, key, False))
+    stale = [OUTAGE] if pulled.outage else []
+    return " ".join(stale + [text for key, text in said.items() if getattr(config, key, False)])
 
 
 def _headline(folder: Path) -> str:
