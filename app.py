@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _page(args: argparse.Namespace) -> tuple["Blocks", str]:
     """The page to serve and a line that says which; on a Space a missing model is a page too, elsewhere an error."""
-    from cxr.serving import interface
+    from cxr.serving import interface, self_check
     from cxr.serving.predictor import Predictor
 
     try:
@@ -103,11 +103,14 @@ def _page(args: argparse.Namespace) -> tuple["Blocks", str]:
         if choice.model is None:
             return interface.build_without_model("no model was named", _on_space()), "No model to ask: see the page."
         predictor = Predictor.load(*choice)
+        self_check.check(predictor)
     except UserError as error:
         if not _on_space():
             raise
         return interface.build_without_model(str(error), True), f"No model to ask: {error}"
-    return interface.build(predictor), f"Answering with {predictor.pulled.repo_id}@{predictor.pulled.revision}"
+    pulled = predictor.pulled
+    warning = f"Warning: {pulled.outage}. Serving the last revision pulled.\n" if pulled.outage else ""
+    return interface.build(predictor), f"{warning}Answering with {pulled.repo_id}@{pulled.revision}"
 
 
 if __name__ == "__main__":

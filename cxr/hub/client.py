@@ -42,12 +42,17 @@ class _Client(httpx2.Client):
 
 
 def _make_client() -> httpx2.Client:
-    seconds = _timeout_seconds()
+    seconds = patience()
     timeout = httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
     return _Client(event_hooks={"request": [hf_request_event_hook]}, follow_redirects=True, timeout=timeout)
 
 
-def _timeout_seconds() -> float:
+def patience(at_most: float = math.inf) -> float:
+    """Seconds of silence after which a request ends.
+
+    Raises:
+        UserError: if the environment names no such number.
+    """
     text = os.environ.get(TIMEOUT_VARIABLE) or str(_TIMEOUT_SECONDS)
     try:
         seconds = float(text)
@@ -55,10 +60,11 @@ def _timeout_seconds() -> float:
         seconds = math.nan
     if not 0 < seconds < math.inf:
         raise UserError(f"{TIMEOUT_VARIABLE}={text} is no number of seconds: set one above 0, or unset it")
-    return seconds
+    return min(seconds, at_most)
 
 
 huggingface_hub.set_client_factory(_make_client)
+huggingface_hub.logging.set_verbosity_error()  # each try would have a line of its own; `explain` has one for all
 
 
 def status_of(error: Exception) -> int | None:

@@ -13,13 +13,15 @@ import huggingface_hub
 from huggingface_hub import HfApi, try_to_load_from_cache
 
 from cxr.cli import UserError
-from cxr.hub.client import HUB_ERRORS, explain, is_outage
+from cxr.hub.client import HUB_ERRORS, explain, is_outage, patience
 
 PREFLIGHT_SECONDS = 5.0
 WANTED = ["*.json", "*.safetensors", "README.md"]
 """Which files of a model repo are pulled."""
 
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
+
+_OTHER_WAYS = "or name a model folder on this machine instead; or train and publish a small one with `make demo`"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def resolve(repo_id: str, revision: str | None = None, *, repo_type: str = "mode
         UserError: if the Hub cannot be reached or has no such repo or revision.
     """
     try:
-        info = HfApi().repo_info(repo_id, revision=revision, repo_type=repo_type, timeout=PREFLIGHT_SECONDS)
+        info = HfApi().repo_info(repo_id, revision=revision, repo_type=repo_type, timeout=patience(PREFLIGHT_SECONDS))
     except HUB_ERRORS as error:
         raise explain(error, repo_id, revision) from error
     return info.sha
@@ -83,9 +85,11 @@ def pull_or_last(repo_id: str, revision: str | None = None) -> Pulled:
     try:
         return pull(repo_id, revision)
     except UserError as error:
-        last = _last_pulled(repo_id, revision) if error.__cause__ and is_outage(error.__cause__) else None
-        if last is None:
+        if not isinstance(error.__cause__, Exception) or not is_outage(error.__cause__):
             raise
+        last = _last_pulled(repo_id, revision)
+        if last is None:
+            raise UserError(f"{error}; {_OTHER_WAYS}") from error.__cause__
         return dataclasses.replace(last, outage=str(error))
 
 

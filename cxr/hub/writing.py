@@ -10,7 +10,7 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
 from cxr.cli import UserError
-from cxr.hub.client import HUB_ERRORS, explain
+from cxr.hub.client import HUB_ERRORS, explain, patience
 from cxr.hub.reading import PREFLIGHT_SECONDS
 
 _THE_HUBS_OWN = ".gitattributes"
@@ -44,7 +44,7 @@ def preflight(repo_id: str, private: bool | None = None, *, repo_type: str = "mo
 def _is_public(repo_id: str, repo_type: str) -> bool:
     """Whether there is such a repo for all to see; asked first, and for seconds only."""
     try:
-        return not HfApi().repo_info(repo_id, repo_type=repo_type, timeout=PREFLIGHT_SECONDS).private
+        return not HfApi().repo_info(repo_id, repo_type=repo_type, timeout=patience(PREFLIGHT_SECONDS)).private
     except RepositoryNotFoundError:
         return False
 
@@ -92,4 +92,7 @@ def commit(repo_id: str, files: Mapping[str, Path | bytes], message: str, *, rep
     there = HfApi().list_repo_files(repo_id, repo_type=repo_type)
     adding = [CommitOperationAdd(name, content) for name, content in files.items()]
     deleting = [CommitOperationDelete(name) for name in there if name not in files and name != _THE_HUBS_OWN]
-    return HfApi().create_commit(repo_id, [*adding, *deleting], commit_message=message, repo_type=repo_type).oid
+    try:
+        return HfApi().create_commit(repo_id, [*adding, *deleting], commit_message=message, repo_type=repo_type).oid
+    except RuntimeError as error:  # how `huggingface_hub` wraps what went wrong in the upload of a large file
+        raise error.__cause__ or error from None

@@ -16,6 +16,7 @@ from cxr.labels import COVID, LABELS
 
 SYNTHETIC = "Trained on synthetic pictures drawn by a program: its answers on real X-rays mean nothing."
 RANDOM_WEIGHTS = "Trained from random weights, not from a pretrained backbone."
+OUTAGE = "The Hub could not be reached: this is the last revision pulled from it, which may not be the newest."
 _OURS = "name a model that train_hf.py made"
 
 
@@ -87,10 +88,11 @@ def gate(config: PreTrainedConfig, pulled: Pulled) -> Gate | None:
     return found
 
 
-def notice(config: PreTrainedConfig) -> str:
-    """What a reader must know about where this model comes from; empty for one trained on patients' pictures."""
+def notice(config: PreTrainedConfig, pulled: Pulled) -> str:
+    """What a reader must know about where this model comes from; empty for the newest one trained on patients."""
     said = {"synthetic_data": SYNTHETIC, "random_weights": RANDOM_WEIGHTS}
-    return " ".join(text for key, text in said.items() if getattr(config, key, False))
+    stale = [OUTAGE] if pulled.outage else []
+    return " ".join(stale + [text for key, text in said.items() if getattr(config, key, False)])
 
 
 def headline(folder: Path) -> str:

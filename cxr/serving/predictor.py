@@ -10,7 +10,7 @@ from transformers.utils import logging
 from cxr import policy
 from cxr.activation_map import activation_map, where
 from cxr.cli import UserError, one_line
-from cxr.hub import Pulled, pull
+from cxr.hub import Pulled, pull_or_last
 from cxr.labels import DISCLAIMER
 from cxr.preprocess import load_processor, to_pixel_values
 from cxr.radiograph import Radiograph, UnreadableImage
@@ -28,7 +28,7 @@ class Predictor:
         self.headline = loading.headline(pulled.folder)
         self.threshold = loading.threshold(model.config, pulled)
         self.quantiles = loading.quantiles(model.config, pulled)
-        self.notice = loading.notice(model.config)
+        self.notice = loading.notice(model.config, pulled)
         self._gate = loading.gate(model.config, pulled)
         self._covid = loading.covid_index(model.config, pulled)
         self._processor = load_processor(pulled.folder)
@@ -48,7 +48,7 @@ class Predictor:
         """
         logging.disable_progress_bar()
         logging.set_verbosity_error()
-        pulled = pull(model, revision)
+        pulled = pull_or_last(model, revision)
         try:
             loading.covid_index(AutoConfig.from_pretrained(pulled.folder, trust_remote_code=False), pulled)
             return cls(pulled, loading.weights(pulled))

@@ -8,7 +8,10 @@ from cxr.cli import UserError
 from cxr.serving import theme
 from cxr.serving.interface import MAX_FILE_SIZE
 
-_QUEUE = 64
+QUEUE = 64
+"""Questions that may wait; who comes later is told that the app is busy, rather than everybody waiting for ever."""
+
+BUSY = "Busy: {} questions are waiting already. Try again in a minute."
 
 
 def check_port(host: str, port: int | None) -> None:
@@ -34,7 +37,7 @@ def launch(blocks: gr.Blocks, host: str, port: int | None) -> str:
     Raises:
         UserError: if no port is free.
     """
-    blocks.queue(max_size=_QUEUE)
+    _queue(blocks)
     try:
         return blocks.launch(
             server_name=host,
@@ -53,3 +56,15 @@ def launch(blocks: gr.Blocks, host: str, port: int | None) -> str:
         )[1]
     except OSError as error:
         raise UserError(f"cannot listen on {host}: no free port; name one with --port") from error
+
+
+def _queue(blocks: gr.Blocks) -> None:
+    """Bound the queue, say "busy" in words, and close gradio's `/run` and `/api` routes, which pass it by."""
+    blocks.queue(max_size=QUEUE, api_open=False)
+    push = blocks._queue.push
+
+    async def push_or_refuse(**event: object) -> tuple[bool, object, str]:
+        taken, said, state = await push(**event)
+        return taken, BUSY.format(QUEUE) if state == "queue_full" else said, state
+
+    blocks._queue.push = push_or_refuse

@@ -6,7 +6,8 @@ not run: those inside functions count too.
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def sources(entry: str) -> list[Path]:
 
 def requirements(files: Sequence[Path]) -> str:
     """The lines of requirements.txt, bounds and all, whose packages these files import."""
-    provided = packages_distributions()
+    provided = _provided()
     imported = {name.split(".")[0] for path in files if path.suffix == ".py" for name in _imports(ROOT / path)}
     needed = {_canonical(distribution) for name in imported for distribution in provided.get(name, ())}
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
@@ -39,13 +40,19 @@ def requirements(files: Sequence[Path]) -> str:
     return "\n".join(["# Taken from the project's requirements.txt: what the files of this Space import.", *kept, ""])
 
 
-def _imports(path: Path) -> Iterator[str]:
+@cache
+def _provided() -> Mapping[str, list[str]]:
+    """Top-level name → distributions; a look at every installed package, so once is enough."""
+    return packages_distributions()
+
+
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
     """Dotted names, of modules or of what is in them."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    plain = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    members = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    return (*plain, *(f"{node.module}.{alias.name}" for node in members for alias in node.names))
 
 
 def _ours(name: str) -> Iterator[Path]:

@@ -20,7 +20,7 @@ from cxr.local_hub import USER
 def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     folder = tmp_path_factory.mktemp("model")
     save_tiny(folder, synthetic_data=True)
-    (folder / "metrics.json").write_text('{"test": {"auroc": 0.97}}')
+    (folder / "metrics.json").write_text('{"test": {"auroc": 0.6}}')
     repo_id = f"{USER}/tiny-{uuid.uuid4().hex[:8]}"
     HfApi().create_repo(repo_id)
     return Published(repo_id, HfApi().upload_folder(repo_id=repo_id, folder_path=folder).oid, folder)

@@ -1,14 +1,28 @@
+import json
+import math
+import os
 import shutil
 import socket
+import subprocess
+import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import huggingface_hub
 import pytest
-from tiny import Published
+from gradio_client import Client, handle_file
+from huggingface_hub import HfApi
+from safetensors.torch import load_file, save_file
+from tiny import Published, save_tiny
 
 import app
+from cxr import radiograph
+from cxr.cli import UserError
+from cxr.serving import self_check
+from cxr.serving.loading import OUTAGE
+from cxr.serving.predictor import Predictor
 
 Serve = Callable[..., AbstractContextManager[str]]
 Capture = pytest.CaptureFixture[str]
@@ -55,6 +69,28 @@ def test_environment_wins_over_readme_and_flag_over_both(monkeypatch: pytest.Mon
     assert choose("--revision", "v2") == ("a/env", "v2")
     assert choose("--model", "a/flag", "--revision", "v2") == ("a/flag", "v2")
     assert choose("--model", "a/flag") == ("a/flag", None)
+
+
+PIN = "0123456789abcdef0123456789abcdef01234567"
+
+
+def test_the_readme_pins_the_revision_that_its_space_preloads(monkeypatch: pytest.MonkeyPatch):
+    preloaded = f"[a/other x.json {'f' * 40}, 'a/first config.json,model.safetensors {PIN}']"
+    app.README.write_text(f"---\nmodels: [a/first]\npreload_from_hub: {preloaded}\n---\n")
+    assert choose() == ("a/first", PIN)
+    assert choose("--revision", "v2") == ("a/first", "v2")
+    assert choose("--model", "a/flag") == ("a/flag", None)
+    monkeypatch.setenv("MODEL_REVISION", "v1")
+    assert choose() == ("a/first", "v1")
+    monkeypatch.setenv("MODEL_ID", "a/env")
+    monkeypatch.delenv("MODEL_REVISION")
+    assert choose() == ("a/env", None)
+
+
+@pytest.mark.parametrize("preloaded", ["a/first", "a/first config.json", "b/first config.json " + PIN])
+def test_what_is_preloaded_without_a_commit_pins_nothing(preloaded: str):
+    app.README.write_text(f"---\nmodels: [a/first]\npreload_from_hub: [{preloaded}]\n---\n")
+    assert choose() == ("a/first", None)
 
 
 def test_addresses_here_and_on_a_space(monkeypatch: pytest.MonkeyPatch):
@@ -133,3 +169,115 @@ def test_environment_and_readme_lead_to_an_answering_app(serve: Serve, published
     (tmp_path / "README.md").write_text(f"---\nmodels: [{published.repo_id}]\n---\n")
     with serve(app=alone, env={"MODEL_REVISION": published.revision[:10]}) as url:
         assert "/predict" in page(f"{url}gradio_api/info")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A second of patience with a silent Hub."""
+    monkeypatch.setenv("CXR_HUB_TIMEOUT", "1")
+    huggingface_hub.close_session()
+    yield
+    huggingface_hub.close_session()
+
+
+OUTAGES = [{"status": 500}, {"hang": True}]
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("outage", OUTAGES, ids=["500", "hang"])
+def test_without_the_hub_the_last_revision_pulled_is_served_with_a_banner(
+    published: Published, hub, xray: Path, outage
+):
+    Predictor.load(published.repo_id)
+    hub.faults.add(times=None, **outage)
+    page, printed = app._page(app.parser().parse_args(["--model", published.repo_id]))
+    assert f"Serving the last revision pulled.\nAnswering with {published.repo_id}@{published.revision}" in printed
+    assert OUTAGE in json.dumps(page.get_config_file())
+    answer = Predictor.load(published.repo_id).predict(radiograph.read(xray))
+    assert answer.revision == published.revision
+    assert OUTAGE in answer.notice
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_name_that_was_never_pulled_is_not_answered_by_another(published: Published, hub):
+    HfApi().create_tag(published.repo_id, tag="v7")
+    Predictor.load(published.repo_id)
+    hub.faults.add(times=None, status=503)
+    with pytest.raises(UserError, match="HTTP 503"):
+        Predictor.load(published.repo_id, "v7")
+
+
+def test_a_missing_revision_is_no_outage(published: Published):
+    Predictor.load(published.repo_id)
+    with pytest.raises(UserError, match="has no revision 'v99'"):
+        Predictor.load(published.repo_id, "v99")
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("outage", OUTAGES, ids=["500", "hang"])
+def test_without_hub_and_cache_one_line_shows_three_ways_forward(hub, outage, capsys: Capture):
+    hub.faults.add(times=None, **outage)
+    assert app.main(["--model", "demo/never-pulled"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert all(way in line for way in ("HTTP 500 for" if "status" in outage else "HF_ENDPOINT", "folder", "make demo"))
+
+
+@pytest.fixture
+def on_phantoms(tmp_path: Path) -> Path:
+    """A model that claims to know phantoms, and does: one whose answers happen to rank a few of them right."""
+    model = save_tiny(tmp_path / "model", synthetic_data=True)
+    model.classifier[1].weight.data *= -1
+    model.save_pretrained(tmp_path / "model")
+    (tmp_path / "model/metrics.json").write_text('{"test": {"auroc": 0.97}}')
+    return tmp_path / "model"
+
+
+def test_a_model_that_knows_phantoms_passes_its_self_check(on_phantoms: Path):
+    self_check.check(Predictor.load(str(on_phantoms)))
+
+
+@pytest.mark.parametrize(("weight", "said"), [(-1, "but now gives those with lesions"), (math.nan, "gives no number")])
+def test_a_failing_self_check_is_one_line(on_phantoms: Path, weight: float, said: str, capsys: Capture):
+    weights = load_file(on_phantoms / "model.safetensors")
+    weights["classifier.1.weight"] *= weight
+    save_file(weights, on_phantoms / "model.safetensors", {"format": "pt"})
+    assert app.main(["--model", str(on_phantoms)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+def test_a_model_that_claims_nothing_about_phantoms_need_only_answer(on_phantoms: Path):
+    (on_phantoms / "metrics.json").write_text('{"test": {"auroc": 0.51}}')
+    self_check.check(Predictor.load(str(on_phantoms)))
+
+
+FAKE_SPACES = """import os, sys
+early = [name for name in ("torch", "gradio", "transformers") if name in sys.modules]
+print("imported before spaces:", early, flush=True)
+
+def GPU(function):
+    def lent(*args):
+        with open(os.environ["LENT"], "a") as log:
+            log.write(function.__name__)
+        return function(*args)
+    return lent
+"""
+
+
+def test_spaces_is_imported_first_and_lends_its_gpu_for_each_answer(serve: Serve, on_phantoms: Path, xray: Path):
+    home = on_phantoms.parent
+    (home / "spaces.py").write_text(FAKE_SPACES)
+    env = {"PYTHONPATH": f"{home}:{Path(app.__file__).parent}", "LENT": str(home / "lent"), "SPACES_ZERO_GPU": "true"}
+    told = subprocess.run(
+        [sys.executable, "-c", "import cxr.serving.server"],
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout == "imported before spaces: []\n"
+    with serve("--model", str(on_phantoms), env=env) as url:
+        assert not (home / "lent").exists()
+        Client(url, verbose=False).predict(handle_file(str(xray)), api_name="/predict")
+    assert (home / "lent").read_text() == "predict"

@@ -1,4 +1,4 @@
-"""The card: written from the run's own files alone, in the order reviewers read, with nothing empty and nothing typed."""
+"""The card: written from the run's own files alone, in the order reviewers read, with nothing empty or typed."""
 
 import json
 import shutil
