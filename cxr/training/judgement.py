@@ -12,7 +12,7 @@ for every run.
 from collections.abc import Mapping, Sequence
 
 FALL = 0.05
-"""By how much AUROC must fall from inside to outside, besides lying below the inside interval, to be called a fall."""
+"""By how much AUROC must fall from inside to outside to be called a fall, where intervals do not explain it."""
 
 SMALL = 0.15
 """An interval this wide on one side of its AUROC leaves open too much to call a result one thing or the other."""
@@ -76,9 +76,11 @@ def _where_the_label_leaks(test: Mapping, outside: Sequence[Mapping], loud: Mapp
 
 
 def _falls(test: Mapping, outside: Mapping) -> bool:
-    """Outside lies below the inside interval, and by more than `FALL`."""
-    low, _ = test["intervals"]["auroc"] or (test["auroc"], None)
-    return outside["auroc"] < min(low, test["auroc"] - FALL)
+    """By more than `FALL`, and further than the interval of the one or the other reaches."""
+    low, _ = test["intervals"]["auroc"] or (0.0, 1.0)
+    _, high = outside["intervals"]["auroc"] or (0.0, 1.0)
+    beyond = outside["auroc"] < low or high < test["auroc"]
+    return beyond and outside["auroc"] < test["auroc"] - FALL
 
 
 def _is_vague(scores: Mapping) -> bool:
