@@ -13,6 +13,7 @@ from transformers import AutoModelForImageClassification
 
 from cxr import conformal, metrics
 from cxr.cli import UserError
+from cxr.labels import LABELS
 from cxr.preprocess import load_processor
 from cxr.training.arguments import RunArguments
 from cxr.training.data import XrayDataset, collator
@@ -77,8 +78,19 @@ def final_evaluation(run: RunArguments, dataset: XrayDataset, external: Mapping[
 
 
 def score_validation(run: RunArguments, dataset: XrayDataset) -> Scores:
-    """What the model in `run.model_dir` says of validation, for whatever is fitted there. All ranks must call this."""
-    return _score(_evaluator(run), dataset.splits["validation"])
+    """What the model in `run.model_dir` says of validation, for whatever is fitted there. All ranks must call this.
+
+    Raises:
+        UserError: if a class is absent, so that no threshold can be found.
+    """
+    scores = _score(_evaluator(run), dataset.splits["validation"])
+    for label, name in enumerate(LABELS):
+        if label not in scores.labels:
+            raise UserError(
+                f"--dataset {dataset.name}: its validation split holds no {name} image, so no operating threshold can "
+                "be found; prepare it with more patients"
+            )
+    return scores
 
 
 def _which(dataset: XrayDataset) -> dict[str, str | None]:
