@@ -19,7 +19,7 @@ def errors(fields: dict[str, Any]) -> Iterator[str]:
     for name in _TEXTS:
         if name in fields and not isinstance(fields[name], str):
             yield f'"{name}" must be a string'
-    if fields.get("sdk") not in _SDKS:
+    if fields.get("sdk", _SDKS[0]) not in _SDKS:
         yield f'"sdk" must be one of [{", ".join(_SDKS)}]'
     for name in ("colorFrom", "colorTo"):
         if fields.get(name, _COLOURS[0]) not in _COLOURS:

@@ -49,7 +49,7 @@ def test_what_is_published_is_what_was_prepared(tmp_path, repo):
 
 def test_a_second_publication_replaces_the_shards(tmp_path, repo):
     raw = folders(tmp_path / "raw", covid=40, normal=40)
-    assert main(flags(tmp_path, f"folder={raw}", repo)) == 0
+    assert main(flags(tmp_path, f"folder={raw}", repo, "--private")) == 0
     folders(raw, 500, covid=45)
     assert main(flags(tmp_path, f"folder={raw}", repo, "--private")) == 0
     shards = [name for name in HfApi().list_repo_files(repo, repo_type="dataset") if name.endswith(".parquet")]
