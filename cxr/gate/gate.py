@@ -1,5 +1,6 @@
 """A fitted gate: a handful of vectors beside the model, applied to the forward pass that answers anyway."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,6 +14,7 @@ from cxr.gate.features import features, length
 
 FILE_NAME = "gate.safetensors"
 VERSION = "1"
+_FARTHEST = 5.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Gate:
 
         Takes the network's input (N, 3, S, S) and the `hidden_states` of the same forward.
         """
-        return (features(pixel_values, hidden_states) - self.mean) / self.scale @ self.weight + self.bias
+        return standardised(features(pixel_values, hidden_states), self.mean, self.scale) @ self.weight + self.bias
 
     def passes(self, score: torch.Tensor | float) -> torch.Tensor | bool:
         """Whether scores reach the threshold; a score that is no number does not."""
@@ -48,7 +50,8 @@ class Gate:
     def save(self, path: Path) -> None:
         """Write one safetensors file; its metadata says the version and what the gate was fitted on."""
         tensors = {name: getattr(self, name).contiguous() for name in _TENSORS}
-        save_file(tensors, path, metadata={"format": "pt", "version": VERSION, "made_from": self.made_from})
+        # One entry: several would be written in an order of chance, and the same gate would not be the same file.
+        save_file(tensors, path, metadata={"gate": json.dumps({"version": VERSION, "made_from": self.made_from})})
 
     @classmethod
     def load(cls, path: Path) -> "Gate":
@@ -59,7 +62,7 @@ class Gate:
         """
         try:
             with safe_open(path, "pt") as file:
-                about = file.metadata() or {}
+                about = json.loads((file.metadata() or {}).get("gate", "{}"))
                 tensors = {name: file.get_tensor(name).float() for name in _TENSORS}
         except (OSError, SafetensorError) as error:
             raise ValueError(f"{path.name} is damaged or no gate ({error})") from error
@@ -68,6 +71,14 @@ class Gate:
         if not all(tensor.isfinite().all() for tensor in tensors.values()):
             raise ValueError(f"{path.name} holds values that are no numbers")
         return cls(**tensors, made_from=about.get("made_from", ""))
+
+
+def standardised(found: torch.Tensor, mean: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Features (N, D) in deviations from their mean, cut off at ±5.
+
+    Far from all it was fitted on, a line would go on rising or falling for ever, and either may happen to mean "X-ray".
+    """
+    return ((found - mean) / scale).clamp(-_FARTHEST, _FARTHEST)
 
 
 _TENSORS = [field.name for field in fields(Gate) if field.name != "made_from"]

@@ -71,12 +71,22 @@ def _clouds(rng: np.random.Generator, xray: np.ndarray) -> np.ndarray:
 
 
 def _blank(rng: np.random.Generator, xray: np.ndarray) -> np.ndarray:
-    """One shade, a slope of shades or a vignette, with or without a little noise."""
+    """One shade or a vignette, with or without a little noise, framed or not."""
     y, x = np.mgrid[-1 : 1 : xray.shape[0] * 1j, -1 : 1 : xray.shape[1] * 1j]
-    slope, bowl = rng.choice((0, 0, 40, 120)), rng.choice((0, 0, 60))
-    angle = rng.uniform(0, 2 * np.pi)
-    shade = rng.choice((0, 255, rng.uniform(0, 255))) + slope * (np.cos(angle) * x + np.sin(angle) * y)
-    return _to_bytes(shade - bowl * (x**2 + y**2) + rng.choice((0, 1, 4, 10)) * rng.standard_normal(xray.shape))
+    shade, bowl = rng.choice((0, 255, rng.uniform(0, 255), rng.uniform(0, 255))), rng.choice((0, 0, 60))
+    page = _to_bytes(shade - bowl * (x**2 + y**2) + rng.choice((0, 1, 4, 10)) * rng.standard_normal(xray.shape))
+    for _ in range(rng.choice((0, 0, 1, 2))):
+        _box(rng, page)
+    return page
+
+
+def _gradient(rng: np.random.Generator, xray: np.ndarray) -> np.ndarray:
+    """One shade that turns into another, mostly from top to bottom or from side to side."""
+    y, x = np.mgrid[0 : 1 : xray.shape[0] * 1j, 0 : 1 : xray.shape[1] * 1j]
+    angle = rng.choice((0, np.pi / 2, rng.uniform(0, np.pi)))
+    way = np.cos(angle) * x + np.sin(angle) * y
+    start, end = rng.uniform(0, 255, 2)
+    return _to_bytes(start + (end - start) * way + rng.choice((0, 0, 3)) * rng.standard_normal(xray.shape))
 
 
 def _text(rng: np.random.Generator, xray: np.ndarray) -> np.ndarray:
@@ -155,6 +165,7 @@ DRAWN: dict[str, Maker] = {
     "noise": _noise,
     "clouds": _clouds,
     "blank": _blank,
+    "gradient": _gradient,
     "text": _text,
     "dead leaves": _dead_leaves,
 }

@@ -129,15 +129,15 @@ def _damaged(path: Path) -> None:
 
 
 def _other_version(path: Path) -> None:
-    save_file(load_file(path), path, metadata={"version": "0"})
+    save_file(load_file(path), path, metadata={"gate": '{"version": "0"}'})
 
 
 def _no_gate(path: Path) -> None:
-    save_file({"classifier": torch.zeros(2)}, path, metadata={"version": "1"})
+    save_file({"classifier": torch.zeros(2)}, path, metadata={"gate": '{"version": "1"}'})
 
 
 def _no_number(path: Path) -> None:
-    save_file(load_file(path) | {"bias": torch.tensor(float("nan"))}, path, metadata={"version": "1"})
+    save_file(load_file(path) | {"bias": torch.tensor(float("nan"))}, path, metadata={"gate": '{"version": "1"}'})
 
 
 @pytest.mark.parametrize("harm", [_damaged, _other_version, _no_gate, _no_number])

@@ -113,7 +113,7 @@ def _damaged(folder: Path) -> None:
 def _of_another_network(folder: Path) -> None:
     tensors = load_file(folder / FILE_NAME)
     shorter = {name: tensor[:-3] if tensor.ndim else tensor for name, tensor in tensors.items()}
-    save_file(shorter, folder / FILE_NAME, metadata={"version": "1"})
+    save_file(shorter, folder / FILE_NAME, metadata={"gate": '{"version": "1"}'})
 
 
 def _no_quantiles(folder: Path) -> None:
