@@ -58,7 +58,7 @@ def _add(found: Collection, named: set[str], item: Record | Refusal) -> None:
     if isinstance(item, Record) and item.file in named:
         item = Refusal(item.source, item.file, files.TWICE)
     named.add(item.file)
-    (found.records if isinstance(item, Record) else found.refusals).append(item)
+    found.add(item)
 
 
 def _item(root: Root, words: list[str], split: str) -> Record | Refusal:
