@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from cxr.cli import UserError
 from cxr.labels import COVID, NON_COVID
+from dataset_script.files import clean
 from dataset_script.names import label_of, plain
 
 NOT_X_RAY = "is no X-ray (CT or other modality)"
@@ -83,7 +84,9 @@ def _json_row(line: str, number: int, flag: str) -> dict[str, str]:
         found = None
     if not isinstance(found, dict):
         raise UserError(f"{flag}, line {number}: expected one JSON object a line")
-    return {name.strip().casefold(): "" if value is None else str(value).strip() for name, value in found.items()}
+    return {
+        name.strip().casefold(): "" if value is None else clean(str(value).strip()) for name, value in found.items()
+    }
 
 
 def is_x_ray(modality: str) -> bool:
