@@ -118,6 +118,11 @@ def age_of(value: str) -> float | None:
     return age if math.isfinite(age) and 0 <= age <= 120 else None
 
 
+def figure1_patient(cell: str) -> str:
+    """The patient of a picture of Figure 1: `COVID-00003a` and `COVID-00003b` show one."""
+    return re.sub(r"(?<=\d)[a-z]$", "", cell)
+
+
 def finding_label(finding: str) -> int | str:
     """The label that a finding stands for, or the reason for leaving its picture out.
 

@@ -15,6 +15,7 @@ from dataset_script.roots import Root, descend, open_root, read_text
 
 SOURCE = "covidx"
 SHORT = "is a line without patient, file and class"
+_FIGURE1 = f"{SOURCE}-fig1"
 NO_LINE = "stands in no list"
 _FOLDERS = {"train": ("train",), "validation": ("val", "validation", "train"), "test": ("test",)}
 
@@ -75,6 +76,8 @@ def _item(root: Root, words: list[str], split: str) -> Record | Refusal:
         return Refusal(source, candidates[0][1], files.ESCAPES if escapes else files.MISSING)
     if isinstance(label, str):
         return Refusal(source, name, label)
+    if source == _FIGURE1:
+        patient = fields.figure1_patient(patient)
     return Record(
         source, label, finding, files.clean(name), root.opener(name), root.stamp(name), patient_id=patient, split=split
     )

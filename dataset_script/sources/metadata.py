@@ -3,7 +3,6 @@
 CT and lateral views are left out and counted, as are findings that nobody has made yet or that we do not know.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -57,11 +56,6 @@ def _figure1_places(row: dict[str, str], folders: list[str]) -> Iterator[str]:
     return (f"{folder}/{row.get('patientid', '')}{ending}" for ending in _ENDINGS for folder in folders)
 
 
-def _figure1_patient(cell: str) -> str:
-    """`COVID-00003a` and `COVID-00003b` are two pictures of one patient."""
-    return re.sub(r"(?<=\d)[a-z]$", "", cell)
-
-
 def _nih_folders(root: Root) -> list[str]:
     """`images` (as the NIH packs it), `images_001/images` … (as Kaggle does) or `images_001`."""
     parts = [name for name in root.folders() if name.casefold().startswith("images")]
@@ -92,7 +86,7 @@ LAYOUTS = {
         columns=_COHEN,
         needed=("patientid", "finding"),
         places=_figure1_places,
-        patient=_figure1_patient,
+        patient=fields.figure1_patient,
         says_views=False,
     ),
     "nih": Layout(

@@ -202,6 +202,22 @@ def test_covidx_keeps_its_test_split_and_its_sources(tmp_path):
     assert "test/COVID (8).png" in {row["file"] for row in found if row["patient_id"] == "COVID(8)"}
 
 
+def test_covidx_pictures_of_one_figure1_patient_stay_together(tmp_path):
+    covidx(tmp_path / "raw")
+    with (tmp_path / "raw" / "train_split.txt").open("a") as lines:
+        for number in range(20):
+            name = f"COVID-{number // 2:05d}{'ab'[number % 2]}"
+            save(tmp_path / "raw" / "train" / f"{name}.jpg", 4000 + number)
+            lines.write(f"\n{name} {name}.jpg COVID-19 fig1")
+    prepare(tmp_path / "out", f"covidx={tmp_path / 'raw'}")
+    patients = {}
+    for row in rows(tmp_path / "out"):
+        if row["source"] == "covidx-fig1":
+            patients.setdefault(row["patient_id"], set()).add(row["split"])
+    assert len(patients) == 10
+    assert {len(splits) for splits in patients.values()} == {1}
+
+
 def test_two_editions_of_covidx_lists_are_refused(tmp_path, capsys):
     from raw import refused
 
