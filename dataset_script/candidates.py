@@ -24,22 +24,24 @@ _PER_CENTRE, _PROBED = 128, 32
 _QUERIES = 1024
 _BEYOND = 8 * CODE_BYTES + 1
 _LEVELS = _BEYOND + 1
+_NOBODY = -1
 
 
 def candidates(codes: np.ndarray, num_proc: int = 1) -> np.ndarray:
-    """Pairs worth a look, int64 (M, 2) with i < j, sorted, of packed bits uint8 (N, VIEWS, 32).
+    """Pairs worth a look, int32 (M, 2) with i < j, of packed bits uint8 (N, VIEWS, 32).
 
     Every view of every picture looks for whole pictures near it, so that a crop meets its original from either side.
     The same codes give the same pairs, whatever the number of threads.
     """
     if len(codes) < 2:
-        return np.empty((0, 2), np.int64)
+        return np.empty((0, 2), np.int32)
     # Threads of our own: those of OpenMP meet after every 32 queries, and wait spinning where others want the cores.
     with ThreadPoolExecutor(num_proc, initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
         index = pool.submit(_index, np.ascontiguousarray(codes[:, 0])).result()
+        proposed = np.empty((len(codes), NEIGHBOURS), np.int32)
         starts = range(0, len(codes), _QUERIES)
-        keys = np.concatenate(list(pool.map(lambda start: _nearest(index, codes, start), starts)))
-    return np.stack(np.divmod(np.unique(keys), len(codes)), axis=1)
+        list(pool.map(lambda start: _fill(proposed[start : start + _QUERIES], index, codes, start), starts))
+    return np.concatenate([_pairs(proposed, start) for start in starts])
 
 
 def _index(wholes: np.ndarray) -> faiss.IndexBinaryIVF:
@@ -62,12 +64,12 @@ def _drawn(wholes: np.ndarray, count: int) -> np.ndarray:
     return np.argsort((words * factors).sum(axis=1, dtype=np.uint64), kind="stable")[:count]
 
 
-def _nearest(index: faiss.IndexBinaryIVF, codes: np.ndarray, start: int) -> np.ndarray:
-    """The `NEIGHBOURS` nearest of each picture from `start` on, by any view's distance, as pair numbers int64 (M,).
+def _fill(nearest: np.ndarray, index: faiss.IndexBinaryIVF, codes: np.ndarray, start: int) -> None:
+    """Set `nearest`, int32 (M, `NEIGHBOURS`), to what M pictures from `start` on propose, by any view's distance.
 
-    The pair i < j has the number i · N + j. Pictures go in small lots, so that only the nearest are ever held.
+    Where fewer are near it ends in `_NOBODY`. Pictures go in small lots, so that only the nearest are ever held.
     """
-    part = codes[start : start + _QUERIES]
+    part = codes[start : start + len(nearest)]
     views = [index.search(np.ascontiguousarray(part[:, view]), NEIGHBOURS + 1) for view in range(codes.shape[1])]
     distance, found = (np.concatenate([view[side] for view in views], axis=1).astype(np.int64) for side in (0, 1))
     asking = np.broadcast_to(start + np.arange(len(part))[:, None], found.shape)
@@ -75,7 +77,21 @@ def _nearest(index: faiss.IndexBinaryIVF, codes: np.ndarray, start: int) -> np.n
     found, distance = np.divmod(np.sort(found * _LEVELS + distance, axis=1), _LEVELS)
     distance[:, 1:][found[:, 1:] == found[:, :-1]] = _BEYOND  # another view found it nearer
     order = np.argsort(distance * len(codes) + found, axis=1)[:, :NEIGHBOURS]
-    asking, found, distance = (np.take_along_axis(values, order, axis=1) for values in (asking, found, distance))
-    near = distance <= REACH
-    first, second = np.sort(np.stack([asking[near], found[near]]), axis=0)
-    return first * len(codes) + second
+    found, distance = (np.take_along_axis(values, order, axis=1) for values in (found, distance))
+    found[distance > REACH] = _NOBODY
+    nearest[:, : found.shape[1]] = found
+    nearest[:, found.shape[1] :] = _NOBODY
+
+
+def _pairs(proposed: np.ndarray, start: int) -> np.ndarray:
+    """The pairs that a lot of pictures from `start` on proposes, int32 (M, 2), each pair of the whole only once.
+
+    The first of two that propose each other tells of it, and otherwise whoever proposes.
+    """
+    part = proposed[start : start + _QUERIES]
+    asking = np.broadcast_to(np.arange(start, start + len(part), dtype=np.int32)[:, None], part.shape)
+    is_told = (part < asking) & (proposed[part] == asking[..., None]).any(axis=2)
+    mine = (part != _NOBODY) & ~is_told
+    pairs = np.stack([asking[mine], part[mine]], axis=1)
+    pairs.sort(axis=1)
+    return pairs

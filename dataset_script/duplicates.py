@@ -28,7 +28,7 @@ from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
 from dataset_script.candidates import candidates
-from dataset_script.fingerprint import codes, pixel_hashes
+from dataset_script.fingerprint import HASH_BYTES, codes, pixel_hash
 from dataset_script.registration import ACCEPT, Prepared, similarity
 
 METHOD = 2
@@ -74,7 +74,7 @@ def find_copies(
     Args:
         fingerprints: uint8 (N, `fingerprint.SIZE`).
         load: gives the pixels, uint8 (H, W), that fingerprint i was made of; called from `num_proc` threads.
-        known: similarities by the two pixel hashes in order (`fingerprint.pixel_hashes`), from an earlier run. New
+        known: similarities by the two pixel hashes in order (`fingerprint.pixel_hash`), from an earlier run. New
             ones are added, those of pairs refused too: stored, they spare the next run all comparisons but new ones.
         num_proc: threads; decoding and comparing let go of the interpreter.
         progress: whether to show a bar on stderr.
@@ -83,19 +83,21 @@ def find_copies(
         The pairs in order.
     """
     known = {} if known is None else known
-    hashes = pixel_hashes(fingerprints)
-    equal = _equal(hashes)
-    found = [Pair(group[0], other, 1.0) for group in equal for other in group[1:]]
-    asking = [group[0] for group in equal]
-    while asking:
-        proposed = np.array(asking)[candidates(codes(fingerprints[asking]), num_proc)]
-        scored = _scored(proposed, hashes, load, known, num_proc)
+    first = _first_of_its_pixels(fingerprints)
+    asking = np.unique(first)
+    others = np.flatnonzero(first != np.arange(len(first)))
+    found = [Pair(int(first[other]), int(other), 1.0) for other in others]
+    while len(asking):
+        mine = fingerprints if len(asking) == len(fingerprints) else fingerprints[asking]
+        proposed = candidates(codes(mine), num_proc)
+        scored = _scored(proposed, asking, fingerprints, load, known, num_proc)
         bar = tqdm(scored, total=len(proposed), desc="comparing", unit=" pairs", disable=not progress)
         fresh = [pair for pair in bar if pair.similarity >= ACCEPT]
         found += fresh
         # Many copies of one picture crowd each other out of its few candidates, and part into several clusters: one
         # of each asks again.
-        asking = [min(cluster, key=hashes.__getitem__) for cluster in clusters(found, len(hashes))] if fresh else []
+        joined = clusters(found, len(fingerprints)) if fresh else []
+        asking = np.array([min(one, key=lambda i: pixel_hash(fingerprints[i])) for one in joined], np.int64)
     return sorted(found)
 
 
@@ -110,23 +112,28 @@ def clusters(pairs: Iterable[Pair], count: int) -> list[list[int]]:
     return sorted(members.values())
 
 
-def _equal(hashes: Sequence[str]) -> list[list[int]]:
-    """Indices by pixel hash, in order of their first."""
-    groups = defaultdict(list)
-    for index, value in enumerate(hashes):
-        groups[value].append(index)
-    return list(groups.values())
+def _first_of_its_pixels(fingerprints: np.ndarray) -> np.ndarray:
+    """For each picture the first that has the same pixels, int64 (N,)."""
+    hashes = np.ascontiguousarray(fingerprints[:, :HASH_BYTES]).view(f"V{HASH_BYTES}").ravel()
+    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    return first[inverse]
 
 
 def _scored(
-    proposed: np.ndarray, hashes: Sequence[str], load: Callable[[int], np.ndarray], known: Known, num_proc: int
+    proposed: np.ndarray,
+    asking: np.ndarray,
+    fingerprints: np.ndarray,
+    load: Callable[[int], np.ndarray],
+    known: Known,
+    num_proc: int,
 ) -> Iterator[Pair]:
-    """The proposed pairs with their similarity, which is looked up in `known`, or else measured and added to it.
+    """The proposed pairs (of places in `asking`) with their similarity, looked up in `known` or measured and added.
 
     They go in lots: millions of pairs are held as numbers only, and what was compared survives an interruption.
     """
     for start in range(0, len(proposed), _BATCH):
-        pairs = proposed[start : start + _BATCH].tolist()
+        pairs = asking[proposed[start : start + _BATCH]].tolist()
+        hashes = {index: pixel_hash(fingerprints[index]) for pair in pairs for index in pair}
         pairs = [sorted(pair, key=hashes.__getitem__) for pair in pairs]  # the order of pictures must not matter
         values = [known.get((hashes[first], hashes[second])) for first, second in pairs]
         unknown = [place for place, value in enumerate(values) if value is None]

@@ -1,15 +1,14 @@
 """Reading tables written by people: encodings, separators, and the values of modality, view, sex and age."""
 
 import csv
-import io
 import json
 import math
 import re
-import sys
 from collections.abc import Iterator
 
 from cxr.cli import UserError
 from cxr.labels import COVID, NON_COVID
+from dataset_script.files import clean
 from dataset_script.names import label_of, plain
 
 NOT_X_RAY = "is no X-ray (CT or other modality)"
@@ -29,6 +28,7 @@ _FINDINGS = """
     mrsa nocardia pneumocystis aspergillosis tuberculosis swine_origin_influenza_a_h1n1_viral_pneumonia allergic
     chronic_eosinophilic_pneumonia eosinophilic organizing_pneumonia hypersensitivity
 """
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _KNOWN = {plain(name) for name in _FINDINGS.split()}
 
 Row = tuple[int, dict[str, str]]
@@ -52,7 +52,8 @@ def csv_rows(text: str, flag: str) -> tuple[list[str], Iterator[Row]]:
         UserError: if it is no table at all.
     """
     header = text.split("\n", 1)[0]
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count))
+    found = (line[0] for line in _LINE.finditer(text))  # a stream would hold four bytes a letter
+    lines = csv.reader(found, delimiter=max(",;\t", key=header.count))
     numbered = _numbered(lines, flag)
     columns = [name.casefold() for name in next(numbered, (0, []))[1]]
     return columns, ((number, dict(zip(columns, row, strict=False))) for number, row in numbered if any(row))
@@ -61,7 +62,7 @@ def csv_rows(text: str, flag: str) -> tuple[list[str], Iterator[Row]]:
 def _numbered(lines: Iterator[list[str]], flag: str) -> Iterator[tuple[int, list[str]]]:
     try:
         for values in lines:
-            yield lines.line_num, [sys.intern(value.strip()) for value in values]
+            yield lines.line_num, [value.strip() for value in values]
     except csv.Error as error:
         raise UserError(f"{flag}, line {lines.line_num}: is no CSV ({error})") from error
 
@@ -83,7 +84,9 @@ def _json_row(line: str, number: int, flag: str) -> dict[str, str]:
         found = None
     if not isinstance(found, dict):
         raise UserError(f"{flag}, line {number}: expected one JSON object a line")
-    return {name.strip().casefold(): "" if value is None else str(value).strip() for name, value in found.items()}
+    return {
+        name.strip().casefold(): "" if value is None else clean(str(value).strip()) for name, value in found.items()
+    }
 
 
 def is_x_ray(modality: str) -> bool:
@@ -113,6 +116,11 @@ def age_of(value: str) -> float | None:
     except ValueError:
         return None
     return age if math.isfinite(age) and 0 <= age <= 120 else None
+
+
+def figure1_patient(cell: str) -> str:
+    """The patient of a picture of Figure 1: `COVID-00003a` and `COVID-00003b` show one."""
+    return re.sub(r"(?<=\d)[a-z]$", "", cell)
 
 
 def finding_label(finding: str) -> int | str:

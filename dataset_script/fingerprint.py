@@ -53,9 +53,9 @@ def spectra(pixels: np.ndarray) -> np.ndarray:
     return np.stack([_spectrum(_view(trimmed, box)) for box in _VIEWS])
 
 
-def pixel_hashes(fingerprints: np.ndarray) -> list[str]:
-    """The pixel hashes, 32 hex digits each, of fingerprints uint8 (N, `SIZE`): equal for equal pixels."""
-    return [row.tobytes().hex() for row in fingerprints[:, :HASH_BYTES]]
+def pixel_hash(fingerprint: np.ndarray) -> str:
+    """The pixel hash, 32 hex digits, of a fingerprint uint8 (`SIZE`,): equal for equal pixels."""
+    return fingerprint[:HASH_BYTES].tobytes().hex()
 
 
 def codes(fingerprints: np.ndarray) -> np.ndarray:

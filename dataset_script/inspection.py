@@ -1,7 +1,7 @@
 """The audit of a dataset that is written but not yet in place, with the lung masks that its collections bring."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from dataset_script.rows import Row
 from dataset_script.writing import PICTURES
 
 
-def inspect(rows: Sequence[Row], staged: Path, seed: int, num_proc: int) -> dict:
+def inspect(rows: Iterable[Row], staged: Path, seed: int, num_proc: int) -> dict:
     """Audit the dataset of `rows` in `staged`, draw its pictures below it, and return the report's section."""
     from dataset_script import audit, charts, sheets  # here, because their imports take seconds
 
@@ -21,9 +21,9 @@ def inspect(rows: Sequence[Row], staged: Path, seed: int, num_proc: int) -> dict
     return section
 
 
-def _masks(rows: Sequence[Row]) -> Callable[[dict], np.ndarray | None] | None:
+def _masks(rows: Iterable[Row]) -> Callable[[dict], np.ndarray | None] | None:
     """A function from a row of Contract 1 to its mask, bool (H, W), or None; None where no row has one."""
-    masks = {row.name: row.mask for row in rows if row.mask}
+    masks = {row.name: row.rows.masks[row.at] for row in rows if row.at in row.rows.masks}
     if not masks:
         return None
 

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
+import numpy as np
 from tqdm import tqdm
 
 from cxr.cli import UserError
@@ -20,6 +21,7 @@ from dataset_script.store import Store, code_digest, key_of
 _READERS = ("cxr/radiograph.py", "cxr/depth.py", "cxr/geometry.py", "cxr/dicom/*.py", "cxr/patient_key.py")
 _READERS += ("cxr/phantom.py", "dataset_script/builder.py", "dataset_script/fingerprint.py")
 _CHUNK = 16
+_NONE = -1
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,19 @@ class Settings:
 
 def read_all(
     records: Sequence[Record], settings: Settings, num_proc: int, store: Store
-) -> tuple[list[int | None], list[Refusal]]:
+) -> tuple[np.ndarray, list[Refusal]]:
     """Have every record in the store.
 
     Returns:
-        Each record's number in the store, None where it gave no radiograph, and the refusals.
+        Each record's number in the store, int64 (N,), -1 where it gave no radiograph, and the refusals.
 
     Raises:
         UserError: if not one of them can be read, or a process died over one.
     """
     digest, secret = settings.digest(), settings.secret
-    numbers = [store.number(key_of(record, digest), secret) for record in records]
-    missing = [index for index, number in enumerate(numbers) if number is None]
+    found_before = (store.number(key_of(record, digest), secret) for record in records)
+    numbers = np.fromiter((_as_integer(number) for number in found_before), np.int64, len(records))
+    missing = np.flatnonzero(numbers == _NONE)
     reasons: dict[int, str] = {}
     with tqdm(total=len(records), initial=len(records) - len(missing), desc="reading", unit=" pictures") as bar:
         for results in _read(missing, records, settings, num_proc):
@@ -64,7 +67,7 @@ def read_all(
             reasons |= {index: found for index, found in results if isinstance(found, str)}
             bar.update(len(results))
     for index in missing:
-        numbers[index] = store.number(key_of(records[index], digest), secret)
+        numbers[index] = _as_integer(store.number(key_of(records[index], digest), secret))
     if len(reasons) == len(records):
         first = records[0]
         raise UserError(f"none of the {len(records)} pictures can be read; the first: {first.file} {reasons[0]}")
@@ -74,15 +77,19 @@ def read_all(
     return numbers, refusals
 
 
+def _as_integer(number: int | None) -> int:
+    return _NONE if number is None else number
+
+
 def _packed(key: bytes, secret: str, found: Reading) -> tuple:
     return key, secret if found.pseudonymous else None, found.facts, found.fingerprint, found.image
 
 
 def _read(
-    missing: Sequence[int], records: Sequence[Record], settings: Settings, num_proc: int
+    missing: np.ndarray, records: Sequence[Record], settings: Settings, num_proc: int
 ) -> Iterator[list[tuple[int, Reading | str]]]:
     """Results chunk by chunk; only so many are under way that pixels never pile up."""
-    chunks = (missing[start : start + _CHUNK] for start in range(0, len(missing), _CHUNK))
+    chunks = (missing[start : start + _CHUNK].tolist() for start in range(0, len(missing), _CHUNK))
     tasks = ([(index, records[index]) for index in chunk] for chunk in chunks)
     processes = min(num_proc, -(-len(missing) // _CHUNK))
     if processes < 2:

@@ -46,3 +46,20 @@ def test_the_head_is_measured_against_the_seed(run_cli, tmp_path):
         head - seed, abs=2e-4
     )
     assert float(re.search(r"ratio of the times head / seed: ([\d.]+)", done.stdout)[1]) > 0
+
+
+def test_memory_is_measured_over_whole_preparations(run_cli):
+    done = run_cli(["benchmarks/memory.py", "--sizes", "60", "120", "--no_audit"])
+    assert done.returncode == 0, done.stderr
+    peaks = [float(peak) for peak in re.findall(r"at most ([\d.]+) MiB", done.stdout)]
+    assert len(peaks) == 2
+    assert min(peaks) > 30
+    assert re.search(r"slope -?\d+ bytes a picture", done.stdout)
+
+
+@pytest.mark.slow
+def test_clean_phantoms_do_not_make_the_audit_cry_wolf(run_cli):
+    done = run_cli(["benchmarks/clean_audit.py", "--seeds", "1", "--first", "100", "--pictures", "200"])
+    assert done.returncode == 0, done.stderr
+    assert "None of the probes" in done.stdout
+    assert "cried wolf: 0 of 1" in done.stdout

@@ -40,18 +40,27 @@ def collect(arguments: Sequence[str], cache: Path = Path(".cache")) -> Collectio
     Raises:
         UserError: if a source is malformed, missing or empty, or if two of them name the same file of one collection.
     """
-    merged, owner = Collection(), {}
+    merged, holders = Collection(), {}
     for argument in sorted(arguments):
         layout, path = parse(argument)
         found = hub.collect(path, cache) if layout == "hub" else LAYOUTS[layout](path)
-        for record in found.records:
-            if owner.setdefault((record.source, record.file), argument) is not argument:
-                raise UserError(
-                    f"--source {argument} and --source {owner[record.source, record.file]} both hold "
-                    f"{record.file} of a collection called {record.source!r}: give each once, or rename one"
-                )
+        collections = {record.source for record in found.records}
+        for source in sorted(collections & holders.keys()):
+            _check_apart(merged, found, source, argument, holders[source])
         merged.extend(found)
-        merged.layouts.setdefault(layout, set()).update(record.source for record in found.records)
-    merged.records.sort(key=lambda record: (record.source, record.file))
+        merged.layouts.setdefault(layout, set()).update(collections)
+        holders |= dict.fromkeys(collections, argument)
+    merged.records.sort()
     merged.refusals.sort(key=lambda refusal: (refusal.source, refusal.file, refusal.reason))
     return merged
+
+
+def _check_apart(merged: Collection, found: Collection, source: str, argument: str, other: str) -> None:
+    """Make sure that what is found of a collection is new, where an earlier argument has given some of it."""
+    before = {record.file for record in merged.records if record.source == source}
+    twice = next((record.file for record in found.records if record.source == source and record.file in before), None)
+    if twice is not None:
+        raise UserError(
+            f"--source {argument} and --source {other} both hold {twice} of a collection called {source!r}: "
+            "give each once, or rename one"
+        )

@@ -15,6 +15,7 @@ from dataset_script.roots import Root, descend, open_root, read_text
 
 SOURCE = "covidx"
 SHORT = "is a line without patient, file and class"
+_FIGURE1 = f"{SOURCE}-fig1"
 NO_LINE = "stands in no list"
 _FOLDERS = {"train": ("train",), "validation": ("val", "validation", "train"), "test": ("test",)}
 
@@ -58,7 +59,7 @@ def _add(found: Collection, named: set[str], item: Record | Refusal) -> None:
     if isinstance(item, Record) and item.file in named:
         item = Refusal(item.source, item.file, files.TWICE)
     named.add(item.file)
-    (found.records if isinstance(item, Record) else found.refusals).append(item)
+    found.add(item)
 
 
 def _item(root: Root, words: list[str], split: str) -> Record | Refusal:
@@ -75,6 +76,8 @@ def _item(root: Root, words: list[str], split: str) -> Record | Refusal:
         return Refusal(source, candidates[0][1], files.ESCAPES if escapes else files.MISSING)
     if isinstance(label, str):
         return Refusal(source, name, label)
+    if source == _FIGURE1:
+        patient = fields.figure1_patient(patient)
     return Record(
         source, label, finding, files.clean(name), root.opener(name), root.stamp(name), patient_id=patient, split=split
     )

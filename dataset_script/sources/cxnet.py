@@ -27,12 +27,13 @@ def collect(path: str) -> Collection:
     """
     flag = f"--source cxnet={path}"
     root = open_root(path, flag)
-    items = [_item(root, name) for name in root.walk()]
-    records = [item for item in items if isinstance(item, Record)]
-    if not records:
+    found = Collection()
+    for name in root.walk():
+        found.add(_item(root, name))
+    if not found.records:
         raise UserError(f"{flag} holds no pictures named like 12.jpg, 12-.jpg or 12p.jpg")
-    refusals = [item for item in items if isinstance(item, Refusal)]
-    return Collection(records, refusals + [Refusal(SOURCE, name, files.ESCAPES) for name in root.escaping])
+    found.refusals += [Refusal(SOURCE, name, files.ESCAPES) for name in root.escaping]
+    return found
 
 
 def _item(root: Root, name: str) -> Record | Refusal:

@@ -38,7 +38,9 @@ def collect(path: str) -> Collection:
     left_out = [Refusal(root.name, files.clean(name), MASK) for name in sorted(masks)]
     left_out += [Refusal(root.name, files.clean(name), OUTSIDE) for name in strays]
     left_out += [Refusal(root.name, files.clean(name), files.ESCAPES) for name in root.escaping]
-    return Collection([_record(root, name) for name in inside], left_out)
+    found = Collection(refusals=left_out)
+    found.records.extend(_record(root, name) for name in inside)
+    return found
 
 
 def _parents(name: str) -> list[str]:

@@ -48,8 +48,7 @@ def _collect_split(found: Collection, part: datasets.Dataset, name: str, split: 
     places = ((cached["filename"], at) for cached in part.cache_files for at in range(len(_opened(cached["filename"]))))
     facts = part.select_columns([key for key in ("label", *_OURS) if key in part.features])
     for index, ((file, at), row) in enumerate(zip(places, facts, strict=True)):
-        item = _item(row, names, name, f"{split}/{index}", partial(_bytes, file, image, at))
-        (found.records if isinstance(item, Record) else found.refusals).append(item)
+        found.add(_item(row, names, name, f"{split}/{index}", partial(_bytes, file, image, at)))
 
 
 def _check_names(names: list[str] | None, flag: str) -> None:

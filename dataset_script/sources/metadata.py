@@ -20,7 +20,8 @@ class Layout:
     """What tells one collection from the others: the table's possible names and the columns that it must have.
 
     `columns` gives our field its column. `places` gives a row's file as names to try, in order, from the row and the
-    folders that hold pictures; `folders` lists those. `label` gives a finding its label, or the reason to leave it out.
+    folders that hold pictures; `folders` lists those. `label` gives a finding its label, or the reason to leave it out;
+    `patient` gives a patient's cell the patient. Where `says_views` is false, a picture of unknown view stays.
     """
 
     source: str
@@ -30,6 +31,8 @@ class Layout:
     places: Callable[[dict[str, str], list[str]], Iterator[str]]
     folders: Callable[[Root], list[str]] = lambda root: ["images"]
     label: Callable[[str], int | str] = fields.finding_label
+    patient: Callable[[str], str] = str
+    says_views: bool = True
     licence: str = ""
     shape: str = "metadata.csv beside images/"
 
@@ -75,6 +78,7 @@ LAYOUTS = {
         columns=_COHEN,
         needed=("patientid", "imagename", "finding"),
         places=_by_column("imagename"),
+        says_views=False,
     ),
     "figure1": Layout(
         source="figure1",
@@ -82,6 +86,8 @@ LAYOUTS = {
         columns=_COHEN,
         needed=("patientid", "finding"),
         places=_figure1_places,
+        patient=fields.figure1_patient,
+        says_views=False,
     ),
     "nih": Layout(
         source="nih",
@@ -161,7 +167,8 @@ def _place(layout: Layout, root: Root, row: dict[str, str], folders: list[str]) 
 
 def _record(layout: Layout, root: Root, file: str, row: dict[str, str]) -> Record | Refusal:
     name, label = root.inside(file), layout.label(row["finding"])
-    reason = files.ESCAPES if name is None else _reason(row, label) or (None if root.has(name) else files.MISSING)
+    reason = files.ESCAPES if name is None else _reason(layout, row, label)
+    reason = reason or (None if root.has(name) else files.MISSING)
     if reason:
         return Refusal(layout.source, file, reason)
     return Record(
@@ -171,18 +178,19 @@ def _record(layout: Layout, root: Root, file: str, row: dict[str, str]) -> Recor
         file=name,
         opener=root.opener(name),
         stamp=root.stamp(name),
-        patient_id=row.get("patient_id", ""),
+        patient_id=layout.patient(row.get("patient_id", "")),
         view=fields.frontal_view(row.get("view", "")) or "",
         sex=fields.sex_of(row.get("sex", "")),
         age=fields.age_of(row.get("age", "")),
     )
 
 
-def _reason(row: dict[str, str], label: int | str) -> str | None:
+def _reason(layout: Layout, row: dict[str, str], label: int | str) -> str | None:
     """Why a row is left out; None if it stays."""
     if not fields.is_x_ray(row.get("modality", "")):
         return fields.NOT_X_RAY
-    if fields.frontal_view(row.get("view", "")) is None:
+    is_unsaid = not layout.says_views and not row.get("view")
+    if fields.frontal_view(row.get("view", "")) is None and not is_unsaid:
         return fields.NOT_FRONTAL
     return label if isinstance(label, str) else None
 

@@ -27,7 +27,9 @@ def collect(count: str) -> Collection:
     """
     if not count.isdecimal() or int(count) < LEAST:
         raise UserError(f"--source phantom={count}: expected how many to draw, a whole number of at least {LEAST}")
-    return Collection([_record(index) for index in range(int(count))])
+    found = Collection()
+    found.records.extend(_record(index) for index in range(int(count)))
+    return found
 
 
 def _record(index: int) -> Record:
@@ -38,7 +40,7 @@ def _record(index: int) -> Record:
         label=label,
         finding="synthetic",
         file=f"{index:06d}.png",
-        opener=partial(png, index, label),
+        opener=partial(png, label, index),
         header=header,
         stamp="1",
         patient_id=f"{patient:05d}-{label}",
@@ -52,7 +54,7 @@ def _patient(index: int) -> int:
     return block * 10 + min(place, 9)
 
 
-def png(seed: int, label: int) -> bytes:
+def png(label: int, seed: int) -> bytes:
     """The phantom of this seed and class as a PNG file whose text says view, sex and age."""
     phantom, stream, text = draw(seed, label), io.BytesIO(), PngInfo()
     for key in ("view", "sex", "age"):

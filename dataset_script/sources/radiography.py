@@ -19,10 +19,11 @@ def collect(path: str) -> Collection:
     """
     flag = f"--source radiography={path}"
     root = descend(open_root(path, flag), lambda root: len(_classes(root)) > 1)
-    records = [_record(root, folder, name) for folder in _classes(root) for name in _pictures(root, folder)]
-    if not records:
+    found = Collection(refusals=[Refusal(SOURCE, name, files.ESCAPES) for name in root.escaping])
+    found.records.extend(_record(root, folder, name) for folder in _classes(root) for name in _pictures(root, folder))
+    if not found.records:
         raise UserError(f"{flag} holds no COVID/images, Normal/images, Lung_Opacity/images or Viral Pneumonia/images")
-    return Collection(records, [Refusal(SOURCE, name, files.ESCAPES) for name in root.escaping])
+    return found
 
 
 def _classes(root: Root) -> list[str]:

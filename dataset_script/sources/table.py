@@ -64,10 +64,11 @@ def _collect_rows(root: Root, name: str, rows: Iterable[fields.Row], flag: str) 
         if isinstance(item, Refusal):
             found.refusals.append(item)
             continue
-        earlier = seen.setdefault((item.source, item.file), item)
-        if earlier is item:
+        key = hash((item.source, item.file))  # 64 bits: the names themselves would take five times as much
+        if key not in seen:
+            seen[key] = item.label
             found.records.append(item)
-        elif earlier.label == item.label:
+        elif seen[key] == item.label:
             found.refusals.append(Refusal(item.source, item.file, files.TWICE))
         else:
             raise UserError(f"{flag}, line {number}: {item.file} stands above with the other label")

@@ -40,12 +40,12 @@ def figure1(root, first=3000):
     findings = ("COVID-19", "Pneumonia", "No finding", "COVID-19")
     listed = [
         {
-            "patientid": f"COVID-{number:05d}",
+            "patientid": f"COVID-{number // 2:05d}{'ab'[number % 2]}",
             "offset": "3",
             "sex": "F",
             "age": "52",
             "finding": "" if number == 7 else findings[number % 4],
-            "view": "L" if number == 8 else "PA",
+            "view": "L" if number == 8 else "" if number > 60 else "AP erect",
             "modality": "X-ray",
             "artifacts/distortion": "",
             "notes": "naïve",
@@ -170,10 +170,12 @@ def test_actualmed_and_figure1_keep_their_facts(tmp_path):
     figure1(tmp_path / "figure1")
     prepare(tmp_path / "out", f"actualmed={tmp_path / 'actualmed'}", f"figure1={tmp_path / 'figure1' / 'metadata.csv'}")
     found = rows(tmp_path / "out")
-    assert {row["view"] for row in found} == {"PA", "AP"}
+    assert {row["view"] for row in found} == {"PA", "AP", "AP Erect", ""}
     assert {(row["sex"], row["age"]) for row in found if row["source"] == "figure1"} == {("F", 52.0)}
     assert len({row["patient_id"] for row in found if row["source"] == "actualmed"}) == 100
-    assert {row["file"] for row in found if row["patient_id"] == "COVID-00001"} == {"images/COVID-00001.png"}
+    both = [row for row in found if row["patient_id"] == "COVID-00001"]
+    assert {row["file"] for row in both} == {"images/COVID-00001a.JPG", "images/COVID-00001b.jpg"}
+    assert len({row["split"] for row in both}) == 1
 
 
 def test_nih_patients_stay_together_and_impossible_ages_are_unknown(tmp_path):
@@ -198,6 +200,22 @@ def test_covidx_keeps_its_test_split_and_its_sources(tmp_path):
     assert {row["file"].split("/")[0] for row in found if row["split"] != "test"} == {"train"}
     assert {row["source"] for row in found} == {"covidx-cohen", "covidx-rsna", "covidx-sirm"}
     assert "test/COVID (8).png" in {row["file"] for row in found if row["patient_id"] == "COVID(8)"}
+
+
+def test_covidx_pictures_of_one_figure1_patient_stay_together(tmp_path):
+    covidx(tmp_path / "raw")
+    with (tmp_path / "raw" / "train_split.txt").open("a") as lines:
+        for number in range(20):
+            name = f"COVID-{number // 2:05d}{'ab'[number % 2]}"
+            save(tmp_path / "raw" / "train" / f"{name}.jpg", 4000 + number)
+            lines.write(f"\n{name} {name}.jpg COVID-19 fig1")
+    prepare(tmp_path / "out", f"covidx={tmp_path / 'raw'}")
+    patients = {}
+    for row in rows(tmp_path / "out"):
+        if row["source"] == "covidx-fig1":
+            patients.setdefault(row["patient_id"], set()).add(row["split"])
+    assert len(patients) == 10
+    assert {len(splits) for splits in patients.values()} == {1}
 
 
 def test_two_editions_of_covidx_lists_are_refused(tmp_path, capsys):
