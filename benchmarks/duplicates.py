@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from cxr import phantom, radiograph
 from dataset_script.candidates import candidates
 from dataset_script.fingerprint import VIEWS, spectra
+from dataset_script.roots import Folder
 
 SIZES = (25_000, 50_000, 100_000)
 FARTHEST = 32
@@ -59,8 +60,9 @@ def _spectra(folder: Path | None) -> np.ndarray:
     if folder is None:
         pictures = (phantom.draw(seed, seed % 2).image for seed in tqdm(range(400), desc="drawing"))
     else:
-        paths = sorted(path for path in folder.rglob("*") if path.is_file() and radiograph.looks_like_image(path))
-        pictures = (radiograph.read(path, short=256).pixels for path in tqdm(paths, desc="reading"))
+        root = Folder(folder)
+        names = [name for name in root.walk() if root.is_image(name)]
+        pictures = (radiograph.read(root.opener(name)(), short=256).pixels for name in tqdm(names, desc="reading"))
     return np.stack([spectra(pixels).ravel() for pixels in pictures])
 
 

@@ -2,7 +2,8 @@
 
 Ours is all of it: read, decode, orient, window, shrink, the hashes, the PNG and its insertion into the store; the
 fingerprint of the copy search is timed apart. Pillow's is open, convert to RGB and resize with the same filter to the
-same size. Prints the ratio of the summed medians; below 1.0 ours is faster.
+same size. Prints the ratio of the summed medians; below 1.0 ours is faster. What memory a whole preparation takes,
+`benchmarks/memory.py` measures.
 
     python benchmarks/prepare.py FOLDER [--image_size 256] [--rounds 5]
 """

@@ -3,6 +3,9 @@
 import re
 
 import pytest
+from PIL import Image
+
+from cxr.phantom import draw
 
 
 @pytest.mark.slow
@@ -16,13 +19,21 @@ def test_planted_fingerprints_are_found_among_many(run_cli):
     assert float(re.search(r"peak memory ([\d.]+) GiB", done.stdout)[1]) < 1
 
 
+def pictures(folder, count):
+    for seed in range(count):
+        Image.fromarray(draw(seed, seed % 2).image).save(folder / f"{seed}.jpg")
+
+
+def test_fingerprints_are_drawn_like_those_of_a_folder(run_cli, tmp_path):
+    pictures(tmp_path, 4)
+    (tmp_path / "notes.txt").write_text("no picture")
+    done = run_cli(["benchmarks/duplicates.py", "--pictures", tmp_path, "--sizes", "500"])
+    assert done.returncode == 0, done.stderr
+    assert "500 fingerprints" in done.stdout
+
+
 def test_reading_is_timed_against_pillow(run_cli, tmp_path):
-    from PIL import Image
-
-    from cxr.phantom import draw
-
-    for seed in range(3):
-        Image.fromarray(draw(seed, seed % 2).image).save(tmp_path / f"{seed}.jpg")
+    pictures(tmp_path, 3)
     done = run_cli(["benchmarks/prepare.py", tmp_path, "--rounds", "1", "--image_size", "64"])
     assert done.returncode == 0, done.stderr
     assert "3 files" in done.stdout
