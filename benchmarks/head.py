@@ -1,6 +1,6 @@
 """What `head` takes against `seed`: the same linear head on the same frozen backbone, fitted in one pass or in many.
 
-Both recipes run as they stand, `seed` for all of its epochs, from the same starting weights, one after the other in
+Both recipes run as they stand, from the same starting weights, one after the other in
 one process; the time is that of training alone. Prints both validation accuracies (the best epoch's for `seed`, at the
 neutral threshold), their difference and the ratio of the times. Demanded: a difference of at least 0 at a tenth.
 
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=50, help="epochs of the recipe `seed`")
     options = parser.parse_args(arguments)
     shared = ["--dataset", options.dataset, "--backbone", options.backbone, "--input_size", str(options.input_size)]
-    seed = _log("seed", shared, "--num_train_epochs", str(options.epochs), "--early_stopping_patience", "0")
+    seed = _log("seed", shared, "--num_train_epochs", str(options.epochs))
     head = _log("head", shared)
     epochs = [entry["eval_accuracy"] for entry in seed if "eval_accuracy" in entry]
     accuracy = head[0]["eval_accuracy"]
