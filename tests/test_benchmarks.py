@@ -74,3 +74,18 @@ def test_clean_phantoms_do_not_make_the_audit_cry_wolf(run_cli):
     assert done.returncode == 0, done.stderr
     assert "None of the probes" in done.stdout
     assert "cried wolf: 0 of 1" in done.stdout
+
+
+def test_conformal_coverage_is_measured_over_many_splits(run_cli, tmp_path):
+    from transformers import ResNetConfig, ResNetForImageClassification
+
+    from cxr.preprocess import make_processor
+
+    tiny = ResNetConfig(num_labels=2, embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
+    ResNetForImageClassification(tiny).save_pretrained(tmp_path)
+    make_processor(32).save_pretrained(tmp_path)
+    done = run_cli(["benchmarks/conformal.py", tmp_path, "--phantoms", "80", "--splits", "50"])
+    assert done.returncode == 0, done.stderr
+    means = [float(mean) for mean in re.findall(r"mean coverage ([\d.]+)", done.stdout)]
+    assert len(means) == 2
+    assert all(0.85 < mean <= 1 for mean in means)
