@@ -25,6 +25,7 @@ from cxr import radiograph
 from cxr.gate import FILE_NAME, Gate
 from cxr.gate.fitting import look
 from cxr.preprocess import load_processor
+from cxr.serving import pictures
 
 Pictures = Iterator[np.ndarray]
 
@@ -78,9 +79,10 @@ def _print(name: str, refused: np.ndarray) -> None:
 
 
 def _xrays(folder: Path, count: int) -> list[np.ndarray]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and radiograph.looks_like_image(path))
-    chosen = np.random.default_rng(0).permutation(len(files))[:count]
-    return [radiograph.read(files[index], short=_SHORT).pixels for index in tqdm(sorted(chosen), leave=False)]
+    found = pictures.find([str(folder)])
+    chosen = np.random.default_rng(0).permutation(len(found))[:count]
+    read = (found[index].read().pixels for index in tqdm(sorted(chosen), leave=False))
+    return [radiograph.shrink(pixels, _SHORT) for pixels in read]
 
 
 def _photographs(rng: np.random.Generator, count: int) -> Pictures:

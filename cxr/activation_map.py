@@ -13,7 +13,8 @@ from cxr.geometry import seen
 
 _AS_STRONG = 0.8
 _CENTRAL = 0.1
-_HEIGHTS = ("upper", "middle", "lower")
+_HEIGHTS = (("upper", 0.33), ("middle", 0.60), ("lower", 1.0))
+"""Zones and where they end, from the top of what is seen: thirds of lungs that end above its lower border."""
 
 
 def activation_map(features: torch.Tensor, head: torch.Tensor, covid: int) -> np.ndarray:
@@ -61,10 +62,11 @@ def where(found: np.ndarray) -> str:
 def zone(x: float, y: float) -> str:
     """Such as "right lower zone" for a point of what the network sees, in shares from its top left corner.
 
-    Right is the patient's, which is the viewer's left; upper, middle and lower are thirds of what is seen.
+    Right is the patient's, which is the viewer's left. Lungs are not searched for: a typical position is assumed.
     """
     side = "central" if abs(x - 0.5) < _CENTRAL else "right" if x < 0.5 else "left"
-    return f"{side} {_HEIGHTS[min(2, int(3 * y))]} zone"
+    height = next(name for name, end in _HEIGHTS if y <= end)
+    return f"{side} {height} zone"
 
 
 def _centre(found: np.ndarray, cell: int) -> tuple[float, float]:

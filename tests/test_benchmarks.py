@@ -89,3 +89,31 @@ def test_conformal_coverage_is_measured_over_many_splits(run_cli, tmp_path):
     means = [float(mean) for mean in re.findall(r"mean coverage ([\d.]+)", done.stdout)]
     assert len(means) == 2
     assert all(0.85 < mean <= 1 for mean in means)
+
+
+def test_a_gate_is_tried_on_what_it_was_not_fitted_on(run_cli, tmp_path):
+    from PIL import Image
+    from support import save_tiny_backbone
+    from transformers import AutoModelForImageClassification
+
+    from cxr.gate import FILE_NAME
+    from cxr.gate.fitting import fit
+    from cxr.phantom import draw
+    from cxr.preprocess import make_processor
+
+    folder, xrays = save_tiny_backbone(tmp_path / "model"), tmp_path / "xrays"
+    make_processor(48).save_pretrained(folder)
+    model = AutoModelForImageClassification.from_pretrained(folder).eval()
+    phantoms = [draw(seed, seed % 2).image for seed in range(45)]
+    fit(model, make_processor(48), phantoms[:30], phantoms[30:40], seed=0, progress=False).save(folder / FILE_NAME)
+    xrays.mkdir()
+    for number, pixels in enumerate(phantoms[40:]):
+        Image.fromarray(pixels).save(xrays / f"{number}.png")
+    done = run_cli(["benchmarks/gate.py", folder, xrays, "--count", "5"])
+    assert done.returncode == 0, done.stderr
+    refused = {
+        name.strip(): float(share)
+        for name, share in re.findall(r"^(.+?) +\d+ pictures, refused (\S+)$", done.stdout, re.M)
+    }
+    assert list(refused)[-4:] == ["photographs", "text", "noise", "blank"]
+    assert refused["xrays, as they are"] <= 0.4 < refused["xrays, quarter turn left"]

@@ -96,9 +96,16 @@ def notice(config: PreTrainedConfig, pulled: Pulled) -> str:
 
 
 def headline(folder: Path) -> str:
-    """The AUROC of the model's own test split, from the metrics.json beside the weights; empty without one."""
+    """What the model scored, from the metrics.json beside the weights; empty without one.
+
+    Its sentence of judgement where it has one: inside, outside, and what the label could be guessed from. Otherwise the
+    AUROC on its own test split and on every external set.
+    """
     try:
-        auroc = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["test"]["auroc"]
-        return f"AUROC {auroc:.2f} on the test split of its own data"
-    except (OSError, ValueError, KeyError, TypeError):
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        if isinstance(metrics.get("judgement"), str):
+            return f"AUROC {metrics['judgement']}"
+        outside = [f"{scores['auroc']:.2f} on {name}" for name, scores in metrics.get("external", {}).items()]
+        return ", ".join([f"AUROC {metrics['test']['auroc']:.2f} on the test split of its own data", *outside])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ""

@@ -37,7 +37,7 @@ def fit_gate(model_dir: Path, dataset: XrayDataset, external: Mapping[str, XrayD
 
     def passed(pictures: Iterator[np.ndarray]) -> dict[str, float | int]:
         through = gate.passes(look(model, processor, pictures, gate.score))
-        return {"n": len(through), "share": through.float().mean().item()}
+        return {"n": len(through), "share": through.double().mean().item()}
 
     outside = {name: passed(_images(other.splits["test"], MAX_SCORED)) for name, other in external.items()}
     refused = {kind: passed(_outliers(kind, test, seed)) for kind in KINDS}

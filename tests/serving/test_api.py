@@ -1,3 +1,5 @@
+import base64
+import io
 import json
 import urllib.error
 import urllib.request
@@ -7,6 +9,7 @@ from pathlib import Path
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from PIL import Image
 from tiny import Published
 from transformers import pipeline
 
@@ -97,5 +100,13 @@ def test_files_of_the_server_cannot_be_asked_about(app_url: str, published: Publ
     assert "event: error" in ask_http(app_url, str(published.folder / "config.json"))
 
 
-def test_only_the_endpoint_is_documented(client: Client):
-    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/predict"]
+def test_the_map_comes_on_request_beside_the_same_answer(client: Client, xray: Path):
+    explained = client.predict(handle_file(str(xray)), api_name="/explain")
+    with Image.open(io.BytesIO(base64.b64decode(explained.pop("heatmap")))) as heat, Image.open(xray) as picture:
+        assert heat.mode == "RGBA"
+        assert heat.width / heat.height == pytest.approx(picture.width / picture.height, rel=0.02)
+    assert explained == ask(client, xray)
+
+
+def test_only_the_endpoints_are_documented(client: Client):
+    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/predict", "/explain"]

@@ -53,6 +53,17 @@ def test_upload_to_verdict(page: Page, xray: Path, published: Published):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_the_heatmap_lies_over_the_picture_and_fades_by_keyboard(page: Page, xray: Path):
+    give(page, xray)
+    slider = page.get_by_role("slider", name="Opacity of the heatmap")
+    expect(slider).to_be_visible(timeout=30_000)
+    heat, picture = page.locator("#answer .heat"), page.locator("#answer .xray img").first
+    assert heat.bounding_box() == pytest.approx(picture.bounding_box(), abs=1)
+    expect(heat).to_have_css("opacity", "0.5")
+    slider.press("Home")
+    expect(heat).to_have_css("opacity", "0")
+
+
 def test_the_answer_needs_no_scrolling_on_a_desktop(page: Page, xray: Path):
     give(page, xray)
     verdict = page.get_by_role("status", name="Answer").get_by_role("heading")

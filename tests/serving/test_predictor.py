@@ -120,7 +120,20 @@ def test_weights_that_give_no_number_are_named(tmp_path: Path, xray: Path):
         ask(tmp_path, xray)
 
 
-@pytest.mark.parametrize(("metrics", "expected"), [('{"test": {"auroc": 0.912}}', "AUROC 0.91"), ("{}", ""), ("[", "")])
+@pytest.mark.parametrize(
+    ("metrics", "expected"),
+    [
+        ('{"test": {"auroc": 0.912}}', "AUROC 0.91 on the test split of its own data"),
+        (
+            '{"test": {"auroc": 0.9}, "external": {"b": {"auroc": 0.651}}}',
+            "AUROC 0.90 on the test split of its own data, 0.65",
+        ),
+        ('{"judgement": "0.97 inside, 0.65 outside: it reads the source."}', "AUROC 0.97 inside, 0.65 outside"),
+        ("{}", ""),
+        ("[", ""),
+        ("[]", ""),
+    ],
+)
 def test_headline_is_the_measured_one_or_none(tmp_path: Path, metrics: str, expected: str):
     save_tiny(tmp_path)
     (tmp_path / "metrics.json").write_text(metrics)

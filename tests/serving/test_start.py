@@ -280,4 +280,4 @@ def test_spaces_is_imported_first_and_lends_its_gpu_for_each_answer(serve: Serve
     with serve("--model", str(on_phantoms), env=env) as url:
         assert not (home / "lent").exists()
         Client(url, verbose=False).predict(handle_file(str(xray)), api_name="/predict")
-    assert (home / "lent").read_text() == "predict"
+    assert (home / "lent").read_text() == "explain"
