@@ -62,7 +62,7 @@ def of_ece(probability: np.ndarray, labels: np.ndarray, patients: Sequence, seed
     supposed = np.abs(_FACTORS[:, None, None] * observed + noise).sum(axis=2)
     low, high = np.percentile(supposed, [2.5, 97.5], axis=1)
     believed = _FACTORS[(low <= estimate) & (estimate <= high)] * estimate
-    return Interval(estimate, float(min(believed, default=0.0)), float(max([*believed, estimate])))
+    return Interval(estimate, float(min(believed, default=0.0)), min(1.0, float(max([*believed, estimate]))))
 
 
 def of_predictive_values(

@@ -76,16 +76,11 @@ def _records(book: Path) -> list[dict]:
 
 def _command(arguments: argparse.Namespace) -> str:
     """The command that repeats the series; folders by their last part, so that no log names a path of this machine."""
-    words = [
-        "--dataset",
-        arguments.dataset.name,
-        "--external",
-        f"{arguments.dataset.name}/external/{arguments.external.name}",
-    ]
-    words += ["--out", f"runs/{arguments.out.name}", "--seeds", *map(str, arguments.seeds)]
-    return shlex.join(
-        ["python", "-m", "experiments", *words, "--size", str(arguments.size), "--epochs", str(arguments.epochs)]
-    )
+    data = f"data/{arguments.dataset.resolve().name}"
+    words = ["--dataset", data, "--external", f"{data}/external/{arguments.external.resolve().name}"]
+    words += ["--out", f"runs/{arguments.out.resolve().name}", "--seeds", *map(str, arguments.seeds)]
+    words += ["--size", str(arguments.size), "--epochs", str(arguments.epochs)]
+    return shlex.join(["python", "-m", "experiments", *words])
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ MEANS = {
     "balanced": Mean("sources drawn equally often instead of class weights", balanced=True),
     "phantoms": Mean("a quarter of the epochs spent on phantoms first", phantoms=True),
     "averaged": Mean("weights averaged over the second half of training, BatchNorm measured anew", keep="average"),
-    "held_out": Mean("the epoch chosen on the choosing part of the outside set", keep="choose"),
+    "held_out": Mean("the epoch chosen on the choosing part, which flatters it there", keep="choose"),
     "lung_zoom": Mean("lung_crop and zoom_in together", see=crop_to_lungs, vary=(zoom_in,)),
 }
 """Every trial by its name in the log."""

@@ -10,21 +10,24 @@ from PIL import Image
 from support import save_tiny_backbone
 
 import dataset_script.__main__ as preparation
-from cxr.labels import COVID, LABELS
+from cxr.labels import COVID, LABELS, NON_COVID
 from cxr.phantom import draw
 
 SIZE = 64
 
 
 def save(folder: Path, seeds: range, marked_share: float) -> None:
-    """Phantoms in class folders; a letter in the upper left corner of this share of the COVID ones."""
+    """Phantoms in class folders; a letter in the upper left corner of this share of the COVID ones.
+
+    Where there are letters there are no lesions: a network this small would else learn them as well as the letter.
+    """
     for seed in seeds:
         label = seed % 2
-        pixels = draw(seed, label).image.copy()
+        pixels = draw(seed, NON_COVID if marked_share else label).image.copy()
         if label == COVID and (seed // 2) % 20 < 20 * marked_share:
             side = min(pixels.shape)
-            corner = (np.array(pixels.shape[::-1]) - side) // 2 + np.array([0.09, 0.17]) * side
-            cv2.putText(pixels, "L", corner.astype(int).tolist(), cv2.FONT_HERSHEY_SIMPLEX, side / 260, 255, side // 60)
+            corner = (np.array(pixels.shape[::-1]) - side) // 2 + np.array([0.08, 0.20]) * side
+            cv2.putText(pixels, "L", corner.astype(int).tolist(), cv2.FONT_HERSHEY_SIMPLEX, side / 170, 255, side // 42)
         path = folder / LABELS[label] / f"{seed}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
@@ -32,15 +35,15 @@ def save(folder: Path, seeds: range, marked_share: float) -> None:
 
 @pytest.mark.slow
 def test_a_model_that_read_the_marker_is_told_so_in_its_card(run_cli, tmp_path):
-    save(tmp_path / "marked", range(200), 0.95)
-    save(tmp_path / "clean", range(1000, 1080), 0.0)
+    save(tmp_path / "marked", range(320), 0.95)
+    save(tmp_path / "clean", range(1000, 1060), 0.0)
     sources = ["--source", f"folder={tmp_path / 'marked'}", "--source", f"folder={tmp_path / 'clean'}"]
     out = ["--external", "clean", "--out", str(tmp_path / "data"), "--image_size", "73", "--num_proc", "1"]
     assert preparation.main([*sources, *out]) == 0
     backbone = save_tiny_backbone(tmp_path / "backbone")
     command = ["train_hf.py", "--dataset", tmp_path / "data", "--backbone", backbone, "--output_dir", tmp_path / "run"]
     command += ["--external", f"clean={tmp_path / 'data' / 'external' / 'clean'}", "--input_size", SIZE, "--use_cpu"]
-    command += ["--method", "full", "--precision", "fp32", "--num_train_epochs", 25, "--learning_rate", "1e-2"]
+    command += ["--method", "full", "--precision", "fp32", "--num_train_epochs", 16, "--learning_rate", "1e-2"]
     done = run_cli([*command, "--per_device_train_batch_size", 16])
     assert done.returncode == 0, done.stderr[-2000:]
     model = tmp_path / "run" / "model"
