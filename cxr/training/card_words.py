@@ -187,7 +187,7 @@ def _gate(facts: Mapping) -> str:
     return (
         f"A gate (`gate.safetensors`, fitted on {gate['fitted_on']}) refuses what is no X-ray like those it learned "
         f"from. It passes {passed}. Of outliers made from test pictures, which it never saw, it refuses: {refused}. It "
-        "cannot tell a mirrored X-ray from another, and answers lateral views and CT slices at times."
+        "cannot tell a mirrored X-ray from another, and lets some lateral views and tilted pictures pass."
     )
 
 

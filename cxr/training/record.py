@@ -9,6 +9,7 @@ import yaml
 from transformers import TrainerState
 
 from cxr.labels import LABELS
+from cxr.training import card_words
 from cxr.training.arguments import Arguments
 from cxr.training.data import XrayDataset
 
@@ -36,8 +37,9 @@ def write_facts(
         "training": _training_facts(arguments, state, seconds),
         "environment": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
     }
-    _write_json(folder / "metrics.json", facts)
-    _write_json(folder / "dataset_report.json", {key: dataset.report[key] for key in dataset.report if key != "lists"})
+    report = {key: dataset.report[key] for key in dataset.report if key != "lists"}
+    _write_json(folder / "metrics.json", facts | {"judgement": card_words.judgement(facts, report)})
+    _write_json(folder / "dataset_report.json", report)
     recipe = arguments.recipe()
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
 
