@@ -28,6 +28,9 @@ LEVEL = 0.95
 FEWEST = 2
 """Patients needed for an interval at all, in each class where the metric compares classes."""
 
+_LEAST_FREEDOM = 4.0
+"""With fewer degrees of freedom, one odd patient would leave the interval of a nearly perfect metric without an end."""
+
 _CELLS, _BLOCKS = 4_000_000, 500
 
 
@@ -112,7 +115,7 @@ def _freedom(left_out: np.ndarray) -> float:
     change = np.nan_to_num(left_out - np.nanmean(left_out))
     square, fourth = np.sum(change**2), np.sum(change**4)
     varies = fourth - square**2 / len(change)
-    return max(1.0, float(2 * square**2 / varies)) if varies > 0 else np.inf
+    return max(_LEAST_FREEDOM, float(2 * square**2 / varies)) if varies > 0 else np.inf
 
 
 def _around(value: float, spread: float, freedom: float) -> Interval:
