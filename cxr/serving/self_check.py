@@ -11,7 +11,7 @@ from statistics import fmean
 from cxr import phantom, radiograph
 from cxr.cli import UserError
 from cxr.labels import COVID, NON_COVID
-from cxr.serving import has_gpu_per_call, pages
+from cxr.serving import has_gpu_per_call, loading, pages
 from cxr.serving.predictor import Predictor
 
 _SEEDS = range(3)
@@ -31,7 +31,7 @@ def check(predictor: Predictor) -> None:
     if has_gpu_per_call():
         return
     means = {label: fmean(_probability(predictor, seed, label) for seed in _SEEDS) for label in (NON_COVID, COVID)}
-    name = f"{predictor.pulled.repo_id}@{predictor.pulled.revision[:7]}"
+    name = loading.name(predictor.pulled)
     if not all(map(math.isfinite, means.values())):
         raise UserError(f"self-check failed: {name} gives no number: its weights are broken, publish it again")
     auroc = _claimed(predictor)

@@ -38,8 +38,8 @@ def write_facts(
         "environment": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
     }
     report = {key: dataset.report[key] for key in dataset.report if key != "lists"}
-    _write_json(folder / "metrics.json", facts | {"judgement": card_words.judgement(facts, report)})
-    _write_json(folder / "dataset_report.json", report)
+    write_json(folder / "metrics.json", facts | {"judgement": card_words.judgement(facts, report)})
+    write_json(folder / "dataset_report.json", report)
     recipe = arguments.recipe()
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
 
@@ -101,5 +101,6 @@ def source_only_accuracy(counts: dict[str, dict[str, dict[str, int]]]) -> float:
     return right / total
 
 
-def _write_json(path: Path, value: dict) -> None:
+def write_json(path: Path, value: dict) -> None:
+    """Write a file of facts the one way they are written, so that the same facts give the same bytes."""
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from accelerate.utils import broadcast_object_list
 
 from cxr.cli import UserError
 from cxr.metrics import METRIC_NAMES
-from cxr.training import card, publish
+from cxr.training import card, publish, record
 from cxr.training.arguments import Arguments, RunArguments
 from cxr.training.data import XrayDataset
 from cxr.training.fit import checkpoints, train, wants_to_resume
@@ -73,7 +73,7 @@ def _publish_best(run: RunArguments) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(Path(run.output_dir) / f"seed-{int(best)}" / "model", draft)
     summary = facts[best] | {"seeds": spread(facts) | {"published": int(best)}}
-    (draft / "metrics.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    record.write_json(draft / "metrics.json", summary)
     shutil.rmtree(run.model_dir, ignore_errors=True)
     draft.rename(run.model_dir)
     card.write_card(run.model_dir, run.hub_model_id)
