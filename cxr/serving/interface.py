@@ -39,6 +39,7 @@ class _Desk:
     def __init__(self, predictor: Predictor):
         self.headline = predictor.headline
         self.examples = [(phantom.draw(seed, label).image, caption) for seed, label, caption in _EXAMPLES]
+        self._read = predictor.read
         self._explain = on_gpu(predictor.explain)
 
     def show_upload(self, data: bytes | None) -> tuple[str, None]:
@@ -64,13 +65,13 @@ class _Desk:
 
     def _explained(self, file: bytes | None) -> tuple[Explanation, radiograph.Radiograph]:
         try:
-            xray = radiograph.read(_given(file))
+            xray = self._read(_given(file))
             return self._explain(xray), xray
         except UserError as error:
             raise gr.Error(pages.said(str(error)), print_exception=False) from error
 
     def _card(self, data: bytes, caption: str) -> str:
-        xray = radiograph.read(data)
+        xray = self._read(data)
         return pages.answer(self._explain(xray), xray.pixels, self.headline, caption)
 
 
