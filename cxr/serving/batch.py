@@ -51,7 +51,7 @@ def answers(predictor: Predictor, pictures: Iterable[Picture], heatmaps: Path | 
     """Ask about one picture after the other; with a folder, leave there the map over each that the gate passed."""
     for number, picture in enumerate(pictures, start=1):
         try:
-            xray = picture.read()
+            xray = radiograph.read(picture.source)
             explained = predictor.explain(xray)
             drawn = heatmaps and explained.answer.where
             name = _draw(explained, xray, heatmaps / f"{number:04d}-{picture.stem}.png") if drawn else ""

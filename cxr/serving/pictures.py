@@ -11,7 +11,7 @@ from PIL import Image
 
 from cxr import radiograph
 from cxr.dicom.signature import HEAD
-from cxr.radiograph import Radiograph, UnreadableImage
+from cxr.radiograph import UnreadableImage
 
 LARGEST_ENTRY = 1 << 28
 """Bytes of one entry of a zip that are unpacked at most; a zip can promise any number."""
@@ -34,13 +34,14 @@ class Picture:
         """Its name without folders and ending."""
         return Path(self.entry or self.path).stem
 
-    def read(self) -> Radiograph:
-        """Decode it.
+    @property
+    def source(self) -> bytes | Path:
+        """What a reader takes.
 
         Raises:
-            UnreadableImage: if it cannot be had or is no picture.
+            UnreadableImage: if it cannot be unpacked.
         """
-        return radiograph.read(_unpacked(self.path, self.entry) if self.entry else self.path)
+        return _unpacked(self.path, self.entry) if self.entry else self.path
 
 
 def find(paths: Sequence[str]) -> list[Picture]:
