@@ -1,9 +1,10 @@
 """What an answer takes against `transformers.pipeline`, and how far the two are apart, on the same files and weights.
 
-Ours is everything from the file's bytes to the verdict with its heatmap drawn; the pipeline's is the label alone, as its
-users call it, with the path. Files are asked about one by one in turns, then as a folder. Prints the ratio of the summed
-medians (demanded: 0.40 at most), the ratio of files a second (3.5 at least), and for the default and for `--exact` the
-largest difference of a probability and the share of files with a difference under 0.01 and the same label (99.5 %).
+Ours is everything from the file's bytes to the verdict with its heatmap drawn; the pipeline's is the label alone, as
+its users call it, with the path. Files are asked about one by one in turns, then as a folder. Prints the ratio of the
+summed medians (demanded: 0.40 at most), the ratio of files a second (3.5 at least), and for the default and for
+`--exact` the largest difference of a probability, and the share of files less than 0.01 apart and of the same label
+(99.5 %).
 
     python benchmarks/predict.py MODEL FOLDER [FOLDER ...] [--rounds 5] [--agreement_only]
 """

@@ -5,10 +5,10 @@ from typing import Any
 import gradio as gr
 
 from cxr.cli import UserError
+from cxr.radiograph import Radiograph
 from cxr.serving import on_gpu, pages, uploads
 from cxr.serving.answer import Explanation
 from cxr.serving.predictor import Predictor
-from cxr.radiograph import Radiograph
 
 
 class Endpoints:
@@ -36,7 +36,7 @@ class Endpoints:
             file: one picture: PNG, JPEG, WEBP, TIFF, BMP, GIF or DICOM, 8 or 16 bit.
 
         Returns:
-            The JSON of predict, with heatmap: the class activation map, a base64 PNG (RGBA) to stretch over the picture.
+            The JSON of predict with heatmap: the class activation map, a base64 PNG (RGBA) to lay over the picture.
         """
         explained, xray = self._explained(file)
         return explained.answer.to_dict() | {"heatmap": pages.heat(explained, xray.pixels)}

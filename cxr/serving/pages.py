@@ -17,9 +17,10 @@ from cxr.policy import REFUSED, UNCERTAIN, VERDICTS
 from cxr.serving import heatmap
 from cxr.serving.answer import Answer, Explanation
 from cxr.serving.predictor import Predictor
+from cxr.serving.record import Record
 
 _PREVIEW, _HEAT = 640, 240
-_TONES = {
+TONES = {
     VERDICTS[COVID]: ("positive", "▲"),
     VERDICTS[NON_COVID]: ("negative", "●"),
     UNCERTAIN: ("uncertain", "◆"),
@@ -70,22 +71,22 @@ def waiting() -> str:
 <p>Drop a picture into the box, or try one of the synthetic examples.</p></div>"""
 
 
-def answer(explained: Explanation, pixels: np.ndarray, headline: str, caption: str) -> str:
+def answer(explained: Explanation, pixels: np.ndarray, record: Record, caption: str) -> str:
     """The card of one answer: verdict, why, numbers, source, and the picture it is about with the map over it."""
     given = explained.answer
-    tone, mark = _TONES[given.verdict]
+    tone, mark = TONES[given.verdict]
     return f"""<article class="card {tone}">
 <div class="words">
-<h2><span class="mark" aria-hidden="true">{mark}</span> {escape(_title(given.verdict))}</h2>
+<h2><span class="mark" aria-hidden="true">{mark}</span> {escape(title(given.verdict))}</h2>
 {_paragraph(given.why)}
 {_refused(given) if given.verdict == REFUSED else _numbers(given)}
 <p class="disclaimer">{escape(given.disclaimer)}</p></div>
 {_figure(explained, pixels, caption)}
-<footer>{_notice(given.notice)}{source(given, headline)}</footer></article>"""
+<footer>{source(record)}</footer></article>"""
 
 
-def _title(verdict: str) -> str:
-    """A verdict as a heading; "COVID-19 pattern" and its opposite stay as they are spelt everywhere."""
+def title(verdict: str) -> str:
+    """A verdict as a heading or in a table; "COVID-19 pattern" and its opposite stay as they are spelt everywhere."""
     return verdict if verdict in VERDICTS.values() else verdict[:1].upper() + verdict[1:]
 
 
@@ -134,14 +135,15 @@ def _scale(given: Answer) -> str:
 <div class="ends"><span>0</span><span>upright line: threshold</span><span>1</span></div></div>"""
 
 
-def source(given: Answer, headline: str) -> str:
-    """Model id and revision, linked where they lie on the public Hub, and what the model scored."""
-    name = f"{escape(given.model_id)} @ {escape(given.short_revision)}"
-    if huggingface_hub.constants.ENDPOINT == _PUBLIC_HUB and given.revision != "local":
-        url = f"{_PUBLIC_HUB}/{given.model_id}/tree/{given.revision}"
+def source(record: Record) -> str:
+    """Which model it was, linked where it lies on the public Hub, and what is known about it."""
+    name = f"{escape(record.model_id)} @ {escape(record.revision[:7])}"
+    if huggingface_hub.constants.ENDPOINT == _PUBLIC_HUB and record.revision != "local":
+        url = f"{_PUBLIC_HUB}/{record.model_id}/tree/{record.revision}"
         name = f'<a href="{escape(url)}" target="_blank" rel="noopener noreferrer">{name}</a>'
-    score = f"<br>{escape(headline)}" if headline else ""
-    return f'<p class="source">Model <code title="{escape(given.revision)}">{name}</code>{score}</p>'
+    known = " ".join(escape(sentence) for sentence in (record.headline, *record.outside))
+    return f"""<div class="source"><p>Model <code title="{escape(record.revision)}">{name}</code></p><p>{known}</p>
+{_paragraph(record.notice)}</div>"""
 
 
 def unreadable(reason: str) -> str:
