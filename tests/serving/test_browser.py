@@ -5,22 +5,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from tiny import Published
 
 from cxr.labels import DISCLAIMER
 
 pytestmark = pytest.mark.browser
-_QUIET = ("gpu", "quic", "background-networking", "component-update", "sync")
-_ARGUMENTS = ["--headless", "--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in _QUIET)]
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=[(1280, 800), (375, 740)], ids=["desktop", "phone"])
@@ -62,14 +52,6 @@ def test_the_heatmap_lies_over_the_picture_and_fades_by_keyboard(page: Page, xra
     expect(heat).to_have_css("opacity", "0.5")
     slider.press("Home")
     expect(heat).to_have_css("opacity", "0")
-
-
-def test_the_answer_needs_no_scrolling_on_a_desktop(page: Page, xray: Path):
-    give(page, xray)
-    verdict = page.get_by_role("status", name="Answer").get_by_role("heading")
-    expect(verdict).to_contain_text("COVID-19 pattern", timeout=30_000)
-    box, height = verdict.bounding_box(), page.viewport_size["height"]
-    assert box["y"] + box["height"] < height
 
 
 def test_text_file_then_synthetic_example_by_keyboard(page: Page, text: Path):
