@@ -40,7 +40,7 @@ class Desk:
         self._read = predictor.read
         self._explain = on_gpu(predictor.explain)
         self._within = Patience(ANSWER_SECONDS)
-        self._record = record.of(predictor)
+        self.record = record.of(predictor)
 
     def show_uploads(self, given: list[Upload]) -> Iterator[Shown]:
         """The card of one picture, or the table of many as it grows; a file is deleted as soon as it is answered."""
@@ -66,7 +66,7 @@ class Desk:
 
     def _card(self, data: bytes, caption: str) -> str:
         xray = self._read(data)
-        return pages.answer(self._explain(xray), xray.pixels, self._record, caption)
+        return pages.answer(self._explain(xray), xray.pixels, self.record, caption)
 
     def _table(self, pictures: Sequence[Upload]) -> Iterator[Shown]:
         rows, total = [], len(pictures)
@@ -77,7 +77,7 @@ class Desk:
             if not picture.entry:
                 picture.path.unlink(missing_ok=True)
             yield working, table.rows(rows, total), None
-        yield table.summary(rows, self._record), table.rows(rows, total), None
+        yield table.summary(rows, self.record), table.rows(rows, total), None
 
     def _row(self, picture: Upload) -> Row:
         try:

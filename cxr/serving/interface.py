@@ -35,7 +35,7 @@ def build(predictor: Predictor) -> gr.Blocks:
                 gr.HTML(_TERMS, elem_id="terms")
                 examples = gr.HTML(pages.examples(desk.examples), js_on_load=_PICK, elem_id="examples")
             with gr.Column(scale=5, min_width=280):
-                shown = gr.HTML(pages.waiting(), elem_id="answer")
+                shown = gr.HTML(pages.waiting(desk.record), elem_id="answer")
                 table = gr.HTML(elem_id="table")
         page = {"api_visibility": "private", "show_progress_on": shown, "concurrency_id": "page"}
         once = {"concurrency_limit": _BATCHES, "trigger_mode": "always_last"}

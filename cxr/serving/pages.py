@@ -26,6 +26,13 @@ TONES = {
     UNCERTAIN: ("uncertain", "◆"),
     REFUSED: ("refused", "✕"),
 }
+ABOVE = "At or above its threshold, this model reports a COVID-19 pattern."
+_MEANINGS = {
+    VERDICTS[COVID]: "The probability lies clearly above the model's threshold.",
+    VERDICTS[NON_COVID]: "It lies clearly below.",
+    UNCERTAIN: "It lies where pictures of both classes lie, or too few were seen to promise anything.",
+    REFUSED: "A photograph, a page of text, an X-ray that is inverted or turned: no class is given.",
+}
 _PUBLIC_HUB = "https://huggingface.co"
 
 
@@ -65,10 +72,17 @@ def _notice(text: str) -> str:
     return f'<p class="notice"><strong>About this model.</strong> {escape(text)}</p>' if text else ""
 
 
-def waiting() -> str:
-    """What stands where the answer will be."""
-    return """<div class="card waiting"><h2>The answer appears here</h2>
-<p>Drop a picture into the box, or try one of the synthetic examples.</p></div>"""
+def waiting(record: Record) -> str:
+    """What stands where the answer will be: what it can be, and who will give it."""
+    verdicts = "".join(f"<dt>{_marked(verdict)}</dt><dd>{escape(_MEANINGS[verdict])}</dd>" for verdict in TONES)
+    return f"""<div class="card waiting"><h2>The answer appears here</h2>
+<p>Give one X-ray for an answer with its heatmap, several for a table, or try a synthetic example.</p>
+<dl class="verdicts">{verdicts}</dl><footer>{source(record)}</footer></div>"""
+
+
+def _marked(verdict: str) -> str:
+    tone, mark = TONES[verdict]
+    return f'<span class="{tone}"><span class="mark" aria-hidden="true">{mark}</span></span> {escape(title(verdict))}'
 
 
 def answer(explained: Explanation, pixels: np.ndarray, record: Record, caption: str) -> str:
@@ -85,9 +99,9 @@ def answer(explained: Explanation, pixels: np.ndarray, record: Record, caption: 
 <footer>{source(record)}</footer></article>"""
 
 
-def title(verdict: str) -> str:
-    """A verdict as a heading or in a table; "COVID-19 pattern" and its opposite stay as they are spelt everywhere."""
-    return verdict if verdict in VERDICTS.values() else verdict[:1].upper() + verdict[1:]
+def title(text: str) -> str:
+    """With a capital; "no COVID-19 pattern" and its opposite stay as they are spelt everywhere."""
+    return text if text in VERDICTS.values() else text[:1].upper() + text[1:]
 
 
 def _paragraph(text: str) -> str:
@@ -97,7 +111,7 @@ def _paragraph(text: str) -> str:
 def _numbers(given: Answer) -> str:
     return f"""<p class="sentence">{escape(given.numbers.capitalize())}</p>
 {_scale(given)}
-<p>At or above its threshold, this model reports a COVID-19 pattern.</p>
+<p>{ABOVE}</p>
 {_paragraph(given.evidence)}"""
 
 
@@ -129,10 +143,11 @@ def heat(explained: Explanation, pixels: np.ndarray) -> str:
 
 def _scale(given: Answer) -> str:
     """Probability and threshold on a line from 0 to 1; the sentence above it says the same to a screen reader."""
+    threshold = f"{100 * given.threshold:.1f}%"
     return f"""<div class="scale" aria-hidden="true"><div class="track">
 <div class="fill" style="width:{100 * given.probability:.1f}%"></div>
-<div class="threshold" style="left:{100 * given.threshold:.1f}%"></div></div>
-<div class="ends"><span>0</span><span>upright line: threshold</span><span>1</span></div></div>"""
+<div class="threshold" style="left:{threshold}"></div></div>
+<div class="ends" style="--at:{threshold}"><span>0</span><span class="at">threshold</span><span>1</span></div></div>"""
 
 
 def source(record: Record) -> str:

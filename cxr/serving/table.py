@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from html import escape
 
 from cxr.labels import DISCLAIMER
-from cxr.policy import numbers
+from cxr.policy import REFUSED, numbers
 from cxr.serving import pages
+from cxr.serving.answer import Answer
 from cxr.serving.batch import COLUMNS, Row
 from cxr.serving.record import Record
 
 _RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NO_ANSWER = "no answer"
+_UNREADABLE = ("unreadable", "✕")
 
 
 def working(total: int) -> str:
@@ -29,23 +31,31 @@ def working(total: int) -> str:
 def rows(done: Sequence[Row], total: int) -> str:
     """How far it is, and a row for every picture answered so far."""
     said = f"{len(done)} of {total}"
-    body = "".join(_row(row) for row in done)
     growing = " growing" if len(done) < total else ""
+    body = "".join(_row(row) for row in done)
     return f"""<section class="card batch{growing}" aria-label="Answers, one row a picture">
 <p class="progress"><progress value="{len(done)}" max="{total}" aria-label="Pictures answered: {said}"></progress>
 <span>{said}</span></p>
 <table><thead><tr><th scope="col">File</th><th scope="col">Verdict</th><th scope="col">Probability</th>
-<th scope="col">Why, or where</th></tr></thead><tbody>{body}</tbody></table></section>"""
+<th scope="col">Evidence strongest in, or why not</th></tr></thead><tbody>{body}</tbody></table></section>"""
 
 
 def _row(row: Row) -> str:
-    tone, mark = pages.TONES[row.answer.verdict] if row.answer else ("unreadable", "✕")
+    """On a phone, where a row becomes a block, the cells are led by their `data-label`."""
+    tone, mark = pages.TONES[row.answer.verdict] if row.answer else _UNREADABLE
     verdict = row.answer.verdict if row.answer else _NO_ANSWER
-    told = numbers(row.answer.probability, row.answer.threshold).removeprefix("probability ") if row.answer else "–"
-    return f"""<tr class="{tone}"><th scope="row" data-label="File">{escape(str(row.file))}</th>
-<td data-label="Verdict"><span class="mark" aria-hidden="true">{mark}</span> {escape(pages.title(verdict))}</td>
-<td data-label="Probability">{escape(told)}</td>
-<td data-label="Why, or where">{escape(row.answer.reason if row.answer else pages.said(row.error))}</td></tr>"""
+    probability, told = _told(row.answer) if row.answer else ("–", pages.said(row.error))
+    return f"""<tr class="{tone}"><th scope="row">{escape(str(row.file))}</th>
+<td><span class="mark" aria-hidden="true">{mark}</span> {escape(pages.title(verdict))}</td>
+<td data-label="Probability">{probability}</td><td>{escape(told)}</td></tr>"""
+
+
+def _told(answer: Answer) -> tuple[str, str]:
+    """The probability alone, with as many digits as tell it from the threshold, and what there is to say of it."""
+    if answer.verdict == REFUSED:
+        return "–", answer.why
+    probability = numbers(answer.probability, answer.threshold).split()[1]
+    return probability, f"{answer.why} Evidence: {answer.where}." if answer.why else pages.title(answer.where)
 
 
 def summary(done: Sequence[Row], record: Record) -> str:
@@ -53,12 +63,18 @@ def summary(done: Sequence[Row], record: Record) -> str:
     counted = Counter(row.answer.verdict if row.answer else _NO_ANSWER for row in done)
     counts = "".join(_count(verdict, counted[verdict]) for verdict in (*pages.TONES, _NO_ANSWER) if counted[verdict])
     return f"""<div class="card done"><h2>{len(done)} pictures answered</h2><ul class="counts">{counts}</ul>
-<p><a class="download" download="answers.csv" href="data:text/csv;charset=utf-8;base64,{_csv(done)}">Download the table
-as CSV</a></p><p class="disclaimer">{escape(DISCLAIMER)}</p><footer>{pages.source(record)}</footer></div>"""
+{_threshold(done)}<p><a class="download" download="answers.csv"
+ href="data:text/csv;charset=utf-8;base64,{_csv(done)}">Download the table as CSV</a></p>
+<p class="disclaimer">{escape(DISCLAIMER)}</p><footer>{pages.source(record)}</footer></div>"""
+
+
+def _threshold(done: Sequence[Row]) -> str:
+    answered = next((row.answer for row in done if row.answer), None)
+    return f"<p>{pages.ABOVE} Here that is {answered.threshold:.2f}.</p>" if answered else ""
 
 
 def _count(verdict: str, number: int) -> str:
-    tone, mark = pages.TONES.get(verdict, ("unreadable", "✕"))
+    tone, mark = pages.TONES.get(verdict, _UNREADABLE)
     shape = f'<span class="mark" aria-hidden="true">{mark}</span>'
     return f'<li class="{tone}">{shape} {number} × {escape(verdict)}</li>'
 

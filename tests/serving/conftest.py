@@ -1,5 +1,6 @@
 """A tiny published model and a running app to ask."""
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,12 +9,18 @@ import numpy as np
 import pytest
 from huggingface_hub import HfApi
 from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
 from support import serving
 from tiny import Published, save_tiny
 
 from cxr import phantom
-from cxr.labels import COVID
+from cxr.gate import FILE_NAME
+from cxr.gate.fitting import fit
+from cxr.labels import COVID, LABELS
 from cxr.local_hub import USER
+from cxr.preprocess import load_processor
+from cxr.serving import interface, server
+from cxr.serving.predictor import Predictor
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +69,50 @@ def app_url(published: Published) -> Iterator[str]:
     """The app, pinned to the published commit."""
     with serving("--model", published.repo_id, "--revision", published.revision) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def gate_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gate for the tiny model, really fitted, on phantoms."""
+    folder = tmp_path_factory.mktemp("gated")
+    model = save_tiny(folder).eval()
+    xrays = [phantom.draw(seed, seed % 2).image for seed in range(60)]
+    fit(model, load_processor(folder), xrays[:40], xrays[40:], seed=0, progress=False).save(folder / FILE_NAME)
+    return folder / FILE_NAME
+
+
+RECORD = {
+    "judgement": "0.97 inside, 0.65 outside (clinic): this model reads the source",
+    "external": {"clinic": {"auroc": 0.6512, "n": 1250, "intervals": {"auroc": [0.5512, 0.7312]}}},
+    "test": {"auroc": 0.97},
+}
+
+
+@pytest.fixture(scope="session")
+def gated(tmp_path_factory: pytest.TempPathFactory, gate_file: Path) -> Path:
+    """A model folder with all that a finished run leaves: gate, conformal quantiles, results from elsewhere."""
+    folder = tmp_path_factory.mktemp("finished") / "model"
+    save_tiny(folder, conformal={"level": 0.9, "quantiles": dict.fromkeys(LABELS, 0.0)})
+    (folder / FILE_NAME).write_bytes(gate_file.read_bytes())
+    (folder / "metrics.json").write_text(json.dumps(RECORD))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def page_url(gated: Path) -> Iterator[str]:
+    """The page for that model, served by this process."""
+    blocks = interface.build(Predictor.load(str(gated)))
+    yield server.launch(blocks, "127.0.0.1", None)
+    blocks.close(verbose=False)
+
+
+_QUIET = ("gpu", "quic", "background-networking", "component-update", "sync")
+_ARGUMENTS = ["--headless", "--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in _QUIET)]
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
+        yield browser
+        browser.close()

@@ -8,31 +8,18 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from tiny import save_tiny
-from transformers import AutoModelForImageClassification
 
 import predict
 from cxr import phantom, policy, radiograph
 from cxr.cli import UserError
 from cxr.gate import FILE_NAME
-from cxr.gate.fitting import fit
 from cxr.labels import LABELS
-from cxr.preprocess import load_processor
-from cxr.serving import pages
+from cxr.serving import pages, record
 from cxr.serving.predictor import Predictor
 
 SURE = {"quantiles": dict.fromkeys(LABELS, 0.0)}
 UNSURE = {"level": 0.9, "quantiles": dict.fromkeys(LABELS, 1.0), "calibration_images": dict.fromkeys(LABELS, 3)}
 XRAY = phantom.draw(900, 1).image
-
-
-@pytest.fixture(scope="module")
-def gate_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("gated")
-    save_tiny(folder)
-    model = AutoModelForImageClassification.from_pretrained(folder).eval()
-    xrays = [phantom.draw(seed, seed % 2).image for seed in range(60)]
-    fit(model, load_processor(folder), xrays[:40], xrays[40:], seed=0, progress=False).save(folder / FILE_NAME)
-    return folder / FILE_NAME
 
 
 def predictor(folder: Path, gate_file: Path, **config: object) -> Predictor:
@@ -67,13 +54,14 @@ def test_both_classes_are_uncertain(tmp_path: Path, gate_file: Path):
 @pytest.mark.parametrize("turn", [lambda xray: 255 - xray, np.rot90, np.flipud], ids=["inverted", "turned", "flipped"])
 def test_what_the_gate_refuses_gets_no_class_no_zone_and_no_map(tmp_path: Path, gate_file: Path, turn):
     pixels = turn(XRAY)
-    explained = explain(predictor(tmp_path, gate_file, conformal=UNSURE), pixels)
+    asked = predictor(tmp_path, gate_file, conformal=UNSURE)
+    explained = explain(asked, pixels)
     answer = explained.answer
     assert answer.verdict == "not an X-ray like those it learned from"
     assert answer.gate_passed is False
     assert "means nothing here" in answer.why
     assert answer.where == ""
-    card = pages.answer(explained, pixels, "", "Your picture")
+    card = pages.answer(explained, pixels, record.of(asked), "Your picture")
     assert "Not an X-ray like those it learned from" in card
     assert answer.why in card
     assert "heat" not in card
@@ -87,8 +75,9 @@ def test_a_model_without_gate_and_quantiles_still_answers(tmp_path: Path):
 
 
 def test_the_card_says_why_shows_the_map_and_says_where(tmp_path: Path, gate_file: Path):
-    explained = explain(predictor(tmp_path, gate_file, conformal=UNSURE), XRAY)
-    card = pages.answer(explained, XRAY, "AUROC 0.97", "Your picture")
+    asked = predictor(tmp_path, gate_file, conformal=UNSURE)
+    explained = explain(asked, XRAY)
+    card = pages.answer(explained, XRAY, record.of(asked), "Your picture")
     assert "Uncertain" in card
     assert explained.answer.why in card
     assert explained.answer.where in card

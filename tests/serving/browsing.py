@@ -1,0 +1,44 @@
+"""What the browser tests share: a page at one size and mode, whose every request is watched."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, Locator, Page, expect
+
+SIZES = {"desktop": (1280, 800), "phone": (375, 740)}
+
+
+@contextmanager
+def visiting(browser: Browser, url: str, size: str = "desktop", scheme: str = "light") -> Iterator[Page]:
+    """A visitor at a screen; afterwards no other host was asked, no script of a visitor's ran, nothing was kept."""
+    width, height = SIZES[size]
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+    asked, ran = [], []
+    page.on("request", lambda sent: asked.append(sent.url))
+    page.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
+    try:
+        page.goto(url)
+        expect(page.get_by_text("The answer appears here")).to_be_visible(timeout=30_000)
+        yield page
+        hosts = {urlsplit(address).netloc for address in asked if not address.startswith(("data:", "blob:"))}
+        assert hosts == {urlsplit(url).netloc}
+        assert ran == []
+        assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+        assert page.evaluate("indexedDB.databases()") == []
+    finally:
+        page.close()
+
+
+def give(page: Page, *paths: Path) -> None:
+    page.set_input_files("#upload input[type=file]", paths)
+
+
+def answer(page: Page) -> Locator:
+    return page.get_by_role("status", name="Answer")
+
+
+def fits(page: Page) -> bool:
+    """Whether nothing has to be scrolled sideways."""
+    return page.evaluate("document.documentElement.scrollWidth <= innerWidth")
