@@ -1,9 +1,10 @@
 """Many clients at once against the real server: is every answer right, is "busy" all that is refused, is memory freed?
 
 Starts `app.py`, asks about each picture once, then lets clients upload them and ask over plain HTTP, each waiting for
-its answer before the next question; without a folder, the pictures are phantoms. Prints how many were answered, how many were told that the app is busy,
-what else went wrong, how many answers differ from the one that the same file got alone, requests a second, and the
-server's memory before and after (Linux only, `/proc`). Demanded: nothing else, none, and at most 100 MiB more.
+its answer before the next question; without a folder, the pictures are phantoms. Prints how many were answered, how
+many were told that the app is busy, what else went wrong (an answer that differs from the one the same file got alone is
+"wrong"), requests a second, and the server's memory before and after (Linux only, `/proc`). Demanded: nothing wrong,
+and at most 100 MiB more.
 
     python benchmarks/load.py MODEL [--pictures FOLDER] [--clients 50] [--requests 20]
 """

@@ -16,9 +16,6 @@ from cxr.serving.predictor import Predictor
 from cxr.serving.uploads import MAX_FILE_SIZE
 from cxr.unreadable import UnreadableImage
 
-ANSWER_SECONDS = 60
-"""How long a visitor waits for one answer; the largest pictures that the reader takes need a few."""
-
 _EXAMPLES = (
     (1, COVID, "Synthetic, opacities drawn in"),
     (2, NON_COVID, "Synthetic, no opacities"),
@@ -35,11 +32,11 @@ Never a gradio update of the box: that would build it anew, without what `upload
 class Desk:
     """Answers visitors' uploads and the examples."""
 
-    def __init__(self, predictor: Predictor):
+    def __init__(self, predictor: Predictor, within: Patience):
         self.examples = [(phantom.draw(seed, label).image, caption) for seed, label, caption in _EXAMPLES]
         self._read = predictor.read
         self._explain = on_gpu(predictor.explain)
-        self._within = Patience(ANSWER_SECONDS)
+        self._within = within
         self.record = record.of(predictor)
 
     def show_uploads(self, given: list[Upload]) -> Iterator[Shown]:

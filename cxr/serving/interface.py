@@ -9,6 +9,7 @@ import gradio as gr
 from cxr.serving import api, pages, uploads
 from cxr.serving.desk import Desk
 from cxr.serving.opening import MOST, TOO_LARGE_MARK
+from cxr.serving.patience import Patience
 from cxr.serving.predictor import Predictor
 from cxr.serving.uploads import MAX_BYTES, MAX_FILE_SIZE
 
@@ -26,7 +27,8 @@ or a zip. Deleted once answered, after {CACHE_MINUTES + 1} minutes at the latest
 
 def build(predictor: Predictor) -> gr.Blocks:
     """The page for one predictor, with its API."""
-    desk = Desk(predictor)
+    within = Patience()
+    desk = Desk(predictor, within)
     with _page() as blocks:
         gr.HTML(pages.header(predictor), elem_id="header")
         with gr.Row(equal_height=False, elem_id="columns"):
@@ -42,7 +44,7 @@ def build(predictor: Predictor) -> gr.Blocks:
         upload.upload(desk.show_uploads, upload, [shown, table, upload], **page, **once)
         examples.click(desk.show_example, None, [shown, table], **page, **once)
         blocks.load(None, js=_script())
-        api.add(api.Endpoints(predictor))
+        api.add(api.Endpoints(predictor, within))
     return blocks
 
 

@@ -7,6 +7,9 @@ from typing import TypeVar
 
 from cxr.cli import UserError
 
+ANSWER_SECONDS = 60
+"""How long anybody waits for one answer; the largest pictures that the reader takes need a few."""
+
 Result = TypeVar("Result")
 
 
@@ -15,9 +18,10 @@ class Patience:
 
     A batch asks anew for every picture, so that other visitors' questions are answered between its own. A thread cannot
     be killed: one that is given up on keeps its place until it is done, and no more than `at_once` can ever pile up.
+    Few threads also keep memory together: each that ever decoded a picture holds on to some of it.
     """
 
-    def __init__(self, seconds: float, at_once: int = 2):
+    def __init__(self, seconds: float = ANSWER_SECONDS, at_once: int = 2):
         self._seconds = seconds
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="answer")
 
