@@ -2,8 +2,8 @@
 
 Starts `app.py`, asks about each picture once, then lets clients upload them and ask over plain HTTP, each waiting for
 its answer before the next question; without a folder, the pictures are phantoms. Prints how many were answered, how
-many were told that the app is busy, what else went wrong (an answer that differs from the one the same file got alone is
-"wrong"), requests a second, and the server's memory before and after (Linux only, `/proc`). Demanded: nothing wrong,
+many were told that the app is busy, what else went wrong ("wrong": another answer than the same file got alone),
+requests a second, and the server's memory before and after (Linux only, `/proc`). Demanded: nothing wrong,
 and at most 100 MiB more.
 
     python benchmarks/load.py MODEL [--pictures FOLDER] [--clients 50] [--requests 20]

@@ -1,6 +1,8 @@
 """Putting a page on a port: local by default, the Space's own address on a Space, and nothing sent home."""
 
+import ctypes
 import socket
+import sys
 
 import gradio as gr
 
@@ -10,6 +12,8 @@ from cxr.serving.interface import MAX_FILE_SIZE
 
 QUEUE = 64
 """Questions that may wait; who comes later is told that the app is busy, rather than everybody waiting for ever."""
+
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 
 BUSY = "Busy: {} questions are waiting already. Try again in a minute."
 
@@ -37,6 +41,7 @@ def launch(blocks: gr.Blocks, host: str, port: int | None) -> str:
     Raises:
         UserError: if no port is free.
     """
+    _give_memory_back()
     _queue(blocks)
     try:
         url = blocks.launch(
@@ -58,6 +63,18 @@ def launch(blocks: gr.Blocks, host: str, port: int | None) -> str:
         raise UserError(f"cannot listen on {host}: no free port; name one with --port") from error
     tools.mend(blocks)
     return url
+
+
+def _give_memory_back() -> None:
+    """Have glibc return what decoded pictures took as soon as it is freed.
+
+    By default it raises the size from which it does so with every picture that it frees, and keeps a heap for every
+    thread that ever held one (`mallopt(3)`).
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt:
+        mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+        mallopt(_M_ARENA_MAX, 2)
 
 
 def _queue(blocks: gr.Blocks) -> None:
