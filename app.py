@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
         "--model", metavar="ID|DIR", help="repo id or folder (else MODEL_ID, else the first of README.md's models)"
     )
     parser.add_argument("--revision", help="branch, tag or commit to pin (else MODEL_REVISION, else the newest)")
+    parser.add_argument("--exact", action="store_true", help="float32 and full decoding, slower; what pipeline() gives")
     parser.add_argument("--host", help="address to listen on (127.0.0.1; on a Space 0.0.0.0)")
     parser.add_argument("--port", type=_port, help="port to listen on (the first free one from 7860; on a Space 7860)")
     return parser
@@ -102,7 +103,7 @@ def _page(args: argparse.Namespace) -> tuple["Blocks", str]:
         choice = choose(args)
         if choice.model is None:
             return interface.build_without_model("no model was named", _on_space()), "No model to ask: see the page."
-        predictor = Predictor.load(*choice)
+        predictor = Predictor.load(*choice, exact=args.exact)
         self_check.check(predictor)
     except UserError as error:
         if not _on_space():

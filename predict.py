@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
     parser = OneLineErrors(prog="predict.py", description=__doc__, epilog=_EPILOG)
     parser.add_argument("--model", required=True, metavar="ID|DIR", help="repo id or folder of a published model")
     parser.add_argument("--revision", help="branch, tag or commit to pin; the newest without it")
+    parser.add_argument("--exact", action="store_true", help="float32 and full decoding, slower; what pipeline() gives")
     parser.add_argument("--csv", metavar="FILE", help="write a table as well")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line instead of sentences")
     parser.add_argument("--heatmaps", metavar="DIR", help="write each X-ray with its class activation map over it")
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.csv:
         _start_table(args.csv, batch.COLUMNS)
     heatmaps = _folder(args.heatmaps) if args.heatmaps else None
-    rows = batch.answers(Predictor.load(args.model, args.revision), found, heatmaps)
+    rows = batch.answers(Predictor.load(args.model, args.revision, args.exact), found, heatmaps)
     answered = [_report(row, args, batch.COLUMNS) for row in _progress(rows, len(found))]
     return 0 if all(answered) else 1 if any(answered) else 2
 

@@ -1,7 +1,7 @@
 """The processor's resize arithmetic without torch, for the dataset room and training alike."""
 
 CROP_PCT = 224 / 256
-_WARPED_FROM = 384
+WARPED_FROM = 384
 
 
 def short_side(input_size: int) -> int:
@@ -22,7 +22,7 @@ def seen(size: tuple[int, int], input_size: int) -> tuple[float, float, float, f
 
     The processor crops the middle of the resized picture; from 384 px on it warps the whole instead.
     """
-    if input_size >= _WARPED_FROM:
+    if input_size >= WARPED_FROM:
         return 0.0, 0.0, float(size[0]), float(size[1])
     shrunk = resized(size, short_side(input_size))
     scale = size[0] / shrunk[0], size[1] / shrunk[1]

@@ -9,7 +9,8 @@ from PIL import Image
 from transformers import AutoImageProcessor, BaseImageProcessor, ConvNextImageProcessorPil
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-from cxr.geometry import CROP_PCT
+from cxr.geometry import CROP_PCT, WARPED_FROM
+from cxr.radiograph import shrink
 
 
 def make_processor(input_size: int, crop_pct: float = CROP_PCT) -> ConvNextImageProcessorPil:
@@ -31,7 +32,19 @@ def load_processor(folder: Path | str) -> BaseImageProcessor:
 def to_pixel_values(images: Sequence[Image.Image | np.ndarray], processor: BaseImageProcessor) -> torch.Tensor:
     """Grayscale 8-bit pictures → float32 tensor of shape (N, 3, input_size, input_size), normalised.
 
-    The gray channel is repeated three times: the processor takes nothing but 3-channel 8-bit input.
+    The gray channel is repeated three times: the processor takes nothing but 3-channel 8-bit input. What it would do
+    to each of the three is done before, once; its own resize then changes nothing.
     """
-    rgb = [np.repeat(np.asarray(image, dtype=np.uint8)[..., None], 3, axis=2) for image in images]
+    short = resized_to(processor)
+    grays = (np.asarray(image, dtype=np.uint8) for image in images)
+    rgb = [np.repeat((gray if short is None else shrink(gray, short))[..., None], 3, axis=2) for gray in grays]
     return processor(images=rgb, input_data_format="channels_last", return_tensors="pt")["pixel_values"]
+
+
+def resized_to(processor: BaseImageProcessor) -> int | None:
+    """The short side, in pixels, that a processor resizes to before its crop; None if it works in another way."""
+    if not isinstance(processor, ConvNextImageProcessorPil) or not processor.do_resize:
+        return None
+    side = processor.size.shortest_edge
+    crops = side is not None and side < WARPED_FROM and processor.resample == Image.Resampling.BICUBIC
+    return int(side / processor.crop_pct) if crops else None

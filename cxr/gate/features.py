@@ -19,10 +19,18 @@ def features(pixel_values: torch.Tensor, hidden_states: Sequence[torch.Tensor]) 
 
     In order: pooled features of the last stage, mean and deviation of every channel of the first two stages, thumbnail.
     """
-    early = [moment for stage in hidden_states[1:3] for moment in (stage.mean((2, 3)), stage.std((2, 3)))]
+    return joined(pixel_values, hidden_states[-1].mean((2, 3)), moments(hidden_states))
+
+
+def moments(hidden_states: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Mean and deviation of every channel of the first two stages, (N, 2 C1 + 2 C2)."""
+    return torch.cat([part for stage in hidden_states[1:3] for part in (stage.mean((2, 3)), stage.std((2, 3)))], dim=1)
+
+
+def joined(pixel_values: torch.Tensor, pooled: torch.Tensor, early: torch.Tensor) -> torch.Tensor:
+    """The same features from `pooled` (N, C) and `moments`, for a runtime that hands out no hidden states."""
     thumbnail = functional.adaptive_avg_pool2d(pixel_values[:, :1], THUMBNAIL).flatten(1)
-    parts = [hidden_states[-1].mean((2, 3)), *early, thumbnail]
-    return torch.cat([part.float().cpu() for part in parts], dim=1)
+    return torch.cat([part.float().cpu() for part in (pooled, early, thumbnail)], dim=1)
 
 
 def length(config: PreTrainedConfig) -> int:

@@ -36,7 +36,11 @@ class Gate:
 
         Takes the network's input (N, 3, S, S) and the `hidden_states` of the same forward.
         """
-        return standardised(features(pixel_values, hidden_states), self.mean, self.scale) @ self.weight + self.bias
+        return self.score_features(features(pixel_values, hidden_states))
+
+    def score_features(self, found: torch.Tensor) -> torch.Tensor:
+        """The same from features (N, D)."""
+        return standardised(found, self.mean, self.scale) @ self.weight + self.bias
 
     def passes(self, score: torch.Tensor | float) -> torch.Tensor | bool:
         """Whether scores reach the threshold; a score that is no number does not."""

@@ -8,10 +8,13 @@ import numpy as np
 from cxr import policy
 from cxr.activation_map import on_picture
 
+SCHEMA_VERSION = 1
+"""Of docs/answer.schema.json: raised when a field changes its meaning or goes, not when one is added."""
+
 
 @dataclass(frozen=True)
 class Answer:
-    """One verdict with everything that must be said beside it; JSON-safe field by field.
+    """One verdict with everything that must be said beside it; JSON-safe, as docs/answer.schema.json says.
 
     `probability` is that of COVID, `label` the class on its side of `threshold`. `conformal_set` holds the classes that
     cannot be excluded, and is None for a model that carries no quantiles; `gate_score` (log-odds of being an X-ray like
@@ -32,6 +35,7 @@ class Answer:
     revision: str
     disclaimer: str
     notice: str = ""
+    schema_version: int = SCHEMA_VERSION
 
     @property
     def sentence(self) -> str:

@@ -1,7 +1,10 @@
 """Many pictures at a terminal: ask about each, and let no bad file end the run."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 
 from PIL import Image
@@ -15,6 +18,7 @@ from cxr.serving.predictor import Predictor
 
 COLUMNS = ("file", *Answer.__dataclass_fields__, "heatmap", "error")
 _LONGEST = 1024
+_READERS, _AHEAD = 2, 4
 
 
 @dataclass(frozen=True)
@@ -48,18 +52,38 @@ class Row:
 
 
 def answers(predictor: Predictor, pictures: Iterable[Picture], heatmaps: Path | None = None) -> Iterator[Row]:
-    """Ask about one picture after the other; with a folder, leave there the map over each that the gate passed."""
-    for number, picture in enumerate(pictures, start=1):
+    """Ask about one picture after the other; with a folder, leave there the map over each that the gate passed.
+
+    The next pictures are decoded while one is answered: decoding keeps one core busy, the network all.
+    """
+    pictures, waiting = iter(pictures), deque()
+    with ThreadPoolExecutor(_READERS) as readers:
         try:
-            xray = radiograph.read(picture.source)
-            explained = predictor.explain(xray)
-            drawn = heatmaps and explained.answer.where
-            name = _draw(explained, xray, heatmaps / f"{number:04d}-{picture.stem}.png") if drawn else ""
-            yield Row(picture, explained.answer, heatmap=name)
-        except radiograph.UnreadableImage as error:
-            yield Row(picture, error=f"the file {error.reason}")
-        except UserError as error:
-            yield Row(picture, error=one_line(error))
+            for number in count(1):
+                coming = islice(pictures, _AHEAD - len(waiting))
+                waiting.extend((picture, readers.submit(_read, predictor, picture)) for picture in coming)
+                if not waiting:
+                    return
+                picture, decoded = waiting.popleft()
+                yield _row(predictor, picture, decoded, heatmaps and heatmaps / f"{number:04d}-{picture.stem}.png")
+        finally:
+            readers.shutdown(cancel_futures=True)
+
+
+def _read(predictor: Predictor, picture: Picture) -> radiograph.Radiograph:
+    return predictor.read(picture.source)
+
+
+def _row(predictor: Predictor, picture: Picture, decoded: Future, heatmap: Path | None) -> Row:
+    try:
+        xray = decoded.result()
+        explained = predictor.explain(xray)
+        name = _draw(explained, xray, heatmap) if heatmap and explained.answer.where else ""
+        return Row(picture, explained.answer, heatmap=name)
+    except radiograph.UnreadableImage as error:
+        return Row(picture, error=f"the file {error.reason}")
+    except UserError as error:
+        return Row(picture, error=one_line(error))
 
 
 def _draw(explained: Explanation, xray: radiograph.Radiograph, path: Path) -> str:

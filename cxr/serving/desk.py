@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import gradio as gr
 
-from cxr import phantom, radiograph
+from cxr import phantom
 from cxr.cli import UserError, one_line
 from cxr.labels import COVID, NON_COVID
 from cxr.serving import on_gpu, opening, pages, record, table
@@ -37,7 +37,7 @@ class Desk:
 
     def __init__(self, predictor: Predictor):
         self.examples = [(phantom.draw(seed, label).image, caption) for seed, label, caption in _EXAMPLES]
-        self._read = radiograph.read
+        self._read = predictor.read
         self._explain = on_gpu(predictor.explain)
         self._within = Patience(ANSWER_SECONDS)
         self.record = record.of(predictor)

@@ -8,7 +8,7 @@ import json
 import math
 from statistics import fmean
 
-from cxr import phantom, radiograph
+from cxr import phantom
 from cxr.cli import UserError
 from cxr.labels import COVID, NON_COVID
 from cxr.serving import has_gpu_per_call, loading, pages
@@ -43,7 +43,7 @@ def check(predictor: Predictor) -> None:
 
 
 def _probability(predictor: Predictor, seed: int, label: int) -> float:
-    return predictor.predict(radiograph.read(pages.png(phantom.draw(seed, label).image))).probability
+    return predictor.predict(predictor.read(pages.png(phantom.draw(seed, label).image))).probability
 
 
 def _claimed(predictor: Predictor) -> float:

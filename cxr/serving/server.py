@@ -5,7 +5,7 @@ import socket
 import gradio as gr
 
 from cxr.cli import UserError
-from cxr.serving import theme
+from cxr.serving import theme, tools
 from cxr.serving.interface import MAX_FILE_SIZE
 
 QUEUE = 64
@@ -39,7 +39,7 @@ def launch(blocks: gr.Blocks, host: str, port: int | None) -> str:
     """
     _queue(blocks)
     try:
-        return blocks.launch(
+        url = blocks.launch(
             server_name=host,
             server_port=port,
             prevent_thread_lock=True,
@@ -48,7 +48,7 @@ def launch(blocks: gr.Blocks, host: str, port: int | None) -> str:
             max_file_size=MAX_FILE_SIZE,
             run_history=False,
             enable_monitoring=False,
-            mcp_server=False,
+            mcp_server=True,
             ssr_mode=False,
             footer_links=["api"],
             theme=theme.theme(),
@@ -56,6 +56,8 @@ def launch(blocks: gr.Blocks, host: str, port: int | None) -> str:
         )[1]
     except OSError as error:
         raise UserError(f"cannot listen on {host}: no free port; name one with --port") from error
+    tools.mend(blocks)
+    return url
 
 
 def _queue(blocks: gr.Blocks) -> None:

@@ -31,10 +31,19 @@ MAX_BYTES = 50 << 20
 @cache
 def folder() -> Path:
     """This process's upload folder, readable by its user alone; gradio learns of it through the environment."""
-    made = Path(tempfile.mkdtemp(prefix="cxr-uploads-", dir=os.environ.get("GRADIO_TEMP_DIR") or None)).resolve()
+    parent = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
+    parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix="cxr-uploads-", dir=parent)).resolve()
     os.environ["GRADIO_TEMP_DIR"] = str(made)
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return made
+
+
+def keep(content: bytes) -> Path:
+    """Write what came by another way than the upload route into the folder, under a name nobody can guess."""
+    path = folder() / secrets.token_hex(16)
+    path.write_bytes(content)
+    return path
 
 
 class Uploads:

@@ -195,3 +195,20 @@ def test_reading_warns_of_nothing(recwarn, capfd):
         radiograph.read(raw)
     assert not recwarn.list
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("at_least", "shape"), [(100, (100, 200)), (51, (100, 200)), (50, (50, 100)), (1000, (400, 800))]
+)
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_jpeg_may_be_decoded_at_reduced_size(mode, at_least, shape):
+    raw = encode(Image.fromarray(smooth(400, 800)).convert(mode), "JPEG", quality=95)
+    found, whole = read(raw, at_least=at_least), read(raw)
+    assert found.pixels.shape == shape
+    assert (found.width, found.height, found.mode, found.sha256) == (800, 400, mode, whole.sha256)
+    alike = np.asarray(Image.fromarray(whole.pixels).resize(shape[::-1], Image.Resampling.BOX), dtype=int)
+    assert np.abs(found.pixels - alike).max() <= 3
+
+
+def test_other_formats_are_always_decoded_in_full():
+    assert read(encode(smooth(400, 800)), at_least=50).pixels.shape == (400, 800)

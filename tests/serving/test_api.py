@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import io
 import json
@@ -9,11 +10,20 @@ from pathlib import Path
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from jsonschema import Draft202012Validator
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+from mcp.types import CallToolResult
 from PIL import Image
+from support import ROOT
 from tiny import Published
 from transformers import pipeline
 
 import predict
+from cxr import radiograph
+from cxr.serving import pages
+
+SCHEMA = Draft202012Validator(json.loads((ROOT / "docs" / "answer.schema.json").read_text(encoding="utf-8")))
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +56,23 @@ def ask_http(url: str, where: str) -> str:
         return stream.read().decode()
 
 
+def data_url(path: Path) -> str:
+    return f"data:application/octet-stream;base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def ask_mcp(url: str, file: str, tool: str = "predict") -> tuple[bool, str]:
+    """Whether a tool's call failed, and the one text it came back with."""
+
+    async def call() -> CallToolResult:
+        async with streamable_http_client(f"{url}gradio_api/mcp/") as streams, ClientSession(*streams[:2]) as session:
+            await session.initialize()
+            return await session.call_tool(tool, {"file": file})
+
+    result = asyncio.run(call())
+    (content,) = result.content
+    return result.isError, content.text
+
+
 def test_all_doors_give_the_same_answer(
     client: Client, app_url: str, published: Published, xray: Path, capsys: pytest.CaptureFixture[str]
 ):
@@ -55,9 +82,12 @@ def test_all_doors_give_the_same_answer(
     stream = ask_http(app_url, upload(app_url, xray))
     assert "event: complete" in stream
     (by_http,) = json.loads(stream.split("data: ")[1])
-    assert by_client == by_http == {key: value for key, value in by_terminal.items() if key != "file"}
+    by_mcp = json.loads(ask_mcp(app_url, data_url(xray))[1])
+    assert by_client == by_http == by_mcp == {key: value for key, value in by_terminal.items() if key != "file"}
+    for answer in (by_client, by_terminal):
+        SCHEMA.validate(answer)
     scores = {row["label"]: row["score"] for row in pipeline("image-classification", str(published.folder))(str(xray))}
-    assert by_client["probability"] == pytest.approx(scores["COVID"], abs=1e-5)
+    assert by_client["probability"] == pytest.approx(scores["COVID"], abs=0.01)
 
 
 def test_the_pinned_commit_answers(client: Client, published: Published, xray: Path):
@@ -100,12 +130,38 @@ def test_files_of_the_server_cannot_be_asked_about(app_url: str, published: Publ
     assert "event: error" in ask_http(app_url, str(published.folder / "config.json"))
 
 
-def test_the_map_comes_on_request_beside_the_same_answer(client: Client, xray: Path):
+def test_the_map_comes_on_request_beside_the_same_answer(client: Client, app_url: str, xray: Path):
     explained = client.predict(handle_file(str(xray)), api_name="/explain")
     with Image.open(io.BytesIO(base64.b64decode(explained.pop("heatmap")))) as heat, Image.open(xray) as picture:
         assert heat.mode == "RGBA"
         assert heat.width / heat.height == pytest.approx(picture.width / picture.height, rel=0.02)
     assert explained == ask(client, xray)
+    failed, by_mcp = ask_mcp(app_url, data_url(xray), "explain")
+    assert not failed
+    SCHEMA.validate(json.loads(by_mcp))
+    assert {key: value for key, value in json.loads(by_mcp).items() if key != "heatmap"} == explained
+
+
+def test_a_tool_takes_the_address_of_an_upload_and_no_other(
+    app_url: str, client: Client, xray: Path, published: Published
+):
+    failed, said = ask_mcp(app_url, f"{app_url}gradio_api/file={upload(app_url, xray)}")
+    assert not failed
+    assert json.loads(said) == ask(client, xray)
+    outside = published.folder / "config.json"
+    for address in (f"{app_url}favicon.ico", f"{app_url}gradio_api/file={outside}", str(outside), "data:;base64,!"):
+        failed, said = ask_mcp(app_url, address)
+        assert failed
+        assert "send a picture as a data: URL" in said or "no image we can read" in said or "is empty" in said
+
+
+def test_a_tool_says_in_one_sentence_what_it_cannot_read(app_url: str, text: Path):
+    assert ask_mcp(app_url, data_url(text)) == (True, pages.said(f"the picture {radiograph.NO_IMAGE}"))
+
+
+@pytest.mark.parametrize("spoil", [{"probability": 1.2}, {"verdict": "sick"}, {"surprise": 1}, {"revision": None}])
+def test_the_schema_is_no_rubber_stamp(client: Client, xray: Path, spoil: dict[str, object]):
+    assert list(SCHEMA.iter_errors(ask(client, xray) | spoil))
 
 
 def test_only_the_endpoints_are_documented(client: Client):

@@ -1,0 +1,94 @@
+"""One forward pass, by the runtime that suits the machine; nobody but the predictor asks which.
+
+On a CPU, OpenVINO takes a third of the time of plain torch, in bfloat16 where the processor has it: probabilities then
+differ in the third digit (benchmarks/predict.py measures both). On CUDA, and where an answer has to be exact, it is
+torch in float32.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import joblib
+import openvino
+import torch
+from openvino.frontend import FrontEndManager
+from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+from torch import nn
+from transformers import PreTrainedModel
+
+from cxr.gate.features import moments
+
+_TRACED_SIDE = 64
+
+
+class Pass(NamedTuple):
+    """What one picture's forward pass shows: float32 logits (1, 2), last feature map (1, C, h, w), early `moments`."""
+
+    logits: torch.Tensor
+    last: torch.Tensor
+    moments: torch.Tensor
+
+
+Network = Callable[[torch.Tensor], Pass]
+"""Takes the network's input, float32 (1, 3, S, S)."""
+
+
+class _Backbone(nn.Module):
+    """The part that costs time, as a function of one tensor."""
+
+    def __init__(self, model: PreTrainedModel):
+        super().__init__()
+        self.resnet = model.resnet
+
+    def forward(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        states = self.resnet(pixel_values, output_hidden_states=True).hidden_states
+        return states[-1], moments(states)
+
+
+def exact(model: PreTrainedModel) -> Network:
+    """Plain torch in float32, where the model lies."""
+    backbone = _Backbone(model)
+
+    def run(pixel_values: torch.Tensor) -> Pass:
+        last, early = backbone(pixel_values.to(model.device))
+        return Pass(_logits(model, last), last, early)
+
+    return run
+
+
+def fast(model: PreTrainedModel, side: int) -> Network:
+    """OpenVINO on the CPU for inputs of (1, 3, `side`, `side`); head and gate stay in float32."""
+    core = openvino.Core()
+    has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "bf16" if has_bf16 else "f32",
+        # What a container may use: a Space of two cores runs on a machine of many.
+        "INFERENCE_NUM_THREADS": joblib.cpu_count(),
+    }
+    compiled = core.compile_model(_graph(model, side), "CPU", settings)
+
+    def run(pixel_values: torch.Tensor) -> Pass:
+        request = compiled.create_infer_request()  # one a call: a request is no thread's but its own
+        outputs = request.infer([pixel_values.numpy()])
+        last, early = (torch.from_numpy(outputs[index].copy()) for index in range(2))
+        return Pass(_logits(model, last), last, early)
+
+    return run
+
+
+def _graph(model: PreTrainedModel, side: int) -> openvino.Model:
+    """Straight from the frontend: `openvino.convert_model` reports every conversion to its maker's statistics."""
+    example = torch.zeros(1, 3, _TRACED_SIDE, _TRACED_SIDE)
+    with warnings.catch_warnings(action="ignore", category=torch.jit.TracerWarning):
+        backbone = torch.jit.trace(_Backbone(model), example, check_trace=False)
+    decoder = TorchScriptPythonDecoder(backbone)
+    frontend = FrontEndManager().load_by_framework("pytorch")
+    graph = frontend.convert(frontend.load(decoder))
+    graph.reshape([1, 3, side, side])
+    return graph
+
+
+def _logits(model: PreTrainedModel, last: torch.Tensor) -> torch.Tensor:
+    return model.classifier(last.mean((2, 3), keepdim=True))
