@@ -95,17 +95,29 @@ def notice(config: PreTrainedConfig, pulled: Pulled) -> str:
     return " ".join(stale + [text for key, text in said.items() if getattr(config, key, False)])
 
 
+def metrics(folder: Path) -> Mapping:
+    """What the run measured, from the metrics.json beside the weights; empty where it is missing or broken.
+
+    No answer needs it, so that nothing in it may stand in an answer's way.
+    """
+    try:
+        found = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, Mapping) else {}
+
+
 def headline(folder: Path) -> str:
-    """What the model scored, from the metrics.json beside the weights; empty without one.
+    """What the model scored; empty where that is not known.
 
     Its sentence of judgement where it has one: inside, outside, and what the label could be guessed from. Otherwise the
     AUROC on its own test split and on every external set.
     """
+    found = metrics(folder)
+    if isinstance(found.get("judgement"), str):
+        return f"AUROC {found['judgement']}"
     try:
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        if isinstance(metrics.get("judgement"), str):
-            return f"AUROC {metrics['judgement']}"
-        outside = [f"{scores['auroc']:.2f} on {name}" for name, scores in metrics.get("external", {}).items()]
-        return ", ".join([f"AUROC {metrics['test']['auroc']:.2f} on the test split of its own data", *outside])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        outside = [f"{scores['auroc']:.2f} on {name}" for name, scores in found.get("external", {}).items()]
+        return ", ".join([f"AUROC {found['test']['auroc']:.2f} on the test split of its own data", *outside])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return ""

@@ -4,11 +4,11 @@ They come from the `metrics.json` beside the weights (`docs/metrics.schema.json`
 made by others: whatever in it is not as it should be counts as not known, and never stands in an answer's way.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cxr.serving import loading
 from cxr.serving.predictor import Predictor
 
 _LONGEST = 600
@@ -40,12 +40,9 @@ def of(predictor: Predictor) -> Record:
 
 
 def _results(folder: Path) -> list[str]:
-    try:
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        external = metrics["external"].items()
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return []
-    return [sentence for name, scores in external if (sentence := _sentence(str(name)[:80], scores))]
+    external = loading.metrics(folder).get("external")
+    sets = external.items() if isinstance(external, Mapping) else ()
+    return [sentence for name, scores in sets if (sentence := _sentence(name[:80], scores))]
 
 
 def _sentence(name: str, scores: object) -> str:

@@ -51,7 +51,7 @@ def _claimed(predictor: Predictor) -> float:
     folder = predictor.pulled.folder
     try:
         synthetic = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("synthetic_data")
-        auroc = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["test"]["auroc"]
+        auroc = loading.metrics(folder)["test"]["auroc"]
         return float(auroc) if synthetic else 0.0
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return 0.0
