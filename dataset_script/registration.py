@@ -34,18 +34,37 @@ _LEAST_TEXTURE = 0.15
 _HALF = np.full(2, 0.5, np.float32)
 
 
-class Prepared:
-    """A trimmed picture, squared and normalised at growing sizes, float32 (S, S), ready to be compared with many.
+Squares = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""A trimmed picture made square, uint8 (S, S), at the growing sizes of the steps of a comparison."""
 
-    Squaring undoes the stretching of collections that make every picture square. Most comparisons end at `middle`,
-    so that what costs more is made when it is asked for.
+
+def squares(pixels: np.ndarray) -> Squares:
+    """All that comparing needs of a picture, uint8 (H, W).
+
+    Squaring undoes the stretching of collections that make every picture square.
+    """
+    trimmed = trim(pixels)
+    return tuple(cv2.resize(trimmed, (size, size), interpolation=cv2.INTER_AREA) for size in (_COARSE, _MIDDLE, _FINE))
+
+
+class Prepared:
+    """A picture's squares normalised, float32 (S, S), ready to be compared with many.
+
+    Most comparisons end at `coarse`, so that what costs more is made when it is asked for.
     """
 
-    def __init__(self, pixels: np.ndarray) -> None:
-        """Take a picture, uint8 (H, W)."""
-        self._pixels = trim(pixels)
-        self.coarse = _normalised(self._squared(_COARSE), 4)
-        self.middle = _normalised(self._squared(_MIDDLE), 5)
+    def __init__(self, squares: Squares) -> None:
+        self._coarse, self._middle, self._fine = squares
+
+    @cached_property
+    def coarse(self) -> np.ndarray:
+        """What the search runs on."""
+        return _normalised(self._coarse.astype(np.float32), 4)
+
+    @cached_property
+    def middle(self) -> np.ndarray:
+        """What the first registration runs on."""
+        return _normalised(self._middle.astype(np.float32), 5)
 
     @cached_property
     def fine(self) -> np.ndarray:
@@ -59,10 +78,7 @@ class Prepared:
 
     @cached_property
     def _smooth(self) -> np.ndarray:
-        return cv2.GaussianBlur(self._squared(_FINE), (0, 0), 1.0)
-
-    def _squared(self, size: int) -> np.ndarray:
-        return cv2.resize(self._pixels, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
+        return cv2.GaussianBlur(self._fine.astype(np.float32), (0, 0), 1.0)
 
 
 def similarity(first: Prepared, second: Prepared) -> float:
