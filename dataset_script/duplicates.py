@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
+import cv2
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -165,5 +166,10 @@ def _compare(pairs: Sequence[Sequence[int]], squared: Callable[[int], Squares], 
     def verdict(pair: Sequence[int]) -> float:
         return similarity(ready(pair[0]), ready(pair[1]))
 
-    with ThreadPoolExecutor(num_proc) as pool:
-        yield from pool.map(verdict, pairs)
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # pictures this small keep threads of OpenCV's own waiting for each other
+    try:
+        with ThreadPoolExecutor(num_proc) as pool:
+            yield from pool.map(verdict, pairs)
+    finally:
+        cv2.setNumThreads(before)
