@@ -93,7 +93,7 @@ def _fill(body: _Body, points: np.ndarray, blur: float) -> np.ndarray:
     canvas = np.zeros((body.height, body.width), np.uint8)
     pixels = points @ body.to_pixels[:, :2].T + body.to_pixels[:, 2]
     cv2.fillPoly(canvas, [np.round(pixels * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    return cv2.GaussianBlur(canvas.astype(np.float32) / 255, (0, 0), blur)
+    return _softened(canvas, blur)
 
 
 def _stroke(body: _Body, lines: list[np.ndarray], width: float, blur: float) -> np.ndarray:
@@ -103,7 +103,17 @@ def _stroke(body: _Body, lines: list[np.ndarray], width: float, blur: float) -> 
     for points in lines:
         pixels = points @ body.to_pixels[:, :2].T + body.to_pixels[:, 2]
         cv2.polylines(canvas, [np.round(pixels * 16).astype(np.int32)], False, 255, thickness, cv2.LINE_AA, 4)
-    return cv2.GaussianBlur(canvas.astype(np.float32) / 255, (0, 0), blur)
+    return _softened(canvas, blur)
+
+
+def _softened(canvas: np.ndarray, blur: float) -> np.ndarray:
+    """Bytes (H, W) as blurred float32 in 0…1; where nothing is within a blur's reach, nothing is computed."""
+    soft, reach = np.zeros(canvas.shape, np.float32), round(4 * blur) + 2
+    x, y, width, height = cv2.boundingRect(canvas)
+    around = slice(max(0, y - reach), y + height + reach), slice(max(0, x - reach), x + width + reach)
+    if width:
+        soft[around] = cv2.GaussianBlur(canvas[around].astype(np.float32) / 255, (0, 0), blur)
+    return soft
 
 
 def _ellipse(x: float, y: float, rx: float, ry: float, tilt: float = 0.0) -> np.ndarray:

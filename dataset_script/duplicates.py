@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
+import cv2
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -29,15 +30,18 @@ from tqdm import tqdm
 
 from dataset_script.candidates import candidates
 from dataset_script.fingerprint import HASH_BYTES, codes, pixel_hash
-from dataset_script.registration import ACCEPT, Prepared, similarity
+from dataset_script.registration import ACCEPT, Prepared, Squares, similarity, squares
 
 METHOD = 2
 """Belongs into the key of whatever keeps fingerprints or similarities: counts up whenever they would differ."""
 
-HELD = 64
-"""Pictures held ready for comparison at a time; each takes 0.4 MB."""
+HELD = 600
+"""Pictures whose squares are held at a time; each takes 50 kB."""
 
-_BATCH = 1024
+_READY = 32
+"""Pictures held ready for comparison at a time, for each takes 0.4 MB."""
+
+_BATCH, _BLOCK = 1024, HELD // 3
 
 
 class Known(Protocol):
@@ -83,14 +87,15 @@ def find_copies(
         The pairs in order.
     """
     known = {} if known is None else known
+    squared = lru_cache(HELD)(lambda index: squares(load(index)))
     first = _first_of_its_pixels(fingerprints)
     asking = np.unique(first)
     others = np.flatnonzero(first != np.arange(len(first)))
     found = [Pair(int(first[other]), int(other), 1.0) for other in others]
     while len(asking):
         mine = fingerprints if len(asking) == len(fingerprints) else fingerprints[asking]
-        proposed = candidates(codes(mine), num_proc)
-        scored = _scored(proposed, asking, fingerprints, load, known, num_proc)
+        proposed = _in_blocks(candidates(codes(mine), num_proc))
+        scored = _scored(proposed, asking, fingerprints, squared, known, num_proc)
         bar = tqdm(scored, total=len(proposed), desc="comparing", unit=" pairs", disable=not progress)
         fresh = [pair for pair in bar if pair.similarity >= ACCEPT]
         found += fresh
@@ -119,11 +124,17 @@ def _first_of_its_pixels(fingerprints: np.ndarray) -> np.ndarray:
     return first[inverse]
 
 
+def _in_blocks(proposed: np.ndarray) -> np.ndarray:
+    """Pairs, int32 (M, 2), in an order in which a picture is asked for again while it is still held."""
+    first, second = proposed.T
+    return proposed[np.lexsort((second, first, second // _BLOCK, first // _BLOCK))]
+
+
 def _scored(
     proposed: np.ndarray,
     asking: np.ndarray,
     fingerprints: np.ndarray,
-    load: Callable[[int], np.ndarray],
+    squared: Callable[[int], Squares],
     known: Known,
     num_proc: int,
 ) -> Iterator[Pair]:
@@ -138,22 +149,27 @@ def _scored(
         values = [known.get((hashes[first], hashes[second])) for first, second in pairs]
         unknown = [place for place, value in enumerate(values) if value is None]
         fresh = {}
-        for place, value in zip(unknown, _compare([pairs[place] for place in unknown], load, num_proc), strict=True):
+        for place, value in zip(unknown, _compare([pairs[place] for place in unknown], squared, num_proc), strict=True):
             first, second = pairs[place]
             fresh[hashes[first], hashes[second]] = values[place] = value
         known.update(fresh)
         yield from (Pair(*sorted(pair), value) for pair, value in zip(pairs, values, strict=True))
 
 
-def _compare(pairs: Sequence[Sequence[int]], load: Callable[[int], np.ndarray], num_proc: int) -> Iterator[float]:
+def _compare(pairs: Sequence[Sequence[int]], squared: Callable[[int], Squares], num_proc: int) -> Iterator[float]:
     """Similarities of pairs, in their order; neighbouring pairs share pictures, which are kept for a while."""
 
-    @lru_cache(HELD)
+    @lru_cache(_READY)
     def ready(index: int) -> Prepared:
-        return Prepared(load(index))
+        return Prepared(squared(index))
 
     def verdict(pair: Sequence[int]) -> float:
         return similarity(ready(pair[0]), ready(pair[1]))
 
-    with ThreadPoolExecutor(num_proc) as pool:
-        yield from pool.map(verdict, pairs)
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # pictures this small keep threads of OpenCV's own waiting for each other
+    try:
+        with ThreadPoolExecutor(num_proc) as pool:
+            yield from pool.map(verdict, pairs)
+    finally:
+        cv2.setNumThreads(before)

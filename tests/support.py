@@ -1,6 +1,8 @@
-"""What several rooms' tests use: where the project lies, a tiny backbone, and an app that runs until a block ends."""
+"""What several rooms' tests use: where the project lies, a tiny backbone, runs that are stopped, and an app."""
 
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -31,6 +33,26 @@ def flat(tree: object, where: str = "") -> dict[str, object]:
         return {where: tree}
     parts = tree.items() if isinstance(tree, dict) else enumerate(tree)
     return {path: leaf for key, part in parts for path, leaf in flat(part, f"{where}/{key}").items()}
+
+
+def stop_after_checkpoint(args: list[str], env: dict[str, str], checkpoint: Path, number: signal.Signals) -> int:
+    """Start a training run, send it a signal as soon as `checkpoint` is complete, and return its exit code."""
+    process = subprocess.Popen([sys.executable, *args], cwd=ROOT, env=env, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not _is_written(checkpoint / "trainer_state.json"):
+        assert process.poll() is None, "the run ended before its checkpoint was there"
+        assert time.monotonic() < deadline, "no checkpoint came"
+        time.sleep(0.005)
+    process.send_signal(number)
+    return process.wait(timeout=60)
+
+
+def _is_written(file: Path) -> bool:
+    """Whether a JSON file is there to its end: it is seen before its first byte is."""
+    try:
+        return bool(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return False
 
 
 def free_port() -> int:

@@ -1,5 +1,6 @@
 """One training run of one seed: its checkpoint, its network, head and layers, and what follows training."""
 
+import json
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from transformers import (
     ResNetForImageClassification,
     TrainerCallback,
 )
+from transformers.trainer import TRAINER_STATE_NAME
 
 from cxr import model as network
 from cxr.cli import UserError, one_line
@@ -78,8 +80,17 @@ class _LogHead(TrainerCallback):
 
 def checkpoints(run: RunArguments) -> list[Path]:
     """The run's complete checkpoint folders, oldest first; one that was being written when the run died is none."""
-    found = [path.parent for path in Path(run.output_dir).glob("checkpoint-*/trainer_state.json")]
+    found = filter(_is_complete, Path(run.output_dir).glob("checkpoint-*"))
     return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
+
+
+def _is_complete(checkpoint: Path) -> bool:
+    """Whether the last file that the Trainer writes into a checkpoint can be read to its end."""
+    try:
+        json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def wants_to_resume(run: RunArguments) -> bool:
@@ -105,8 +116,8 @@ def checkpoint_to_resume(arguments: Arguments) -> str | None:
     if arguments.model.method == "head":
         return None
     if wanted not in ("true", "True"):
-        if not (Path(wanted) / "trainer_state.json").is_file():
-            raise UserError(f"--resume_from_checkpoint {wanted} is no checkpoint folder: name one, or say true")
+        if not _is_complete(Path(wanted)):
+            raise UserError(f"--resume_from_checkpoint {wanted} is no complete checkpoint: name another, or say true")
         return wanted
     if not found:
         raise UserError(f"--resume_from_checkpoint true: {run.output_dir} holds no checkpoint; leave the flag out")

@@ -10,7 +10,7 @@ from dataset_script import fingerprint as fingerprints
 from dataset_script.candidates import candidates
 from dataset_script.duplicates import Pair, clusters, find_copies
 from dataset_script.fingerprint import fingerprint
-from dataset_script.registration import ACCEPT, Prepared, similarity
+from dataset_script.registration import ACCEPT, Prepared, similarity, squares
 
 
 def phantoms(count, start=0):
@@ -35,7 +35,7 @@ def test_planted_copies_of_phantoms():
 
 def test_two_pictures_of_one_body_are_no_copies():
     pictures = [shrink(pixels, 256) for pixels in phantoms(12, start=300)]
-    ready = [Prepared(pixels) for pixels in pictures]
+    ready = [Prepared(squares(pixels)) for pixels in pictures]
     scores = [similarity(first, second) for i, first in enumerate(ready) for second in ready[:i]]
     assert max(scores) < ACCEPT
 
@@ -60,7 +60,7 @@ def test_equal_pixels_are_copies_even_of_a_blank_picture_and_cost_no_look():
 def test_tiny_pictures_have_a_fingerprint_and_can_be_compared(shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     assert fingerprint(pixels).shape == (fingerprints.SIZE,)
-    assert similarity(Prepared(pixels), Prepared(draw(0, 0).image)) < ACCEPT
+    assert similarity(Prepared(squares(pixels)), Prepared(squares(draw(0, 0).image))) < ACCEPT
 
 
 def test_none_and_one_picture_have_no_copies():

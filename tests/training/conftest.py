@@ -1,8 +1,6 @@
 """A prepared phantom dataset and a tiny backbone on the Hub, made once for all tests of the training room."""
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,14 +8,14 @@ import datasets
 import pytest
 from huggingface_hub import HfApi
 from PIL import Image
-from support import ROOT, save_tiny_backbone
+from support import save_tiny_backbone
 
 import dataset_script.__main__ as preparation
 from cxr.labels import LABELS
 from cxr.phantom import draw
 
 BACKBONE = "demo/tiny-backbone"
-Train = Callable[..., object]
+Train = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
@@ -47,13 +45,12 @@ def command(dataset: Path, backbone: str, tmp_path: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def finished(dataset: Path, backbone: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(dataset: Path, backbone: str, train_here: Train, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `model/` folder of one finished tiny run."""
     out = tmp_path_factory.mktemp("finished") / "run"
     flags = ["--input_size", "32", "--num_train_epochs", "2", "--precision", "fp32", "--use_cpu"]
     where = ["--dataset", str(dataset), "--backbone", backbone, "--output_dir", str(out)]
-    subprocess.run([sys.executable, "train_hf.py", *where, *flags], cwd=ROOT, check=True, capture_output=True)
-    return out / "model"
+    return train_here("train_hf.py", *where, *flags)
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +81,7 @@ def sharded(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def train_here() -> Callable[..., Path]:
+def train_here() -> Train:
     """Train in this process, which spares the seconds of another one's imports; returns the `model/` folder."""
     from cxr.training import run
 

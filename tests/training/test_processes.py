@@ -24,10 +24,9 @@ def metrics(folder: Path) -> dict:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_two_processes_report_what_one_reports(run_cli, command, env, tmp_path, launcher):
+def test_two_processes_report_what_one_reports(train_here, command, env, tmp_path, launcher):
     alone, together, repo = tmp_path / "alone", tmp_path / "together", f"demo/two-{launcher}"
-    done = run_cli([*command, *STILL, *EPOCH, "--output_dir", str(alone)])
-    assert done.returncode == 0, done.stderr[-2000:]
+    train_here(*command, *STILL, *EPOCH, "--output_dir", alone)
     script = [*command, *STILL, *EPOCH, "--output_dir", str(together), "--push_to_hub", "--hub_model_id", repo]
     start = [sys.executable, "-m", *LAUNCHERS[launcher], *script]
     two = env | {"ACCELERATE_USE_CPU": "true"}
@@ -44,14 +43,11 @@ def test_two_processes_report_what_one_reports(run_cli, command, env, tmp_path, 
     assert len([c for c in HfApi().list_repo_commits(repo) if c.title != "initial commit"]) == 1
 
 
-@pytest.mark.slow
-def test_the_loss_does_not_grow_with_accumulation(run_cli, command, tmp_path):
+def test_the_loss_does_not_grow_with_accumulation(train_here, command, tmp_path):
     losses = []
     for steps in ("1", "4"):
         out = tmp_path / f"accumulated-{steps}"
-        still = [*STILL, *EPOCH, "--gradient_accumulation_steps", steps, "--output_dir", str(out)]
-        done = run_cli([*command, *still])
-        assert done.returncode == 0, done.stderr[-2000:]
+        train_here(*command, *STILL, *EPOCH, "--gradient_accumulation_steps", steps, "--output_dir", out)
         losses.append(next(e for e in metrics(out)["training"]["log"] if "loss" in e)["loss"])
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
 
