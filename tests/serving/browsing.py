@@ -20,7 +20,7 @@ def visiting(browser: Browser, url: str, size: str = "desktop", scheme: str = "l
     page.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
     try:
         page.goto(url)
-        expect(page.get_by_text("The answer appears here")).to_be_visible(timeout=30_000)
+        ready(page)
         yield page
         hosts = {urlsplit(address).netloc for address in asked if not address.startswith(("data:", "blob:"))}
         assert hosts == {urlsplit(url).netloc}
@@ -29,6 +29,11 @@ def visiting(browser: Browser, url: str, size: str = "desktop", scheme: str = "l
         assert page.evaluate("indexedDB.databases()") == []
     finally:
         page.close()
+
+
+def ready(page: Page) -> None:
+    """Wait for the page's script, which gives the answer its role."""
+    expect(answer(page)).to_contain_text("The answer appears here", timeout=60_000)
 
 
 def give(page: Page, *paths: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import answer, fits, give, visiting
+from browsing import answer, fits, give, ready, visiting
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from cxr.labels import DISCLAIMER
@@ -115,6 +115,7 @@ def test_the_keyboard_alone_is_enough(page: Page, xray: Path, text: Path):
     page.keyboard.press("Enter")
     expect(answer(page).get_by_role("img", name="Synthetic, no opacities")).to_be_visible(timeout=30_000)
     page.reload()
+    ready(page)
     choose(page, xray, text)
     expect(answer(page)).to_contain_text("2 pictures answered", timeout=30_000)
     focus(page, page.get_by_role("link", name="Download the table as CSV"))

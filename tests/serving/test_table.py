@@ -14,10 +14,11 @@ from tiny import save_tiny
 from cxr import phantom, radiograph
 from cxr.cli import UserError
 from cxr.policy import VERDICTS
-from cxr.serving import desk, opening, pages, record, table
+from cxr.serving import opening, pages, record, table
 from cxr.serving.batch import COLUMNS, Row
 from cxr.serving.desk import Desk
 from cxr.serving.opening import MOST, Upload
+from cxr.serving.patience import Patience
 from cxr.serving.predictor import Predictor
 
 EVIL = "<b onclick=alert(1)>"
@@ -65,7 +66,7 @@ def test_a_bad_file_is_a_row_and_every_file_is_deleted(predictor: Predictor, tmp
     good, gone, bad = (picture(tmp_path, name) for name in ("good.png", "gone.png", "bad.png"))
     gone.path.unlink()
     bad.path.write_bytes(b"no picture")
-    *_, (card, rows, box) = Desk(predictor).show_uploads([good, gone, bad])
+    *_, (card, rows, box) = Desk(predictor, Patience()).show_uploads([good, gone, bad])
     assert box is None
     assert "3 pictures answered" in card
     told = dict(zip([row[0] for row in written(card)], [row[-1] for row in written(card)], strict=True))
@@ -77,7 +78,10 @@ def test_a_bad_file_is_a_row_and_every_file_is_deleted(predictor: Predictor, tmp
 
 
 def test_the_table_grows_row_by_row(predictor: Predictor, tmp_path: Path):
-    shown = [rows for _, rows, _ in Desk(predictor).show_uploads([picture(tmp_path, f"{n}.png") for n in range(3)])]
+    shown = [
+        rows
+        for _, rows, _ in Desk(predictor, Patience()).show_uploads([picture(tmp_path, f"{n}.png") for n in range(3)])
+    ]
     assert [rows.count("<tr class") for rows in shown] == [0, 1, 2, 3, 3]
     assert [re.search(r"(\d) of 3</span>", rows)[1] for rows in shown] == ["0", "1", "2", "3", "3"]
     assert ["growing" in rows for rows in shown] == [True, True, True, False, False]
@@ -85,7 +89,7 @@ def test_the_table_grows_row_by_row(predictor: Predictor, tmp_path: Path):
 
 def test_a_visitor_who_leaves_ends_the_batch_and_leaves_no_file(predictor: Predictor, tmp_path: Path):
     uploads = [picture(tmp_path, f"{n}.png") for n in range(3)]
-    answering = Desk(predictor).show_uploads(uploads)
+    answering = Desk(predictor, Patience()).show_uploads(uploads)
     next(answering)
     answering.close()
     assert not any(upload.path.exists() for upload in uploads)
@@ -132,9 +136,8 @@ def test_an_answer_that_takes_too_long_is_a_sentence(
     predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     may_answer = threading.Event()
-    monkeypatch.setattr(desk, "ANSWER_SECONDS", 0.2)
     monkeypatch.setattr(predictor, "explain", lambda xray: may_answer.wait(30))
-    slow = Desk(predictor)
+    slow = Desk(predictor, Patience(0.2))
     shown = [next(slow.show_uploads([picture(tmp_path, f"{n}.png")]))[0] for n in range(3)]
     may_answer.set()
     assert "The answer took longer than 0.2 seconds: give a smaller picture." in shown[0]
@@ -142,7 +145,7 @@ def test_an_answer_that_takes_too_long_is_a_sentence(
 
 
 def test_other_visitors_are_answered_between_the_pictures_of_a_batch(predictor: Predictor, tmp_path: Path):
-    asked = Desk(predictor)
+    asked = Desk(predictor, Patience())
     batch = asked.show_uploads([picture(tmp_path, f"{n}.png") for n in range(4)])
     next(batch)
     next(batch)
