@@ -20,7 +20,7 @@ _MIN_IS_WHITE, _BLACK_IS_ZERO, _RGB, _SEPARATE, _UNASSOCIATED, _SIGNED, _REAL = 
 def window(values: np.ndarray) -> np.ndarray:
     """Map values of any depth, real (H, W), to uint8 (H, W), monotonically.
 
-    Eight bits kept in a deeper container (0..255, or these times 256 or 257) come back as they were. Anything else is
+    Eight bits kept in a deeper container (`eight_bits`) come back as they were. Anything else is
     stretched linearly between two robust percentiles, because a container says nothing of the depth used in it (12
     bits in 16 are the rule) and a few hot pixels or a burnt-in marker must not darken the lungs.
     """
@@ -30,9 +30,9 @@ def window(values: np.ndarray) -> np.ndarray:
     least, most = finite.min(), finite.max()
     if finite is not values:
         values = np.nan_to_num(values, nan=least, posinf=most, neginf=least)
-    step = eight_bit_step(values)
-    if step:
-        return (values // step).astype(np.uint8)
+    found = eight_bits(values)
+    if found is not None:
+        return found
     low, high = np.percentile(finite, WINDOW)
     if low == high:
         low, high = float(least), float(most)
@@ -44,14 +44,37 @@ def window(values: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(scaled, 0, 255, out=scaled), out=scaled).astype(np.uint8)
 
 
-def eight_bit_step(values: np.ndarray) -> int | None:
-    """What to divide by where `values` are eight bits in a deeper container; None where they are more."""
-    least, most = values.min(), values.max()
-    some = values[::16, ::16]
-    for step in (1, 257, 256):
-        if least >= 0 and most <= 255 * step and not np.any(some % step) and not np.any(values % step):
-            return step
+def eight_bits(values: np.ndarray) -> np.ndarray | None:
+    """The eight bits, uint8 of the same shape, that `values` are in a deeper container; None where they are more.
+
+    They may stand there as they were, at the upper end of 10 to 16 bits (with zeros below, or ones, as an inverted
+    picture has), or spread over the whole range, cut off or rounded.
+    """
+    some, most = values[::16, ::16], values.max()
+    if values.min() < 0 or np.any(some % 1) or np.any(values % 1):
+        return None
+    if most <= 255:
+        return values.astype(np.uint8)
+    for bits, given in _CONTAINERS:
+        if most < 1 << bits and given(some, bits) is not None and (found := given(values, bits)) is not None:
+            return found
     return None
+
+
+def _spread(values: np.ndarray, bits: int) -> np.ndarray | None:
+    scale = ((1 << bits) - 1) / 255
+    found = np.rint(values / scale)
+    return None if np.any(np.abs(values - found * scale) >= 1) else found.astype(np.uint8)
+
+
+def _at_the_upper_end(values: np.ndarray, bits: int) -> np.ndarray | None:
+    step = 1 << bits - 8
+    below = values % step
+    filled = below.flat[0]
+    return (values // step).astype(np.uint8) if filled in (0, step - 1) and not np.any(below != filled) else None
+
+
+_CONTAINERS = tuple((bits, way) for bits in (16, 14, 12, 10) for way in (_spread, _at_the_upper_end))
 
 
 def luma(colour: np.ndarray) -> np.ndarray:
@@ -123,10 +146,9 @@ def to_eight_bits(values: np.ndarray, has_alpha: bool) -> Image.Image:
     """A full-depth picture as an 8-bit Pillow image: windowed gray, or its very colours where they are eight bits."""
     if values.ndim == 2:
         return Image.fromarray(window(values))
-    step = eight_bit_step(values)
-    if step:
-        channels = values.shape[2] if has_alpha else 3
-        return Image.fromarray((values[..., :channels] // step).astype(np.uint8))
+    found = eight_bits(values)
+    if found is not None:
+        return Image.fromarray(np.ascontiguousarray(found[..., : values.shape[2] if has_alpha else 3]))
     gray, alpha = luma(values[..., :3]), values[..., -1]
     if has_alpha and values.shape[2] == 4 and alpha.any():
         gray = gray * (alpha.astype(np.float32) / (1 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype).max))

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from PIL import Image
+from tiny import save_tiny
 
 from cxr.phantom import draw
 
@@ -117,3 +118,27 @@ def test_a_gate_is_tried_on_what_it_was_not_fitted_on(run_cli, tmp_path):
     }
     assert list(refused)[-4:] == ["photographs", "text", "noise", "blank"]
     assert refused["xrays, as they are"] <= 0.4 < refused["xrays, quarter turn left"]
+
+
+def test_answers_are_timed_and_compared_with_the_pipelines(run_cli, tmp_path):
+    model, folder = tmp_path / "model", tmp_path / "xrays"
+    save_tiny(model)
+    folder.mkdir()
+    pictures(folder, 4)
+    done = run_cli(["benchmarks/predict.py", model, folder, "--rounds", "1"])
+    assert done.returncode == 0, done.stderr
+    assert float(re.search(r"ratio of times: ([\d.]+)", done.stdout)[1]) > 0
+    assert float(re.search(r"ratio of rates: ([\d.]+)", done.stdout)[1]) > 0
+    exact = re.search(r"exact: 4 files, at most ([\d.]+) apart, 100.00% closer", done.stdout)
+    assert float(exact[1]) < 1e-4
+    assert re.search(r"default: 4 files, at most [\d.]+ apart, 100.00% closer", done.stdout)
+
+
+@pytest.mark.slow
+def test_many_clients_are_answered_right_or_told_that_the_app_is_busy(run_cli, tmp_path):
+    save_tiny(tmp_path)
+    done = run_cli(["benchmarks/load.py", tmp_path, "--clients", "8", "--requests", "5"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = re.search(r"right (\d+), busy (\d+), anything else 0", done.stdout)
+    assert int(found[1]) + int(found[2]) == 40
+    assert int(found[1]) > 0

@@ -36,6 +36,14 @@ def test_json_lines_with_every_column(tmp_path, raw):
     assert {row["patient_id"] for row in rows(tmp_path / "out")} == {f"p{number}" for number in range(60)}
 
 
+def test_half_a_character_in_json_is_no_reason_to_stop(tmp_path, raw):
+    raw[0] |= {"finding": "pneumonia \ud83d", "patient_id": "p\udc00"}
+    listed = tmp_path / "raw" / "list.jsonl"
+    listed.write_text("\n".join(json.dumps(row) for row in raw))
+    assert "\\ud83d" in listed.read_text()
+    assert prepare(tmp_path / "out", f"table={listed}")["images"] == 60
+
+
 def test_a_row_may_name_its_own_source_and_leave_its_patient_out(tmp_path, raw):
     for number, row in enumerate(raw):
         row |= {"source": "a" if number < 30 else "", "patient_id": ""}

@@ -1,5 +1,6 @@
 """The app and the terminal take DICOM as it comes, and say what is no frontal X-ray instead of answering."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from tiny import Published
 
 import predict
 from cxr import radiograph
+from cxr.labels import COVID
+from cxr.phantom import draw
 from cxr.radiograph import UnreadableImage
 from cxr.serving import pictures
 from cxr.serving.predictor import Predictor
@@ -33,6 +36,31 @@ def archive(tmp_path: Path, xray: Path) -> Path:
 def test_a_negative_dicom_gets_the_answer_of_its_png(published: Published, xray: Path, archive: Path):
     predictor = Predictor.load(str(published.folder))
     assert predictor.predict(radiograph.read(archive / "IM0001")) == predictor.predict(radiograph.read(xray))
+
+
+def png(values: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(values).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def deep(gray: np.ndarray, bits: int, how: str) -> np.ndarray:
+    """The ways in which people put eight bits into more, uint16."""
+    wide, full = gray.astype(np.uint16), (1 << bits) - 1
+    given = {"shifted": wide << bits - 8, "cut off": wide * (full / 255), "rounded": np.rint(wide * (full / 255))}
+    return given[how].astype(np.uint16)
+
+
+@pytest.mark.parametrize("how", ["shifted", "cut off", "rounded"])
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_one_picture_gets_one_verdict_as_jpeg_deep_png_and_negative_dicom(published: Published, bits: int, how: str):
+    stream = io.BytesIO()
+    Image.fromarray(draw(21, COVID).image).save(stream, "JPEG", quality=90)
+    stored = deep(np.asarray(Image.open(stream)), bits, how)
+    negative = dicom((1 << bits) - 1 - stored, bits=bits, PhotometricInterpretation="MONOCHROME1")
+    predictor = Predictor.load(str(published.folder))
+    answers = [predictor.predict(predictor.read(raw)) for raw in (stream.getvalue(), png(stored), negative)]
+    assert answers[0] == answers[1] == answers[2]
 
 
 @pytest.mark.parametrize(("name", "reason"), [("ct.dcm", "is no X-ray"), ("lat.dcm", "is no frontal view")])
