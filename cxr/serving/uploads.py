@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -27,16 +28,28 @@ MAX_FILE_SIZE = "50 MB"
 MAX_BYTES = 50 << 20
 """The same in bytes, as gradio counts them."""
 
+_PREFIX = "cxr-uploads-"
+_LONG_GONE = 3600
+
 
 @cache
 def folder() -> Path:
     """This process's upload folder, readable by its user alone; gradio learns of it through the environment."""
     parent = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
     parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix="cxr-uploads-", dir=parent)).resolve()
+    _sweep(parent)
+    made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent)).resolve()
     os.environ["GRADIO_TEMP_DIR"] = str(made)
     atexit.register(shutil.rmtree, made, ignore_errors=True)
     return made
+
+
+def _sweep(parent: Path) -> None:
+    """Delete what killed processes left; a living one has nothing as old as that."""
+    for file in parent.glob(f"{_PREFIX}*/**/*"):
+        with suppress(OSError):
+            if file.is_file() and time.time() - file.stat().st_ctime > _LONG_GONE:
+                file.unlink()
 
 
 def keep(content: bytes) -> Path:

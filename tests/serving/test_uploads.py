@@ -146,3 +146,20 @@ def test_an_upload_whose_sender_hung_up_is_deleted_too(forgetful: str, own: Path
 
 def test_nobody_else_on_the_machine_can_list_the_uploads():
     assert uploads.folder().stat().st_mode & 0o077 == 0
+
+
+def test_what_a_killed_process_left_is_deleted_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    left = tmp_path / "cxr-uploads-killed" / "hash" / "patient.png"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"x")
+    other = tmp_path / "other" / "file.png"
+    other.parent.mkdir()
+    other.write_bytes(b"x")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    uploads.folder.__wrapped__()
+    assert left.exists()
+    monkeypatch.setattr(uploads, "_LONG_GONE", -1)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    uploads.folder.__wrapped__()
+    assert not left.exists()
+    assert other.exists()
