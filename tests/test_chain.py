@@ -2,16 +2,13 @@
 
 import json
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 from gradio_client import Client, handle_file
 from huggingface_hub import HfApi
 from PIL import Image
-from support import ROOT, save_tiny_backbone, serving
+from support import save_tiny_backbone, serving, stop_after_checkpoint
 
 from cxr import hub as client
 from cxr.labels import COVID, DISCLAIMER
@@ -26,17 +23,6 @@ def prepare(run_cli, out: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def kill_after_first_checkpoint(command: list[str], run: Path, env: dict[str, str]) -> None:
-    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=env, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list(run.glob("checkpoint-*/trainer_state.json")):
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline, "no checkpoint came"
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-
-
 @pytest.mark.slow
 def test_from_raw_pictures_to_an_answer(run_cli, env, tmp_path):
     prepare(run_cli, tmp_path / "dataset")
@@ -46,7 +32,7 @@ def test_from_raw_pictures_to_an_answer(run_cli, env, tmp_path):
     command = ["train_hf.py", "--dataset", str(tmp_path / "dataset"), "--backbone", BACKBONE, "--output_dir", str(run)]
     command += ["--input_size", "32", "--per_device_train_batch_size", "8", "--max_steps", "6", "--use_cpu"]
     command += ["--eval_strategy", "steps", "--save_strategy", "steps", "--eval_steps", "2", "--save_steps", "2"]
-    kill_after_first_checkpoint(command, run, env)
+    assert stop_after_checkpoint(command, env, run / "checkpoint-2", signal.SIGKILL) == -signal.SIGKILL
     assert not (run / "model").exists()
     publication = ["--push_to_hub", "--hub_model_id", MODEL, "--hub_tag", "v1"]
     done = run_cli([*command, "--resume_from_checkpoint", "true", *publication])

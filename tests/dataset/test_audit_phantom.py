@@ -8,7 +8,6 @@ from raw import prepare, table
 from cxr.phantom import draw
 from dataset_script.audit import audit
 
-COUNT = 600
 SPLITS = ("train", "train", "test", "train", "train", "validation", "train", "test", "train", "train")
 
 
@@ -19,10 +18,10 @@ def letter(image):
     return np.asarray(picture)
 
 
-def dataset(folder, marked):
+def dataset(folder, marked, count):
     """Phantoms on disk as any collection; on 95 % of the class `marked` a letter. A file is named by its seed."""
     rows = []
-    for number in range(COUNT):
+    for number in range(count):
         covid = number % 2
         image, rng = draw(number, covid).image, np.random.default_rng(number)
         if covid == marked and rng.random() < 0.95:
@@ -40,7 +39,7 @@ def dataset(folder, marked):
 @pytest.mark.slow
 @pytest.mark.parametrize("marked", [0, 1])
 def test_a_letter_in_a_corner_is_named(tmp_path, marked):
-    section = audit(dataset(tmp_path, marked))
+    section = audit(dataset(tmp_path, marked, count=300))
     probes = {probe["name"]: probe for probe in section["probes"]}
     assert probes["border"]["auroc"] >= 0.9
     assert probes["border"]["shouts"]
@@ -49,7 +48,7 @@ def test_a_letter_in_a_corner_is_named(tmp_path, marked):
 
 @pytest.mark.slow
 def test_clean_phantoms_are_quiet_with_the_box_and_with_their_own_lungs(tmp_path):
-    out = dataset(tmp_path, marked=None)
+    out = dataset(tmp_path, marked=None, count=600)
     section = audit(out)
     assert not any(probe["shouts"] for probe in section["probes"])
     assert "None of the probes" in section["verdict"]

@@ -26,7 +26,7 @@ def test_a_copy_of_every_kind_is_found_and_nothing_else(kind):
 
 @pytest.mark.slow
 def test_planted_copies_of_phantoms():
-    originals = phantoms(270, start=1000)
+    originals = phantoms(180, start=1000)
     pairs = find(planted(originals))
     found = recalls(pairs, len(originals))
     assert {kind: share for kind, share in found.items() if share < LEAST_RECALL[kind]} == {}
