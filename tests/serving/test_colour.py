@@ -1,0 +1,61 @@
+"""A photographed screen is warned about by its colours; X-rays, whatever their format, are not."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from cxr import phantom
+from cxr.serving import colour
+
+GRAY = Image.fromarray(phantom.draw(4, 1).image)
+
+
+def saved(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def photographed(cast: tuple[float, float, float]) -> Image.Image:
+    """A screen that shows the phantom: the beat of two grids, shifted from channel to channel, and a colour cast."""
+    pixels = np.asarray(GRAY.convert("RGB"), np.float32)
+    y, x = np.mgrid[: pixels.shape[0], : pixels.shape[1]]
+    for channel in range(3):
+        pixels[..., channel] *= (1 + 0.1 * np.sin(0.4 * x + 0.1 * y + channel)) * cast[channel]
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("cast", [(1, 1, 1), (0.92, 1, 1.08), (1.1, 1, 0.9)])
+def test_a_photographed_screen_is_warned_about(cast: tuple[float, float, float]):
+    assert colour.warning(saved(photographed(cast), "JPEG", quality=85)) == colour.WARNING
+
+
+MARKED = GRAY.convert("RGB")
+MARKED.paste("red", (10, 10, 60, 30))
+XRAYS = {
+    "gray": saved(GRAY),
+    "gray as RGB JPEG": saved(GRAY.convert("RGB"), "JPEG", quality=40),
+    "RGBA": saved(GRAY.convert("RGBA")),
+    "palette": saved(GRAY.convert("P")),
+    "sixteen bits": saved(Image.fromarray(np.asarray(GRAY).astype(np.uint16) * 257)),
+    "with a red marker": saved(MARKED),
+    "slightly tinted": saved(ImageOps.colorize(GRAY, "black", (250, 255, 255))),
+}
+
+
+@pytest.mark.parametrize("xray", XRAYS.values(), ids=XRAYS)
+def test_an_xray_is_not(xray: bytes):
+    assert colour.warning(xray) == ""
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n", saved(MARKED)[:500]])
+def test_what_cannot_be_read_is_not_either(data: bytes):
+    assert colour.warning(data) == ""
+
+
+def test_xrays_of_real_collections_are_not(shared_data):
+    files = [path for folder in ("ieee8023", "native") for path in sorted((shared_data / folder).rglob("*.[jp][pn]g"))]
+    assert len(files) > 50
+    assert [path.name for path in files[::7] if colour.warning(path.read_bytes())] == []
