@@ -81,7 +81,7 @@ def _print(name: str, refused: np.ndarray) -> None:
 def _xrays(folder: Path, count: int) -> list[np.ndarray]:
     found = pictures.find([str(folder)])
     chosen = np.random.default_rng(0).permutation(len(found))[:count]
-    read = (found[index].read().pixels for index in tqdm(sorted(chosen), leave=False))
+    read = (radiograph.read(found[index].source).pixels for index in tqdm(sorted(chosen), leave=False))
     return [radiograph.shrink(pixels, _SHORT) for pixels in read]
 
 

@@ -26,14 +26,14 @@ def test_every_requirement_is_bounded_at_both_ends(name):
     lines = [line for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if line and line[0] not in "#-"]
     assert lines
     for line in lines:
-        assert re.fullmatch(r"[\w-]+(==[\w.]+|>=[\w.]+,<[\w.]+)", line), line
+        assert re.fullmatch(r"[\w-]+(\[\w+\])?(==[\w.]+|>=[\w.]+,<[\w.]+)", line), line
 
 
 def test_every_requirement_is_explained_in_the_readme():
     readme = (ROOT / "README.md").read_text(encoding="utf-8").lower()
     for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
-            assert re.split(r"[=><]", line)[0].lower() in readme, line
+            assert re.split(r"[=><\[]", line)[0].lower() in readme, line
 
 
 def test_space_front_matter_names_the_gradio_that_the_requirements_allow():

@@ -100,7 +100,7 @@ def test_its_requirements_are_ours_and_cover_every_import(snapshot):
     ours = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     lines = (snapshot / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if not line.startswith("#")] == [line for line in ours if line in lines]
-    names = {re.split("[=<>]", line)[0] for line in lines if not line.startswith("#")}
+    names = {re.split(r"[=<>\[]", line)[0] for line in lines if not line.startswith("#")}
     assert {"torch", "transformers", "gradio", "pydicom", "imagecodecs"} <= names
     assert names.isdisjoint({"accelerate", "datasets", "evaluate", "scikit-learn", "faiss-cpu", "fastapi", "uvicorn"})
 
