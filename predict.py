@@ -34,6 +34,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Find the files, load the model, answer; see the exit codes in `--help`."""
     args = parser().parse_args(argv)
+    import joblib
+
     from cxr.serving import batch, pictures
     from cxr.serving.predictor import Predictor
 
@@ -43,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.csv:
         _start_table(args.csv, batch.COLUMNS)
     heatmaps = _folder(args.heatmaps) if args.heatmaps else None
-    rows = batch.answers(Predictor.load(args.model, args.revision, args.exact), found, heatmaps)
+    predictor = Predictor.load(args.model, args.revision, args.exact, min(len(found), joblib.cpu_count()))
+    rows = batch.answers(predictor, found, heatmaps)
     answered = [_report(row, args, batch.COLUMNS) for row in _progress(rows, len(found))]
     return 0 if all(answered) else 1 if any(answered) else 2
 

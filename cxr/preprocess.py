@@ -48,3 +48,30 @@ def resized_to(processor: BaseImageProcessor) -> int | None:
     side = processor.size.shortest_edge
     crops = side is not None and side < WARPED_FROM and processor.resample == Image.Resampling.BICUBIC
     return int(side / processor.crop_pct) if crops else None
+
+
+class QuickPixelValues:
+    """`to_pixel_values` for one picture at a time, in a third of its time and nearly the same.
+
+    For processors of which `resized_to` knows the short side. Gray values are looked up in a table that the processor
+    itself has filled, rather than repeated, rescaled and normalised anew.
+    """
+
+    def __init__(self, processor: BaseImageProcessor):
+        self._short, self._side = resized_to(processor), processor.size.shortest_edge
+        shades = np.resize(np.arange(256, dtype=np.uint8), (self._side, self._side))
+        margin = self._short - self._side
+        framed = np.pad(shades, (margin // 2, margin - margin // 2))
+        normalised = to_pixel_values([framed], processor)[0].flatten(1)[:, :256]
+        self._table = np.ascontiguousarray(normalised.numpy())
+
+    def __call__(self, pixels: np.ndarray) -> torch.Tensor:
+        """Grayscale uint8 (H, W) → float32 (1, 3, input_size, input_size), normalised.
+
+        Raises:
+            UnreadableImage: if the picture is far too elongated.
+        """
+        gray = shrink(pixels, self._short, reducing_gap=2.0)
+        top, left = ((side - self._side) // 2 for side in gray.shape)
+        seen = gray[top : top + self._side, left : left + self._side]
+        return torch.from_numpy(self._table[:, seen][None])

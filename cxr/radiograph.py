@@ -102,10 +102,11 @@ def read(
     return Radiograph(pixels, width, height, found.mode, found.format, sha256, found.header)
 
 
-def shrink(pixels: np.ndarray, short: int) -> np.ndarray:
+def shrink(pixels: np.ndarray, short: int, reducing_gap: float | None = None) -> np.ndarray:
     """Resize uint8 (H, W) to a short side of `short` with the image processor's own size rule and resampling.
 
-    Pixel for pixel what `ConvNextImageProcessorPil` does, so that its resize of the result changes nothing.
+    Pixel for pixel what `ConvNextImageProcessorPil` does, so that its resize of the result changes nothing; with a
+    `reducing_gap`, nearly, in half the time (see `PIL.Image.Image.resize`).
 
     Raises:
         UnreadableImage: if the picture is so elongated that the result would pass `MAX_PIXELS`.
@@ -114,7 +115,7 @@ def shrink(pixels: np.ndarray, short: int) -> np.ndarray:
     size = resized((width, height), short)
     if size[0] * size[1] > MAX_PIXELS:
         raise UnreadableImage("is too elongated for a radiograph")
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC, reducing_gap=reducing_gap))
 
 
 def begins_like_image(head: bytes) -> bool:

@@ -2,11 +2,12 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 
+import torch
 from PIL import Image
 
 from cxr import radiograph
@@ -18,7 +19,6 @@ from cxr.serving.predictor import Predictor
 
 COLUMNS = ("file", *Answer.__dataclass_fields__, "heatmap", "error")
 _LONGEST = 1024
-_READERS, _AHEAD = 2, 4
 
 
 @dataclass(frozen=True)
@@ -52,33 +52,31 @@ class Row:
 
 
 def answers(predictor: Predictor, pictures: Iterable[Picture], heatmaps: Path | None = None) -> Iterator[Row]:
-    """Ask about one picture after the other; with a folder, leave there the map over each that the gate passed.
+    """Ask about picture after picture; with a folder, leave there the map over each that the gate passed.
 
-    The next pictures are decoded while one is answered: decoding keeps one core busy, the network all.
+    The rows come in the order of the pictures. Twice as many as the predictor answers at once are worked on, so that
+    some are decoded while the network is busy with others.
     """
-    pictures, waiting = iter(pictures), deque()
-    with ThreadPoolExecutor(_READERS) as readers:
+    pictures, waiting = iter(enumerate(pictures, start=1)), deque()
+    at_once = 2 * predictor.at_once
+    with ThreadPoolExecutor(at_once, initializer=torch.set_num_threads, initargs=(1,)) as threads:
         try:
-            for number in count(1):
-                coming = islice(pictures, _AHEAD - len(waiting))
-                waiting.extend((picture, readers.submit(_read, predictor, picture)) for picture in coming)
-                if not waiting:
-                    return
-                picture, decoded = waiting.popleft()
-                yield _row(predictor, picture, decoded, heatmaps and heatmaps / f"{number:04d}-{picture.stem}.png")
+            for number, picture in islice(pictures, 2 * at_once):
+                waiting.append(threads.submit(_row, predictor, number, picture, heatmaps))
+            while waiting:
+                yield waiting.popleft().result()
+                for number, picture in islice(pictures, 1):
+                    waiting.append(threads.submit(_row, predictor, number, picture, heatmaps))
         finally:
-            readers.shutdown(cancel_futures=True)
+            threads.shutdown(cancel_futures=True)
 
 
-def _read(predictor: Predictor, picture: Picture) -> radiograph.Radiograph:
-    return predictor.read(picture.source)
-
-
-def _row(predictor: Predictor, picture: Picture, decoded: Future, heatmap: Path | None) -> Row:
+def _row(predictor: Predictor, number: int, picture: Picture, heatmaps: Path | None) -> Row:
     try:
-        xray = decoded.result()
+        xray = predictor.read(picture.source)
         explained = predictor.explain(xray)
-        name = _draw(explained, xray, heatmap) if heatmap and explained.answer.where else ""
+        drawn = heatmaps and explained.answer.where
+        name = _draw(explained, xray, heatmaps / f"{number:04d}-{picture.stem}.png") if drawn else ""
         return Row(picture, explained.answer, heatmap=name)
     except radiograph.UnreadableImage as error:
         return Row(picture, error=f"the file {error.reason}")

@@ -19,7 +19,7 @@ from cxr.serving.answer import Answer, Explanation
 from cxr.serving.predictor import Predictor
 from cxr.serving.record import Record
 
-_PREVIEW, _HEAT = 640, 240
+_PREVIEW, _HEAT = 640, 160
 TONES = {
     VERDICTS[COVID]: ("positive", "▲"),
     VERDICTS[NON_COVID]: ("negative", "●"),
@@ -48,9 +48,9 @@ def _base64(pixels: np.ndarray) -> str:
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """A picture, uint8 (H, W) or (H, W, channels), as the bytes of a PNG file."""
+    """A picture, uint8 (H, W) or (H, W, channels), as the bytes of a PNG file, which is made quickly, not small."""
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
@@ -141,7 +141,7 @@ def _figure(explained: Explanation, pixels: np.ndarray, caption: str) -> str:
 
 
 def heat(explained: Explanation, pixels: np.ndarray) -> str:
-    """The map as a base64 PNG, RGBA, in the proportions of the picture uint8 (H, W), at most 240 pixels wide and high.
+    """The map as a base64 PNG, RGBA, in the proportions of the picture uint8 (H, W), at most 160 pixels wide and high.
 
     It has no finer detail than that; stretched over the whole picture it lies where the network looked.
     """

@@ -5,11 +5,12 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from cxr import radiograph
 from cxr.geometry import resized
-from cxr.preprocess import make_processor
+from cxr.preprocess import QuickPixelValues, make_processor, to_pixel_values
 from cxr.radiograph import read
 
 GRAY = np.random.default_rng(0).integers(0, 256, (40, 30), dtype=np.uint8)
@@ -212,3 +213,17 @@ def test_a_jpeg_may_be_decoded_at_reduced_size(mode, at_least, shape):
 
 def test_other_formats_are_always_decoded_in_full():
     assert read(encode(smooth(400, 800)), at_least=50).pixels.shape == (400, 800)
+
+
+@pytest.mark.parametrize("size", [(300, 420), (128, 128), (1000, 700), (37, 90)])
+@pytest.mark.parametrize("input_size", [64, 112])
+def test_the_quick_way_to_the_network_is_nearly_the_processors(size, input_size):
+    processor = make_processor(input_size)
+    quick, exact = QuickPixelValues(processor)(smooth(*size)), to_pixel_values([smooth(*size)], processor)
+    assert quick.shape == exact.shape == (1, 3, input_size, input_size)
+    assert (quick - exact).abs().max() < 0.04  # two gray levels
+
+
+def test_the_quick_way_is_the_very_same_where_nothing_is_resized():
+    processor = make_processor(112)
+    assert torch.equal(QuickPixelValues(processor)(smooth(128, 160)), to_pixel_values([smooth(128, 160)], processor))

@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,13 @@ def test_exact_and_default_agree_on_all_but_the_last_digits(published: Published
     exact, default = (ask(published.folder, xray, exact).to_dict() for exact in (True, False))
     assert exact.pop("probability") == pytest.approx(default.pop("probability"), abs=0.01)
     assert exact == default
+
+
+def test_answers_side_by_side_are_the_same_to_the_last_bit(published: Published, xray: Path):
+    alone, many = (Predictor.load(str(published.folder), at_once=at_once) for at_once in (1, 2))
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(many.predict, [many.read(xray)] * 8))
+    assert set(map(str, found)) == {str(alone.predict(alone.read(xray)))}
 
 
 def test_a_large_jpeg_is_decoded_no_finer_than_its_answer_needs(published: Published, tmp_path: Path):
