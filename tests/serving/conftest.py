@@ -33,6 +33,14 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     return Published(repo_id, HfApi().upload_folder(repo_id=repo_id, folder_path=folder).oid, folder)
 
 
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    """A tiny model of each module's own, ready to answer; its folder may be written to."""
+    folder = tmp_path_factory.mktemp("predictor")
+    save_tiny(folder)
+    return Predictor.load(str(folder))
+
+
 @pytest.fixture(scope="session")
 def xray(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An 8-bit gray PNG of a phantom."""

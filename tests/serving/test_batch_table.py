@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageOps
-from tiny import save_tiny
 
 from cxr import phantom, radiograph
 from cxr.cli import UserError
@@ -24,13 +23,6 @@ from cxr.serving.predictor import Predictor
 from cxr.serving.table import PageRow
 
 EVIL = "<b onclick=alert(1)>"
-
-
-@pytest.fixture(scope="module")
-def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
-    folder = tmp_path_factory.mktemp("table")
-    save_tiny(folder)
-    return Predictor.load(str(folder))
 
 
 def picture(folder: Path, name: str, seed: int = 5) -> Upload:

@@ -4,19 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny import save_tiny
 
 from cxr.serving import loading, pages, record, self_check
 from cxr.serving.predictor import Predictor
 
 NONE_KNOWN = "No result on another hospital's pictures is known."
-
-
-@pytest.fixture(scope="module")
-def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
-    folder = tmp_path_factory.mktemp("record")
-    save_tiny(folder)
-    return Predictor.load(str(folder))
 
 
 def said(predictor: Predictor, metrics: str | bytes) -> record.Record:
