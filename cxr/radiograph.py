@@ -13,6 +13,7 @@ What is decided here, once, for preparation, training and serving:
   viewer or public collection applies profiles to them, and applying one would part files that hold the same pixels.
 - JPEG is decoded in full: decoding at reduced size (`draft`) gives pixels that differ from resizing the full picture.
   Only an answer that may be off in the third digit asks for it, by `at_least`.
+- What is common is decoded by `cxr.quick`, and what is not by Pillow: the same pixels, sooner.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageChops, ImageOps, UnidentifiedImageError
 
-from cxr import depth
+from cxr import depth, quick
 from cxr.dicom.header import DicomHeader
 from cxr.dicom.signature import HEAD, looks_like_dicom
 from cxr.geometry import resized
@@ -64,15 +65,15 @@ class Radiograph:
 
 @dataclass(frozen=True)
 class _Decoded:
-    """An 8-bit Pillow image the right way up, the mode that the file stores and its format."""
+    """The picture as 8-bit gray (H, W) the right way up, the mode that the file stores and its format."""
 
-    image: Image.Image
+    pixels: np.ndarray
     mode: str
     format: str
     sha256: str = ""
     header: DicomHeader | None = None
     full: tuple[int, int] | None = None
-    """(width, height) of the picture where `image` was decoded at reduced size."""
+    """(width, height) of the picture where it was decoded at reduced size."""
 
 
 def read(
@@ -81,8 +82,8 @@ def read(
     """Read one picture from its bytes or its file; with `short`, resized to that short side by `shrink`.
 
     With `at_least`, a JPEG is decoded at a half, a quarter or an eighth of its size if its short side keeps that many
-    pixels, which takes a third of the time for a large one. A `patient_key` (`cxr.patient_key`) gives a DICOM's header
-    its patient's pseudonym; without one it stays empty.
+    pixels, which takes a third of the time for a large one, and the luma of a colour may be one level off. A
+    `patient_key` (`cxr.patient_key`) gives a DICOM's header its patient's pseudonym; without one it stays empty.
 
     Raises:
         UnreadableImage: if it is missing, empty, damaged, animated, too large or no image at all.
@@ -91,31 +92,36 @@ def read(
     try:
         raw = source if isinstance(source, bytes) else _file_bytes(source)
         found = _decode(raw, at_least, patient_key)
-        with decoders_failing_cleanly():
-            pixels = np.asarray(_flatten(found.image))
-        width, height = found.full or found.image.size
-        if short is not None:
-            pixels = shrink(pixels, short)
+        width, height = found.full or found.pixels.shape[::-1]
+        pixels = found.pixels if short is None else shrink(found.pixels, short)
     except UnreadableImage as error:
         raise UnreadableImage(error.reason, name) from error
     sha256 = found.sha256 or hashlib.sha256(raw).hexdigest()
     return Radiograph(pixels, width, height, found.mode, found.format, sha256, found.header)
 
 
-def shrink(pixels: np.ndarray, short: int, reducing_gap: float | None = None) -> np.ndarray:
+def shrink(pixels: np.ndarray, short: int) -> np.ndarray:
     """Resize uint8 (H, W) to a short side of `short` with the image processor's own size rule and resampling.
 
-    Pixel for pixel what `ConvNextImageProcessorPil` does, so that its resize of the result changes nothing; with a
-    `reducing_gap`, nearly, in half the time (see `PIL.Image.Image.resize`).
+    Pixel for pixel what `ConvNextImageProcessorPil` does, so that its resize of the result changes nothing.
 
     Raises:
         UnreadableImage: if the picture is so elongated that the result would pass `MAX_PIXELS`.
     """
-    height, width = pixels.shape
-    size = resized((width, height), short)
-    if size[0] * size[1] > MAX_PIXELS:
+    check_shape(pixels, short)
+    size = resized(pixels.shape[::-1], short)
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+
+
+def check_shape(pixels: np.ndarray, short: int) -> None:
+    """Refuse a picture, (H, W), so elongated that it would pass `MAX_PIXELS` once its short side is `short`.
+
+    Raises:
+        UnreadableImage: if it is.
+    """
+    width, height = resized(pixels.shape[::-1], short)
+    if width * height > MAX_PIXELS:
         raise UnreadableImage("is too elongated for a radiograph")
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC, reducing_gap=reducing_gap))
 
 
 def begins_like_image(head: bytes) -> bool:
@@ -161,19 +167,23 @@ def _with_pydicom(raw: bytes, patient_key: bytes | None) -> _Decoded:
     from cxr.dicom import reader  # here, because many collections hold none
 
     found = reader.read(raw, patient_key)
-    return _Decoded(found.image, found.mode, "DICOM", found.sha256, found.header)
+    return _Decoded(_gray(found.image), found.mode, "DICOM", found.sha256, found.header)
 
 
 def _with_pillow(raw: bytes, at_least: int | None = None) -> _Decoded:
     with decoders_failing_cleanly(), _open(raw) as image:
         mode, kind, full = image.mode, image.format, image.size
-        if at_least is not None:
-            image.draft("L", (at_least, at_least))
+        drafted = at_least is not None and image.draft("L", (at_least, at_least))
+        found = None if drafted else quick.pixels(image, raw)
+        if found is not None:
+            seen = quick.gray(found) if at_least is None else quick.nearly_gray(found)
+            return _Decoded(_gray(Image.fromarray(found)) if seen is None else seen, mode, kind)
         image.load()
         turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _TURNED
         ImageOps.exif_transpose(image, in_place=True)
     upright = Image.fromarray(depth.window(np.asarray(image))) if mode in _DEEP_MODES else image
-    return _Decoded(upright, mode, "JPEG" if kind == "MPO" else kind, full=full[::-1] if turned else full)
+    full = full[::-1] if turned else full
+    return _Decoded(_gray(upright), mode, "JPEG" if kind == "MPO" else kind, full=full)
 
 
 def _open(raw: bytes, unknown_kind: str = DAMAGED) -> Image.Image:
@@ -200,7 +210,7 @@ def _deep_png(raw: bytes) -> _Decoded | None:
         raise UnreadableImage(DAMAGED)
     upright = depth.to_eight_bits(values, mode.endswith("A"))
     upright.getexif()[ExifTags.Base.Orientation] = orientation
-    return _Decoded(ImageOps.exif_transpose(upright), f"{mode};16", "PNG")
+    return _Decoded(_gray(ImageOps.exif_transpose(upright)), f"{mode};16", "PNG")
 
 
 def _deep_tiff(raw: bytes) -> _Decoded | None:
@@ -215,7 +225,7 @@ def _deep_tiff(raw: bytes) -> _Decoded | None:
     if values is None or values.dtype == np.uint8:
         values = _pillow_values(raw)
     image = depth.to_eight_bits(values, header.has_alpha)
-    return _Decoded(ImageOps.invert(image) if header.white_is_zero else image, header.mode, "TIFF")
+    return _Decoded(_gray(ImageOps.invert(image) if header.white_is_zero else image), header.mode, "TIFF")
 
 
 def _pillow_values(raw: bytes) -> np.ndarray:
@@ -225,6 +235,11 @@ def _pillow_values(raw: bytes) -> np.ndarray:
     if image.mode not in _DEEP_MODES:
         raise UnreadableImage(TOO_ODD)
     return np.asarray(image)
+
+
+def _gray(image: Image.Image) -> np.ndarray:
+    with decoders_failing_cleanly():
+        return np.asarray(_flatten(image))
 
 
 def _flatten(image: Image.Image) -> Image.Image:
@@ -239,5 +254,5 @@ def _flatten(image: Image.Image) -> Image.Image:
 
 
 def _over_black(image: Image.Image) -> Image.Image:
-    gray, alpha = image.convert("RGB").convert("L"), image.getchannel("A")
+    gray, alpha = image.convert("L"), image.getchannel("A")
     return gray if alpha.getextrema()[1] == 0 else ImageChops.multiply(gray, alpha)

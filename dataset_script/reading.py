@@ -18,7 +18,7 @@ from dataset_script.builder import Reading, read_record
 from dataset_script.record import Record, Refusal
 from dataset_script.store import Store, code_digest, key_of
 
-_READERS = ("cxr/radiograph.py", "cxr/depth.py", "cxr/geometry.py", "cxr/dicom/*.py", "cxr/patient_key.py")
+_READERS = ("cxr/radiograph.py", "cxr/quick.py", "cxr/depth.py", "cxr/geometry.py", "cxr/dicom/*.py", "cxr/patient_key.py")
 _READERS += ("cxr/phantom.py", "dataset_script/builder.py", "dataset_script/fingerprint.py")
 _CHUNK = 16
 _NONE = -1

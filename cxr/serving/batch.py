@@ -54,11 +54,11 @@ class Row:
 def answers(predictor: Predictor, pictures: Iterable[Picture], heatmaps: Path | None = None) -> Iterator[Row]:
     """Ask about picture after picture; with a folder, leave there the map over each that the gate passed.
 
-    The rows come in the order of the pictures. Twice as many as the predictor answers at once are worked on, so that
-    some are decoded while the network is busy with others.
+    The rows come in the order of the pictures. Three times as many as the predictor answers at once are worked on, so
+    that some are decoded while the network is busy with others.
     """
     pictures, waiting = iter(enumerate(pictures, start=1)), deque()
-    at_once = 2 * predictor.at_once
+    at_once = 3 * predictor.at_once
     with ThreadPoolExecutor(at_once, initializer=torch.set_num_threads, initargs=(1,)) as threads:
         try:
             for number, picture in islice(pictures, 2 * at_once):

@@ -10,14 +10,22 @@ FAINT = 1.0
 _MOST_OPAQUE = 230
 
 
+def _colours() -> np.ndarray:
+    """RGBA of every shade, uint8 (256, 4)."""
+    shades = np.arange(256, dtype=np.uint8)[None]
+    colours = cv2.cvtColor(cv2.applyColorMap(shades, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    return np.dstack([colours, np.round(_MOST_OPAQUE * np.sqrt(shades / 255)).astype(np.uint8)])[0]
+
+
+_COLOURS = _colours()
+
+
 def overlay(laid: np.ndarray) -> np.ndarray:
     """A map laid over a picture, float32 (H, W) with NaN where nothing was seen → uint8 RGBA (H, W, 4)."""
     evidence = np.nan_to_num(laid, nan=0.0).clip(min=0)
     strength = evidence / max(float(evidence.max()), FAINT)
     shades = np.round(255 * strength).astype(np.uint8)
-    colours = cv2.cvtColor(cv2.applyColorMap(shades, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
-    opacity = np.round(_MOST_OPAQUE * np.sqrt(strength)).astype(np.uint8)
-    return np.dstack([colours, opacity])
+    return _COLOURS[shades]
 
 
 def blended(image: Image.Image, laid: np.ndarray) -> Image.Image:

@@ -1,0 +1,67 @@
+"""The commonest files, decoded sooner than Pillow does it and bit for bit the same; Pillow judges all others.
+
+What Pillow copies and converts on its way from a decoder to a gray picture takes half of a large JPEG's time. The
+same decoders (libjpeg-turbo, libpng, libwebp) asked for plain arrays do without.
+"""
+
+import cv2
+import imagecodecs
+import numpy as np
+from PIL import ExifTags, Image
+
+_DECODERS = {
+    "JPEG": imagecodecs.jpeg8_decode,
+    "PNG": imagecodecs.png_decode,
+    "WEBP": imagecodecs.webp_decode,
+}
+_CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
+_END_OF_JPEG = b"\xff\xd9"
+_PNG_ORIENTATION = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
+"""Where a PNG may keep its orientation, before its pixels or behind them."""
+
+_OPAQUE = 255
+
+
+def pixels(image: Image.Image, raw: bytes) -> np.ndarray | None:
+    """The picture that Pillow has opened and not yet loaded, uint8 (H, W) or (H, W, 3 or 4), from its bytes.
+
+    None where only Pillow may tell what is in the file: a format or mode not of these, anything that a decoder
+    stumbles over, a JPEG without an end (libjpeg would fill what is cut off with gray), what EXIF may have turned.
+    """
+    decode, channels = _DECODERS.get(image.format), _CHANNELS.get(image.mode)
+    if decode is None or channels is None or "transparency" in image.info:
+        return None
+    if image.format == "JPEG" and not raw.endswith(_END_OF_JPEG):
+        return None
+    if any(keyword in raw for keyword in _PNG_ORIENTATION) if image.format == "PNG" else _is_turned(image):
+        return None
+    try:
+        found = decode(raw)
+    except (RuntimeError, ValueError):
+        return None
+    expected = (image.height, image.width, channels)[: 2 if channels == 1 else 3]
+    return found if found.dtype == np.uint8 and found.shape == expected else None
+
+
+def _is_turned(image: Image.Image) -> bool:
+    return image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+
+
+def gray(found: np.ndarray) -> np.ndarray | None:
+    """An array of `pixels` as uint8 (H, W) if all that it shows is gray and opaque, otherwise None."""
+    if found.ndim == 2:
+        return found
+    first, *others = (cv2.extractChannel(found, index) for index in range(3))
+    return first if _is_opaque(found) and all(np.array_equal(first, other) for other in others) else None
+
+
+def nearly_gray(found: np.ndarray) -> np.ndarray | None:
+    """The luma of an opaque array of `pixels`, uint8 (H, W), rounded otherwise than Pillow rounds that of colours."""
+    if found.ndim == 2:
+        return found
+    code = cv2.COLOR_RGB2GRAY if found.shape[2] == 3 else cv2.COLOR_RGBA2GRAY
+    return cv2.cvtColor(found, code) if _is_opaque(found) else None
+
+
+def _is_opaque(found: np.ndarray) -> bool:
+    return found.shape[2] == 3 or bool(np.all(cv2.extractChannel(found, 3) == _OPAQUE))
