@@ -1,5 +1,6 @@
 """Reading every record once, in several processes, into the store; what is there already is not read again."""
 
+import gc
 import hashlib
 import itertools
 import multiprocessing
@@ -18,7 +19,14 @@ from dataset_script.builder import Reading, read_record
 from dataset_script.record import Record, Refusal
 from dataset_script.store import Store, code_digest, key_of
 
-_READERS = ("cxr/radiograph.py", "cxr/quick.py", "cxr/depth.py", "cxr/geometry.py", "cxr/dicom/*.py", "cxr/patient_key.py")
+_READERS = (
+    "cxr/radiograph.py",
+    "cxr/quick.py",
+    "cxr/depth.py",
+    "cxr/geometry.py",
+    "cxr/dicom/*.py",
+    "cxr/patient_key.py",
+)
 _READERS += ("cxr/phantom.py", "dataset_script/builder.py", "dataset_script/fingerprint.py")
 _CHUNK = 16
 _NONE = -1
@@ -96,7 +104,8 @@ def _read(
         yield from (_read_chunk(task, settings) for task in tasks)
         return
     context = multiprocessing.get_context("spawn" if multiprocessing.get_start_method() == "spawn" else "fork")
-    with ProcessPoolExecutor(processes, context) as pool:
+    # Frozen, objects are not walked by a worker's garbage collection, which would copy every page that holds one.
+    with ProcessPoolExecutor(processes, context, initializer=gc.freeze) as pool:
         waiting: deque[Future] = deque()
         try:
             for task in tasks:
