@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageChops, ImageOps, UnidentifiedImageError
 
-from cxr import depth, quick
+from cxr import cast, depth, quick
 from cxr.dicom.header import DicomHeader
 from cxr.dicom.signature import HEAD, looks_like_dicom
 from cxr.geometry import resized
@@ -51,7 +51,7 @@ class Radiograph:
     ("RGB;16"); `format` is the file format, `sha256` the hash of the raw bytes.
 
     Of DICOM `sha256` is the hash of the stored pixels, because the raw bytes hold a name, and `header` what may be
-    known of the picture; it is None for every other format.
+    known of the picture; it is None for every other format. `cast` says how coloured an 8-bit picture is (`cxr.cast`).
     """
 
     pixels: np.ndarray
@@ -61,6 +61,7 @@ class Radiograph:
     format: str
     sha256: str
     header: DicomHeader | None = None
+    cast: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class _Decoded:
     header: DicomHeader | None = None
     full: tuple[int, int] | None = None
     """(width, height) of the picture where it was decoded at reduced size."""
+
+    cast: float = 0.0
 
 
 def read(
@@ -97,7 +100,7 @@ def read(
     except UnreadableImage as error:
         raise UnreadableImage(error.reason, name) from error
     sha256 = found.sha256 or hashlib.sha256(raw).hexdigest()
-    return Radiograph(pixels, width, height, found.mode, found.format, sha256, found.header)
+    return Radiograph(pixels, width, height, found.mode, found.format, sha256, found.header, found.cast)
 
 
 def shrink(pixels: np.ndarray, short: int) -> np.ndarray:
@@ -173,17 +176,19 @@ def _with_pydicom(raw: bytes, patient_key: bytes | None) -> _Decoded:
 def _with_pillow(raw: bytes, at_least: int | None = None) -> _Decoded:
     with decoders_failing_cleanly(), _open(raw) as image:
         mode, kind, full = image.mode, image.format, image.size
-        drafted = at_least is not None and image.draft("L", (at_least, at_least))
+        drafted = at_least is not None and image.draft("RGB" if mode == "RGB" else "L", (at_least, at_least))
         found = None if drafted else quick.pixels(image, raw)
         if found is not None:
             seen = quick.gray(found) if at_least is None else quick.nearly_gray(found)
-            return _Decoded(_gray(Image.fromarray(found)) if seen is None else seen, mode, kind)
+            pixels = _gray(Image.fromarray(found)) if seen is None else seen
+            return _Decoded(pixels, mode, kind, cast=cast.of_pixels(found))
         image.load()
         turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _TURNED
         ImageOps.exif_transpose(image, in_place=True)
+        found_cast = cast.of_image(image)
     upright = Image.fromarray(depth.window(np.asarray(image))) if mode in _DEEP_MODES else image
-    full = full[::-1] if turned else full
-    return _Decoded(_gray(upright), mode, "JPEG" if kind == "MPO" else kind, full=full)
+    full, kind = full[::-1] if turned else full, "JPEG" if kind == "MPO" else kind
+    return _Decoded(_gray(upright), mode, kind, full=full, cast=found_cast)
 
 
 def _open(raw: bytes, unknown_kind: str = DAMAGED) -> Image.Image:

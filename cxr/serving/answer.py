@@ -19,7 +19,8 @@ class Answer:
     `probability` is that of COVID, `label` the class on its side of `threshold`. `conformal_set` holds the classes that
     cannot be excluded, and is None for a model that carries no quantiles; `gate_score` (log-odds of being an X-ray like
     those it learned from) and `gate_passed` are None for a model without a gate. `why` says why the verdict is no
-    class; `where` in which zone the evidence for COVID is strongest, and is empty where the gate refused.
+    class; `where` in which zone the evidence for COVID is strongest, and is empty where the gate refused. `warning`
+    says what makes the picture itself doubtful, `notice` what is to be known of the model.
     """
 
     verdict: str
@@ -35,6 +36,7 @@ class Answer:
     revision: str
     disclaimer: str
     notice: str = ""
+    warning: str = ""
     schema_version: int = SCHEMA_VERSION
 
     @property

@@ -43,12 +43,13 @@ class Row:
 
     @property
     def sentence(self) -> str:
-        """One line for a reader: verdict, numbers, reason, model, revision and disclaimer."""
+        """One line for a reader: verdict, numbers, reason, warning, model, revision and disclaimer."""
         if not self.answer:
             return f"{self.file}: no answer: {self.error}"
         given = self.answer
-        said = f"{self.file}: {given.sentence} Model {given.model_id}@{given.short_revision}. {given.disclaimer}"
-        return f"{said} {given.notice}".rstrip()
+        model = f"Model {given.model_id}@{given.short_revision}."
+        said = (given.sentence, given.warning, model, given.disclaimer, given.notice)
+        return f"{self.file}: {' '.join(filter(None, said))}"
 
 
 def answers(predictor: Predictor, pictures: Iterable[Picture], heatmaps: Path | None = None) -> Iterator[Row]:

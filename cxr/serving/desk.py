@@ -7,12 +7,12 @@ import gradio as gr
 from cxr import phantom
 from cxr.cli import UserError, one_line
 from cxr.labels import COVID, NON_COVID
-from cxr.serving import colour, on_gpu, opening, pages, record, table
+from cxr.serving import on_gpu, opening, pages, record, table
 from cxr.serving.answer import Answer
+from cxr.serving.batch import Row
 from cxr.serving.opening import Upload
 from cxr.serving.patience import Patience
 from cxr.serving.predictor import Predictor
-from cxr.serving.table import PageRow
 from cxr.serving.uploads import MAX_FILE_SIZE
 from cxr.unreadable import UnreadableImage
 
@@ -63,7 +63,7 @@ class Desk:
 
     def _card(self, data: bytes, caption: str) -> str:
         xray = self._read(data)
-        return pages.answer(self._explain(xray), xray.pixels, self.record, caption, colour.warning(data))
+        return pages.answer(self._explain(xray), xray.pixels, self.record, caption)
 
     def _table(self, pictures: Sequence[Upload]) -> Iterator[Shown]:
         rows, total = [], len(pictures)
@@ -76,15 +76,13 @@ class Desk:
             yield working, table.rows(rows, total), None
         yield table.summary(rows, self.record), table.rows(rows, total), None
 
-    def _row(self, picture: Upload) -> PageRow:
+    def _row(self, picture: Upload) -> Row:
         try:
-            answer, warning = self._within(self._answer, picture)
-            return PageRow(picture, answer, warning=warning)
+            return Row(picture, self._within(self._answer, picture))
         except UnreadableImage as error:
-            return PageRow(picture, error=f"the file {error.reason}")
+            return Row(picture, error=f"the file {error.reason}")
         except UserError as error:
-            return PageRow(picture, error=one_line(error))
+            return Row(picture, error=one_line(error))
 
-    def _answer(self, picture: Upload) -> tuple[Answer, str]:
-        data = picture.read(MAX_FILE_SIZE)
-        return self._explain(self._read(data)).answer, colour.warning(data)
+    def _answer(self, picture: Upload) -> Answer:
+        return self._explain(self._read(picture.read(MAX_FILE_SIZE))).answer

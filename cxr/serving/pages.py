@@ -85,10 +85,10 @@ def _marked(verdict: str) -> str:
     return f'<span class="{tone}"><span class="mark" aria-hidden="true">{mark}</span></span> {escape(title(verdict))}'
 
 
-def answer(explained: Explanation, pixels: np.ndarray, record: Record, caption: str, warning: str = "") -> str:
+def answer(explained: Explanation, pixels: np.ndarray, record: Record, caption: str) -> str:
     """The card of one answer: verdict, why, numbers, source, and the picture it is about with the map over it.
 
-    A `warning` about the picture stands beside the verdict, unless the picture was refused anyway.
+    A warning about the picture stands beside the verdict, unless the picture was refused anyway.
     """
     given = explained.answer
     tone, mark = TONES[given.verdict]
@@ -96,7 +96,7 @@ def answer(explained: Explanation, pixels: np.ndarray, record: Record, caption: 
 <div class="words">
 <h2><span class="mark" aria-hidden="true">{mark}</span> {escape(title(given.verdict))}</h2>
 {_paragraph(given.why)}
-{_warned(warning) if given.verdict != REFUSED else ""}
+{_warned(given.warning) if given.verdict != REFUSED else ""}
 {_refused(given) if given.verdict == REFUSED else _numbers(given)}
 <p class="disclaimer">{escape(given.disclaimer)}</p></div>
 {_figure(explained, pixels, caption)}

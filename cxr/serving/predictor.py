@@ -17,7 +17,7 @@ from cxr.hub import Pulled, pull_or_last
 from cxr.labels import DISCLAIMER
 from cxr.preprocess import QuickPixelValues, load_processor, resized_to, to_pixel_values
 from cxr.radiograph import Radiograph, UnreadableImage
-from cxr.serving import loading, network
+from cxr.serving import colour, loading, network
 from cxr.serving.answer import Answer, Explanation
 
 _BROKEN_MODEL = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
@@ -108,7 +108,7 @@ class Predictor:
             broken = "gives no number: its weights are broken, publish it again"
             raise UserError(f"{loading.name(self.pulled)} {broken}")
         evidence = activation_map(given.last[0].cpu(), self._head, self._covid)
-        answer = self._answer(probability, self._gate_score(pixel_values, given), where(evidence))
+        answer = self._answer(probability, self._gate_score(pixel_values, given), where(evidence), colour.warning(xray))
         return Explanation(answer, evidence, pixel_values.shape[-1])
 
     def _gate_score(self, pixel_values: torch.Tensor, given: network.Pass) -> float | None:
@@ -117,7 +117,7 @@ class Predictor:
         found = joined(pixel_values, given.last.mean((2, 3)), given.moments)
         return float(self._gate.score_features(found))
 
-    def _answer(self, probability: float, score: float | None, place: str) -> Answer:
+    def _answer(self, probability: float, score: float | None, place: str, warning: str) -> Answer:
         passed = None if score is None else self._gate.passes(score)
         asked = probability, self.threshold, self.quantiles, passed is not False
         return Answer(
@@ -134,4 +134,5 @@ class Predictor:
             revision=self.pulled.revision,
             disclaimer=DISCLAIMER,
             notice=self.notice,
+            warning=warning,
         )

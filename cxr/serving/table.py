@@ -8,7 +8,6 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 
 from cxr.labels import DISCLAIMER
@@ -23,20 +22,13 @@ _NO_ANSWER = "no answer"
 _UNREADABLE = ("unreadable", "✕")
 
 
-@dataclass(frozen=True)
-class PageRow(Row):
-    """A row with a warning about its picture, for the eye; the CSV is that of the terminal."""
-
-    warning: str = ""
-
-
 def working(total: int) -> str:
     """The card above the table until the last row is there; it is read out once, the rows below are not."""
     return f"""<div class="card working"><h2>Answering {total} pictures</h2>
 <p>One after the other, in the table below. {escape(DISCLAIMER)}</p></div>"""
 
 
-def rows(done: Sequence[PageRow], total: int) -> str:
+def rows(done: Sequence[Row], total: int) -> str:
     """How far it is, and a row for every picture answered so far."""
     said = f"{len(done)} of {total}"
     growing = " growing" if len(done) < total else ""
@@ -48,27 +40,27 @@ def rows(done: Sequence[PageRow], total: int) -> str:
 <th scope="col">Evidence strongest in, or why not</th></tr></thead><tbody>{body}</tbody></table></section>"""
 
 
-def _row(row: PageRow) -> str:
+def _row(row: Row) -> str:
     """On a phone, where a row becomes a block, the cells are led by their `data-label`."""
     tone, mark = pages.TONES[row.answer.verdict] if row.answer else _UNREADABLE
     verdict = row.answer.verdict if row.answer else _NO_ANSWER
-    probability, told = _told(row.answer, row.warning) if row.answer else ("–", pages.said(row.error))
+    probability, told = _told(row.answer) if row.answer else ("–", pages.said(row.error))
     return f"""<tr class="{tone}"><th scope="row">{escape(str(row.file))}</th>
 <td><span class="mark" aria-hidden="true">{mark}</span> {escape(pages.title(verdict))}</td>
 <td data-label="Probability">{probability}</td><td>{escape(told)}</td></tr>"""
 
 
-def _told(answer: Answer, warning: str) -> tuple[str, str]:
+def _told(answer: Answer) -> tuple[str, str]:
     """The probability alone, with as many digits as tell it from the threshold, and what there is to say of it."""
     if answer.verdict == REFUSED:
         return "–", answer.why
     probability = numbers(answer.probability, answer.threshold).split()[1]
-    if not answer.why and not warning:
+    if not answer.why and not answer.warning:
         return probability, pages.title(answer.where)
-    return probability, " ".join(said for said in (answer.why, f"Evidence: {answer.where}.", warning) if said)
+    return probability, " ".join(said for said in (answer.why, f"Evidence: {answer.where}.", answer.warning) if said)
 
 
-def summary(done: Sequence[PageRow], record: Record) -> str:
+def summary(done: Sequence[Row], record: Record) -> str:
     """The card above the finished table: how many of each, the CSV, and what must stand beside every answer."""
     counted = Counter(row.answer.verdict if row.answer else _NO_ANSWER for row in done)
     counts = "".join(_count(verdict, counted[verdict]) for verdict in (*pages.TONES, _NO_ANSWER) if counted[verdict])
@@ -78,7 +70,7 @@ def summary(done: Sequence[PageRow], record: Record) -> str:
 <p class="disclaimer">{escape(DISCLAIMER)}</p><footer>{pages.source(record)}</footer></div>"""
 
 
-def _threshold(done: Sequence[PageRow]) -> str:
+def _threshold(done: Sequence[Row]) -> str:
     answered = next((row.answer for row in done if row.answer), None)
     return f"<p>{pages.ABOVE} Here that is {answered.threshold:.2f}.</p>" if answered else ""
 
@@ -89,7 +81,7 @@ def _count(verdict: str, number: int) -> str:
     return f'<li class="{tone}">{shape} {number} × {escape(verdict)}</li>'
 
 
-def _csv(done: Sequence[PageRow]) -> str:
+def _csv(done: Sequence[Row]) -> str:
     """The file in base64: the columns of `predict.py --csv`."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS)

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from cxr import phantom
-from cxr.serving import colour
+from cxr.radiograph import read
+from cxr.serving import batch, colour, pictures
 
 GRAY = Image.fromarray(phantom.draw(4, 1).image)
 
@@ -27,9 +28,13 @@ def photographed(cast: tuple[float, float, float]) -> Image.Image:
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
+@pytest.mark.parametrize("at_least", [None, 128])
+@pytest.mark.parametrize(("kind", "options"), [("JPEG", {"quality": 85}), ("PNG", {}), ("WEBP", {}), ("TIFF", {})])
 @pytest.mark.parametrize("cast", [(1, 1, 1), (0.92, 1, 1.08), (1.1, 1, 0.9)])
-def test_a_photographed_screen_is_warned_about(cast: tuple[float, float, float]):
-    assert colour.warning(saved(photographed(cast), "JPEG", quality=85)) == colour.WARNING
+def test_a_photographed_screen_is_warned_about(
+    cast: tuple[float, float, float], kind: str, options: dict, at_least: int | None
+):
+    assert colour.warning(read(saved(photographed(cast), kind, **options), at_least=at_least)) == colour.WARNING
 
 
 MARKED = GRAY.convert("RGB")
@@ -45,17 +50,23 @@ XRAYS = {
 }
 
 
+@pytest.mark.parametrize("at_least", [None, 128])
 @pytest.mark.parametrize("xray", XRAYS.values(), ids=XRAYS)
-def test_an_xray_is_not(xray: bytes):
-    assert colour.warning(xray) == ""
+def test_an_xray_is_not(xray: bytes, at_least: int | None):
+    assert colour.warning(read(xray, at_least=at_least)) == ""
 
 
-@pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n", saved(MARKED)[:500]])
-def test_what_cannot_be_read_is_not_either(data: bytes):
-    assert colour.warning(data) == ""
+def test_every_door_warns(predictor, tmp_path):
+    (tmp_path / "photograph.jpg").write_bytes(saved(photographed((1.1, 1, 0.9)), "JPEG"))
+    (tmp_path / "xray.png").write_bytes(XRAYS["gray"])
+    coloured, gray = batch.answers(predictor, pictures.find([str(tmp_path)]))
+    assert coloured.to_dict()["warning"] == coloured.to_row()["warning"] == colour.WARNING
+    assert colour.WARNING in coloured.sentence
+    assert gray.to_dict()["warning"] == ""
+    assert "colours" not in gray.sentence
 
 
 def test_xrays_of_real_collections_are_not(shared_data):
     files = [path for folder in ("ieee8023", "native") for path in sorted((shared_data / folder).rglob("*.[jp][pn]g"))]
     assert len(files) > 50
-    assert [path.name for path in files[::7] if colour.warning(path.read_bytes())] == []
+    assert [path.name for path in files[::7] if colour.warning(read(path))] == []
