@@ -32,6 +32,8 @@ _LEAST_FREEDOM = 4.0
 """With fewer degrees of freedom, one odd patient would leave the interval of a nearly perfect metric without an end."""
 
 _CELLS, _BLOCKS = 4_000_000, 500
+_AT_ONCE = 250_000
+"""Weights held at a time: metrics take a handful of arrays of this size, and more would not make them quicker."""
 
 
 class Interval(NamedTuple):
@@ -103,7 +105,10 @@ def _left_out(patients: np.ndarray) -> Iterator[np.ndarray]:
     """Weights float (G, N) that leave out each patient in turn; of very many patients, one of `_BLOCKS` groups."""
     _, codes = np.unique(patients, return_inverse=True)
     block = codes % max(FEWEST, min(_BLOCKS, _CELLS // len(codes)))
-    yield (block != np.arange(block.max() + 1)[:, None]).astype(np.float64)
+    left_out = np.arange(block.max() + 1)[:, None]
+    step = max(1, _AT_ONCE // len(codes))
+    for start in range(0, len(left_out), step):
+        yield (block != left_out[start : start + step]).astype(np.float64)
 
 
 def _freedom(left_out: np.ndarray) -> float:
@@ -159,7 +164,7 @@ def draws(patients: Sequence, resamples: int = RESAMPLES, seed: int = 0) -> Iter
     """How often each of N pictures is drawn, float (b, N), a few resamples at a time so that memory stays bounded."""
     _, codes = np.unique(np.asarray(patients), return_inverse=True)
     count, rng = int(codes.max(initial=-1)) + 1, np.random.default_rng(seed)
-    step = max(1, _CELLS // max(len(codes), 1))
+    step = max(1, _AT_ONCE // max(len(codes), 1))
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
         drawn = rng.integers(count, size=(rows, count)) + np.arange(rows)[:, None] * count
