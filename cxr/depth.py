@@ -51,7 +51,7 @@ def eight_bits(values: np.ndarray) -> np.ndarray | None:
     picture has), or spread over the whole range, cut off or rounded.
     """
     some, most = values[::16, ::16], values.max()
-    if values.min() < 0 or np.any(some % 1) or np.any(values % 1):
+    if values.min() < 0 or (values.dtype.kind == "f" and (np.any(some % 1) or np.any(values % 1))):
         return None
     if most <= 255:
         return values.astype(np.uint8)

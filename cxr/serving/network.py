@@ -23,10 +23,13 @@ _TRACED_SIDE = 64
 
 
 class Pass(NamedTuple):
-    """What one picture's forward pass shows: float32 logits (1, 2), last feature map (1, C, h, w), early `moments`."""
+    """What one picture's forward pass shows: float32 logits (1, 2), last feature map (1, C, h, w), its mean over places
+    (1, C), and early `moments`.
+    """
 
     logits: torch.Tensor
     last: torch.Tensor
+    pooled: torch.Tensor
     moments: torch.Tensor
 
 
@@ -52,7 +55,7 @@ def exact(model: PreTrainedModel) -> Network:
 
     def run(pixel_values: torch.Tensor) -> Pass:
         last, early = backbone(pixel_values.to(model.device))
-        return Pass(_logits(model, last), last, early)
+        return _passed(model, last, early)
 
     return run
 
@@ -77,7 +80,7 @@ def fast(model: PreTrainedModel, side: int, at_once: int = 1) -> Network:
         request = compiled.create_infer_request()  # one a call: a request is no thread's but its own
         outputs = request.infer([pixel_values.numpy()])
         last, early = (torch.from_numpy(outputs[index].copy()) for index in range(2))
-        return Pass(_logits(model, last), last, early)
+        return _passed(model, last, early)
 
     return run
 
@@ -94,5 +97,6 @@ def _graph(model: PreTrainedModel, side: int) -> openvino.Model:
     return graph
 
 
-def _logits(model: PreTrainedModel, last: torch.Tensor) -> torch.Tensor:
-    return model.classifier(last.mean((2, 3), keepdim=True))
+def _passed(model: PreTrainedModel, last: torch.Tensor, early: torch.Tensor) -> Pass:
+    pooled = last.mean((2, 3), keepdim=True)
+    return Pass(model.classifier(pooled), last, pooled.flatten(1), early)

@@ -114,7 +114,7 @@ class Predictor:
     def _gate_score(self, pixel_values: torch.Tensor, given: network.Pass) -> float | None:
         if self._gate is None:
             return None
-        found = joined(pixel_values, given.last.mean((2, 3)), given.moments)
+        found = joined(pixel_values, given.pooled, given.moments)
         return float(self._gate.score_features(found))
 
     def _answer(self, probability: float, score: float | None, place: str, warning: str) -> Answer:

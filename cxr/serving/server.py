@@ -5,9 +5,11 @@ import socket
 import sys
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from cxr.cli import UserError
 from cxr.serving import theme, tools
+from cxr.serving.body import BodyLimit
 from cxr.serving.interface import MAX_FILE_SIZE
 
 QUEUE = 64
@@ -51,6 +53,7 @@ def launch(blocks: gr.Blocks, host: str, port: int | None) -> str:
             share=False,
             quiet=True,
             max_file_size=MAX_FILE_SIZE,
+            app_kwargs={"middleware": [Middleware(BodyLimit)]},
             run_history=False,
             enable_monitoring=False,
             mcp_server=True,

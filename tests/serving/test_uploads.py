@@ -7,14 +7,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import gradio as gr
+import httpx2
 import pytest
 from test_api import post, upload
 
 from cxr.serving import interface, server, uploads
+from cxr.serving.body import BodyLimit
 from cxr.serving.predictor import Predictor
 
 
@@ -142,6 +145,40 @@ def test_an_upload_whose_sender_hung_up_is_deleted_too(forgetful: str, own: Path
             time.sleep(0.1)
     (path,) = half
     assert gone(path)
+
+
+@pytest.fixture(scope="module")
+def strict(gated: Path) -> Iterator[str]:
+    """The page with room for less in a request."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server, "BodyLimit", partial(BodyLimit, upload_bytes=300_000, other_bytes=2_000))
+        blocks = interface.build(Predictor.load(str(gated)))
+        yield server.launch(blocks, "127.0.0.1", None)
+        blocks.close(verbose=False)
+
+
+def held() -> int:
+    return sum(path.stat().st_size for path in uploads.folder().rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("states_its_length", [True, False])
+def test_a_request_that_holds_too_much_is_refused(strict: str, states_its_length: bool):
+    before = held()
+    request = httpx2.Request("POST", f"{strict}gradio_api/upload", files=[("files", ("a.png", bytes(40_000)))] * 10)
+    body = request.read()
+    told = httpx2.post(
+        request.url,
+        headers={"content-type": request.headers["content-type"]},
+        content=body if states_its_length else (body[start : start + 1000] for start in range(0, len(body), 1000)),
+    )
+    assert told.status_code == 413
+    assert "send fewer files" in told.text
+    assert held() - before <= (0 if states_its_length else 300_000)
+
+
+def test_a_question_that_is_no_upload_may_hold_less(strict: str, own: Path):
+    assert httpx2.post(f"{strict}gradio_api/call/predict", json={"data": ["x" * 3000]}).status_code == 413
+    assert upload(strict, own)
 
 
 def test_nobody_else_on_the_machine_can_list_the_uploads():
