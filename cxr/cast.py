@@ -24,7 +24,9 @@ def of_pixels(pixels: np.ndarray) -> float:
     if pixels.ndim == 2:
         return 0.0
     rows, columns = (max(1, side // _SIDE) for side in pixels.shape[:2])
-    return float(np.median(np.ptp(pixels[::rows, ::columns, :3], axis=2)))
+    red, green, blue = (pixels[::rows, ::columns, channel] for channel in range(3))
+    highest, lowest = (most(most(red, green), blue) for most in (np.maximum, np.minimum))
+    return float(np.median(highest - lowest))
 
 
 def of_image(image: Image.Image) -> float:

@@ -1,20 +1,18 @@
 """The commonest files, decoded sooner than Pillow does it and bit for bit the same; Pillow judges all others.
 
-What Pillow copies and converts on its way from a decoder to a gray picture takes half of a large JPEG's time. The
-same decoders (libjpeg-turbo, libpng, libwebp) asked for plain arrays do without.
+What Pillow copies and converts on its way from a decoder to a gray picture takes half of a large JPEG's time: the same
+decoders (libjpeg-turbo, libwebp) asked for plain arrays do without. PNG goes to a decoder in Rust, which takes half of
+libpng's time, cannot be led out of its memory, and refuses what damage does to a file by its checksums, as Pillow does.
 """
 
 import cv2
 import imagecodecs
 import numpy as np
+from kornia_rs.io import decode_image_png_u8
 from PIL import ExifTags, Image
 
-_DECODERS = {
-    "JPEG": imagecodecs.jpeg8_decode,
-    "PNG": imagecodecs.png_decode,
-    "WEBP": imagecodecs.webp_decode,
-}
 _CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
+_PNG_MODES = {"L": "mono", "RGB": "rgb", "RGBA": "rgba"}
 _END_OF_JPEG = b"\xff\xd9"
 _PNG_ORIENTATION = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
 """Where a PNG may keep its orientation, before its pixels or behind them."""
@@ -28,23 +26,35 @@ def pixels(image: Image.Image, raw: bytes) -> np.ndarray | None:
     None where only Pillow may tell what is in the file: a format or mode not of these, anything that a decoder
     stumbles over, a JPEG without an end (libjpeg would fill what is cut off with gray), what EXIF may have turned.
     """
-    decode, channels = _DECODERS.get(image.format), _CHANNELS.get(image.mode)
-    if decode is None or channels is None or "transparency" in image.info:
-        return None
-    if image.format == "JPEG" and not raw.endswith(_END_OF_JPEG):
-        return None
-    if any(keyword in raw for keyword in _PNG_ORIENTATION) if image.format == "PNG" else _is_turned(image):
+    channels = _CHANNELS.get(image.mode)
+    if channels is None or "transparency" in image.info or not _is_plain(image, raw):
         return None
     try:
-        found = decode(raw)
-    except (RuntimeError, ValueError):
+        found = _decode(image, raw)
+    except Exception:  # kornia_rs raises nothing narrower over a broken PNG
         return None
     expected = (image.height, image.width, channels)[: 2 if channels == 1 else 3]
-    return found if found.dtype == np.uint8 and found.shape == expected else None
+    return found if found is not None and found.dtype == np.uint8 and found.shape == expected else None
 
 
-def _is_turned(image: Image.Image) -> bool:
-    return image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+def _is_plain(image: Image.Image, raw: bytes) -> bool:
+    """Whether nothing turns the picture, and a JPEG has its end."""
+    if image.format == "PNG":
+        return not any(keyword in raw for keyword in _PNG_ORIENTATION)
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    return not turned and (image.format != "JPEG" or raw.endswith(_END_OF_JPEG))
+
+
+def _decode(image: Image.Image, raw: bytes) -> np.ndarray | None:
+    match image.format:
+        case "PNG":
+            found = decode_image_png_u8(raw, (image.height, image.width), _PNG_MODES[image.mode])
+            return found[..., 0] if image.mode == "L" else found
+        case "JPEG":
+            return imagecodecs.jpeg8_decode(raw)
+        case "WEBP":
+            return imagecodecs.webp_decode(raw)
+    return None
 
 
 def gray(found: np.ndarray) -> np.ndarray | None:

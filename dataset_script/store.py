@@ -17,7 +17,7 @@ import numpy as np
 from dataset_script.fingerprint import SIZE
 from dataset_script.record import Record
 
-_TOOLS = ("pillow", "numpy", "opencv-python-headless", "imagecodecs", "ImageHash")
+_TOOLS = ("pillow", "numpy", "opencv-python-headless", "imagecodecs", "kornia-rs", "ImageHash")
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS pictures "
     "(id INTEGER PRIMARY KEY, key BLOB UNIQUE, secret TEXT, facts TEXT, fingerprint BLOB, image BLOB)",

@@ -1,7 +1,7 @@
 """A limit to how much one request may carry: gradio limits single files, of which a request may hold any number."""
 
-from fastapi import HTTPException
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
