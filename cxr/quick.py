@@ -11,8 +11,9 @@ import numpy as np
 from kornia_rs.io import decode_image_png_u8
 from PIL import ExifTags, Image
 
-_CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
-_PNG_MODES = {"L": "mono", "RGB": "rgb", "RGBA": "rgba"}
+_MODES = {"L": "mono", "RGB": "rgb", "RGBA": "rgba"}
+"""Pillow's modes that all these decoders know, by the name that kornia_rs gives them."""
+
 _END_OF_JPEG = b"\xff\xd9"
 _PNG_ORIENTATION = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
 """Where a PNG may keep its orientation, before its pixels or behind them."""
@@ -26,15 +27,16 @@ def pixels(image: Image.Image, raw: bytes) -> np.ndarray | None:
     None where only Pillow may tell what is in the file: a format or mode not of these, anything that a decoder
     stumbles over, a JPEG without an end (libjpeg would fill what is cut off with gray), what EXIF may have turned.
     """
-    channels = _CHANNELS.get(image.mode)
-    if channels is None or "transparency" in image.info or not _is_plain(image, raw):
+    decode = _DECODERS.get(image.format)
+    if decode is None or image.mode not in _MODES or "transparency" in image.info or not _is_plain(image, raw):
         return None
     try:
-        found = _decode(image, raw)
+        found = decode(image, raw)
     except Exception:  # kornia_rs raises nothing narrower over a broken PNG
         return None
-    expected = (image.height, image.width, channels)[: 2 if channels == 1 else 3]
-    return found if found is not None and found.dtype == np.uint8 and found.shape == expected else None
+    bands = len(image.getbands())
+    expected = (image.height, image.width, bands)[: 2 if bands == 1 else 3]
+    return found if found.dtype == np.uint8 and found.shape == expected else None
 
 
 def _is_plain(image: Image.Image, raw: bytes) -> bool:
@@ -45,16 +47,16 @@ def _is_plain(image: Image.Image, raw: bytes) -> bool:
     return not turned and (image.format != "JPEG" or raw.endswith(_END_OF_JPEG))
 
 
-def _decode(image: Image.Image, raw: bytes) -> np.ndarray | None:
-    match image.format:
-        case "PNG":
-            found = decode_image_png_u8(raw, (image.height, image.width), _PNG_MODES[image.mode])
-            return found[..., 0] if image.mode == "L" else found
-        case "JPEG":
-            return imagecodecs.jpeg8_decode(raw)
-        case "WEBP":
-            return imagecodecs.webp_decode(raw)
-    return None
+def _png(image: Image.Image, raw: bytes) -> np.ndarray:
+    found = decode_image_png_u8(raw, (image.height, image.width), _MODES[image.mode])
+    return found[..., 0] if image.mode == "L" else found
+
+
+_DECODERS = {
+    "PNG": _png,
+    "JPEG": lambda image, raw: imagecodecs.jpeg8_decode(raw),
+    "WEBP": lambda image, raw: imagecodecs.webp_decode(raw),
+}
 
 
 def gray(found: np.ndarray) -> np.ndarray | None:

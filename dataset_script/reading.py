@@ -2,32 +2,25 @@
 
 import gc
 import hashlib
-import itertools
 import multiprocessing
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from tqdm import tqdm
 
+from cxr.ahead import in_order
 from cxr.cli import UserError
 from cxr.radiograph import UnreadableImage
 from dataset_script.builder import Reading, read_record
 from dataset_script.record import Record, Refusal
 from dataset_script.store import Store, code_digest, key_of
 
-_READERS = (
-    "cxr/radiograph.py",
-    "cxr/quick.py",
-    "cxr/depth.py",
-    "cxr/geometry.py",
-    "cxr/dicom/*.py",
-    "cxr/patient_key.py",
-)
-_READERS += ("cxr/phantom.py", "dataset_script/builder.py", "dataset_script/fingerprint.py")
+_READERS = ("cxr/radiograph.py", "cxr/quick.py", "cxr/depth.py", "cxr/geometry.py", "cxr/dicom/*.py")
+_READERS += ("cxr/patient_key.py", "cxr/phantom.py", "dataset_script/builder.py", "dataset_script/fingerprint.py")
 _CHUNK = 16
 _NONE = -1
 
@@ -101,26 +94,18 @@ def _read(
     tasks = ([(index, records[index]) for index in chunk] for chunk in chunks)
     processes = min(num_proc, -(-len(missing) // _CHUNK))
     if processes < 2:
-        yield from (_read_chunk(task, settings) for task in tasks)
+        yield from (_read_chunk(settings, task) for task in tasks)
         return
     context = multiprocessing.get_context("spawn" if multiprocessing.get_start_method() == "spawn" else "fork")
     # Frozen, objects are not walked by a worker's garbage collection, which would copy every page that holds one.
     with ProcessPoolExecutor(processes, context, initializer=gc.freeze) as pool:
-        waiting: deque[Future] = deque()
         try:
-            for task in tasks:
-                waiting.append(pool.submit(_read_chunk, task, settings))
-                if len(waiting) > 2 * processes:
-                    yield waiting.popleft().result()
-            yield from (future.result() for future in waiting)
+            yield from in_order(pool, partial(_read_chunk, settings), tasks, 2 * processes)
         except BrokenProcessPool as error:
             raise UserError("a reading process was killed (out of memory?): try fewer with --num_proc 1") from error
-        finally:
-            for future in itertools.chain(waiting):
-                future.cancel()
 
 
-def _read_chunk(task: list[tuple[int, Record]], settings: Settings) -> list[tuple[int, Reading | str]]:
+def _read_chunk(settings: Settings, task: list[tuple[int, Record]]) -> list[tuple[int, Reading | str]]:
     return [(index, _read_one(record, settings)) for index, record in task]
 
 

@@ -1,5 +1,6 @@
 """What several rooms' tests use: where the project lies, a tiny backbone, runs that are stopped, and an app."""
 
+import io
 import json
 import os
 import signal
@@ -11,7 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,6 +28,13 @@ def save_tiny_backbone(folder: Path) -> Path:
     tiny = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"}
     save_stand_in(folder, ResNetConfig(num_labels=10, **tiny))
     return folder
+
+
+def encode(image: Image.Image | np.ndarray, kind: str = "PNG", **options: object) -> bytes:
+    """The bytes of a picture file."""
+    stream = io.BytesIO()
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(stream, kind, **options)
+    return stream.getvalue()
 
 
 def flat(tree: object, where: str = "") -> dict[str, object]:

@@ -1,16 +1,16 @@
 """Many pictures at a terminal: ask about each, and let no bad file end the run."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 import torch
 from PIL import Image
 
 from cxr import radiograph
+from cxr.ahead import in_order
 from cxr.cli import UserError, one_line
 from cxr.serving import heatmap
 from cxr.serving.answer import Answer, Explanation
@@ -58,21 +58,14 @@ def answers(predictor: Predictor, pictures: Iterable[Picture], heatmaps: Path | 
     The rows come in the order of the pictures. Three times as many as the predictor answers at once are worked on, so
     that some are decoded while the network is busy with others.
     """
-    pictures, waiting = iter(enumerate(pictures, start=1)), deque()
     at_once = 3 * predictor.at_once
     with ThreadPoolExecutor(at_once, initializer=torch.set_num_threads, initargs=(1,)) as threads:
-        try:
-            for number, picture in islice(pictures, 2 * at_once):
-                waiting.append(threads.submit(_row, predictor, number, picture, heatmaps))
-            while waiting:
-                yield waiting.popleft().result()
-                for number, picture in islice(pictures, 1):
-                    waiting.append(threads.submit(_row, predictor, number, picture, heatmaps))
-        finally:
-            threads.shutdown(cancel_futures=True)
+        row = partial(_row, predictor, heatmaps)
+        yield from in_order(threads, row, enumerate(pictures, start=1), 2 * at_once)
 
 
-def _row(predictor: Predictor, number: int, picture: Picture, heatmaps: Path | None) -> Row:
+def _row(predictor: Predictor, heatmaps: Path | None, numbered: tuple[int, Picture]) -> Row:
+    number, picture = numbered
     try:
         xray = predictor.read(picture.source)
         explained = predictor.explain(xray)

@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+from support import encode
 
 from cxr import quick
 from cxr.radiograph import UnreadableImage, read
@@ -17,12 +18,6 @@ GRAY = np.rint(255 * (0.5 + 0.4 * np.sin(9 * ROWS + 4 * COLUMNS)) + RNG.integers
 COLOUR = np.dstack([GRAY, GRAY[::-1], GRAY[:, ::-1]]).astype(np.uint8)
 OPAQUE = np.full(GRAY.shape, 255, np.uint8)
 GRAY = GRAY.astype(np.uint8)
-
-
-def encode(pixels: np.ndarray, kind: str, **options) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def opened(raw: bytes) -> Image.Image:
@@ -103,6 +98,5 @@ def test_what_follows_a_jpeg_is_passed_over():
 
 
 def test_a_palette_stays_with_pillow():
-    stream = io.BytesIO()
-    Image.fromarray(GRAY).quantize(16).save(stream, "PNG")
-    assert quick.pixels(opened(stream.getvalue()), stream.getvalue()) is None
+    raw = encode(Image.fromarray(GRAY).quantize(16), "PNG")
+    assert quick.pixels(opened(raw), raw) is None

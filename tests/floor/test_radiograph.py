@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support import encode
 
 from cxr import radiograph
 from cxr.geometry import resized
@@ -16,12 +17,6 @@ from cxr.radiograph import read
 GRAY = np.random.default_rng(0).integers(0, 256, (40, 30), dtype=np.uint8)
 COLOUR = np.random.default_rng(1).integers(0, 256, (40, 30, 3), dtype=np.uint8)
 LUMA = np.rint(COLOUR @ [0.299, 0.587, 0.114])
-
-
-def encode(image: Image.Image | np.ndarray, kind: str = "PNG", **options) -> bytes:
-    stream = io.BytesIO()
-    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def smooth(height: int, width: int) -> np.ndarray:

@@ -1,24 +1,18 @@
 """What gives no radiograph is refused in one line that says why, before it costs memory, and without noise."""
 
 import contextlib
-import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
+from support import encode
 
 from cxr.cli import UserError
 from cxr.radiograph import MAX_PIXELS, UnreadableImage, read
 
 NOISE = np.random.default_rng(0).integers(0, 256, (90, 80), dtype=np.uint8)
-
-
-def encode(image: Image.Image | np.ndarray, kind: str = "PNG", **options) -> bytes:
-    stream = io.BytesIO()
-    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def deep(kind: str) -> bytes:

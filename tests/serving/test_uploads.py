@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,11 +22,18 @@ from cxr.serving.body import BodyLimit
 from cxr.serving.predictor import Predictor
 
 
-@pytest.fixture(scope="module")
-def url(gated: Path) -> Iterator[str]:
-    blocks = interface.build(Predictor.load(str(gated)))
+@contextmanager
+def launched(model: Path) -> Iterator[str]:
+    """The page's address, served by this process."""
+    blocks = interface.build(Predictor.load(str(model)))
     yield server.launch(blocks, "127.0.0.1", None)
     blocks.close(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def url(gated: Path) -> Iterator[str]:
+    with launched(gated) as address:
+        yield address
 
 
 @pytest.fixture
@@ -110,9 +118,8 @@ def forgetful(gated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         return hurried(delete_cache=(1, 1), **options)
 
     monkeypatch.setattr(uploads.gr, "Blocks", blocks)
-    built = interface.build(Predictor.load(str(gated)))
-    yield server.launch(built, "127.0.0.1", None)
-    built.close(verbose=False)
+    with launched(gated) as address:
+        yield address
 
 
 def gone(path: Path) -> bool:
@@ -152,9 +159,8 @@ def strict(gated: Path) -> Iterator[str]:
     """The page with room for less in a request."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server, "BodyLimit", partial(BodyLimit, upload_bytes=300_000, other_bytes=2_000))
-        blocks = interface.build(Predictor.load(str(gated)))
-        yield server.launch(blocks, "127.0.0.1", None)
-        blocks.close(verbose=False)
+        with launched(gated) as address:
+            yield address
 
 
 def held() -> int:
