@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cxr.cli import OneLineErrors, UserError, door
+from cxr.cli import OneLineErrors, command
+from cxr.errors import UserError
 
 if TYPE_CHECKING:
     from gradio import Blocks
@@ -80,12 +81,12 @@ def _on_space() -> bool:
     return bool(os.environ.get("SPACE_ID"))
 
 
-@door
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     """Choose a model, load it, serve until stopped."""
     args = parser().parse_args(argv)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    from cxr.serving import server
+    from cxr.serving.web import server
 
     server.check_port(*address(args))
     blocks, what = _page(args)
@@ -96,8 +97,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _page(args: argparse.Namespace) -> tuple["Blocks", str]:
     """The page to serve and a line that says which; on a Space a missing model is a page too, elsewhere an error."""
-    from cxr.serving import interface, self_check
+    from cxr.serving import self_check
     from cxr.serving.predictor import Predictor
+    from cxr.serving.web import interface
 
     try:
         choice = choose(args)

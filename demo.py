@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from cxr.cli import OneLineErrors, UserError, door
+from cxr.cli import OneLineErrors, command
+from cxr.errors import UserError
 from cxr.local_hub import TOKEN, USER, LocalHub, environment
 
 ROOT = Path(__file__).resolve().parent
@@ -25,7 +26,7 @@ REQUIRED_AUROC = 0.90
 _ACCOUNT = {TOKEN: {"name": USER, "role": "write", "orgs": [BACKBONE.split("/")[0]]}}
 
 
-@door
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the loop; keep serving unless `--no_serve`."""
     parser = OneLineErrors(prog="demo.py", description=__doc__.splitlines()[0])
@@ -94,8 +95,8 @@ def ask(url: str, out: Path) -> None:
     from gradio_client import Client, handle_file
     from PIL import Image
 
-    from cxr.labels import COVID
     from cxr.phantom import draw
+    from cxr.schema.labels import COVID
 
     picture = out / "question.png"
     Image.fromarray(draw(10**6, COVID).image).save(picture)

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr.cli import OneLineErrors, UserError, door
+from cxr.cli import OneLineErrors, command
+from cxr.errors import UserError
 
 if TYPE_CHECKING:
     from cxr.serving.batch import Row
@@ -30,16 +31,16 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-@door
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Find the files, load the model, answer; see the exit codes in `--help`."""
     args = parser().parse_args(argv)
     import joblib
 
-    from cxr.serving import batch, pictures
+    from cxr.serving import batch, input_files
     from cxr.serving.predictor import Predictor
 
-    found = pictures.find(args.paths)
+    found = input_files.find(args.paths)
     if not found:
         raise UserError(f"no picture found in {', '.join(args.paths)}: name files, folders, zips or patterns")
     if args.csv:

@@ -16,10 +16,10 @@ from transformers import AutoModelForImageClassification
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cxr import conformal
-from cxr.labels import COVID, LABELS
+from cxr.imaging.preprocess import load_processor, to_pixel_values
 from cxr.phantom import draw
-from cxr.preprocess import load_processor, to_pixel_values
+from cxr.schema.labels import COVID, LABELS
+from cxr.statistics import conformal
 
 FIRST = 30_000_000
 """The first seed: no other part of the project draws these phantoms."""

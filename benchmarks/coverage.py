@@ -21,8 +21,8 @@ from scipy.special import expit, logit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cxr import metrics
-from cxr.metric_intervals import of_metrics, of_predictive_values
+from cxr.statistics import metrics
+from cxr.statistics.metric_intervals import of_metrics, of_predictive_values
 
 AUROCS = (0.76, 0.90, 0.98)
 _CROWD = 300_000

@@ -18,10 +18,11 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cxr import phantom, radiograph
-from dataset_script.candidates import candidates
-from dataset_script.fingerprint import VIEWS, spectra
-from dataset_script.roots import Folder
+from cxr import phantom
+from cxr.imaging import reader
+from dataset_script.collections.filesystem import Folder
+from dataset_script.duplicates.candidates import candidates
+from dataset_script.duplicates.fingerprint import VIEWS, spectra
 
 SIZES = (25_000, 50_000, 100_000)
 FARTHEST = 32
@@ -67,7 +68,7 @@ def _spectra(folder: Path | None) -> np.ndarray:
     else:
         root = Folder(folder)
         names = [name for name in root.walk() if root.is_image(name)]
-        pictures = (radiograph.read(root.opener(name)(), short=256).pixels for name in tqdm(names, desc="reading"))
+        pictures = (reader.read(root.opener(name)(), short=256).pixels for name in tqdm(names, desc="reading"))
     return np.stack([spectra(pixels).ravel() for pixels in pictures])
 
 

@@ -21,11 +21,11 @@ from transformers import AutoModelForImageClassification
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cxr import radiograph
 from cxr.gate import FILE_NAME, Gate
 from cxr.gate.fitting import look
-from cxr.preprocess import load_processor
-from cxr.serving import pictures
+from cxr.imaging import reader
+from cxr.imaging.preprocess import load_processor
+from cxr.serving import input_files
 
 Pictures = Iterator[np.ndarray]
 
@@ -79,10 +79,10 @@ def _print(name: str, refused: np.ndarray) -> None:
 
 
 def _xrays(folder: Path, count: int) -> list[np.ndarray]:
-    found = pictures.find([str(folder)])
+    found = input_files.find([str(folder)])
     chosen = np.random.default_rng(0).permutation(len(found))[:count]
-    read = (radiograph.read(found[index].source).pixels for index in tqdm(sorted(chosen), leave=False))
-    return [radiograph.shrink(pixels, _SHORT) for pixels in read]
+    read = (reader.read(found[index].source).pixels for index in tqdm(sorted(chosen), leave=False))
+    return [reader.shrink(pixels, _SHORT) for pixels in read]
 
 
 def _photographs(rng: np.random.Generator, count: int) -> Pictures:

@@ -26,9 +26,10 @@ from transformers.utils import logging
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cxr import policy
-from cxr.labels import COVID, LABELS
-from cxr.serving import batch, pages, pictures
+from cxr.schema.labels import COVID, LABELS
+from cxr.serving import batch, input_files
 from cxr.serving.predictor import Predictor
+from cxr.serving.web import pages
 
 CLOSE = 0.01
 
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--agreement_only", action="store_true", help="time nothing")
     args = parser.parse_args(arguments)
     logging.set_verbosity_error()
-    files = [found.path for found in pictures.find([str(folder) for folder in args.folders])]
+    files = [found.path for found in input_files.find([str(folder) for folder in args.folders])]
     ours = Predictor.load(args.model)
     theirs = pipeline("image-classification", model=str(ours.pulled.folder))
     if not args.agreement_only:
@@ -82,7 +83,7 @@ def _print_times(ours: Predictor, theirs: Callable, files: list[Path], rounds: i
     each = {name: f"{1000 * total / len(files):.1f} ms" for name, total in sums.items()}
     print(f"a file's bytes to verdict and heatmap {each['ours']}, pipeline's label {each['pipeline']}")
     print(f"ratio of times: {sums['ours'] / sums['pipeline']:.3f}")
-    found = [pictures.Picture(file) for file in files]
+    found = [input_files.Picture(file) for file in files]
     paths = [str(file) for file in files]
     many = Predictor.load(str(ours.pulled.folder), at_once=joblib.cpu_count())
     folder = {"ours": lambda: list(batch.answers(many, found)), "pipeline": lambda: theirs(paths)}

@@ -20,14 +20,14 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cxr.geometry import resized
-from cxr.labels import COVID
+from cxr.imaging.geometry import resized
+from cxr.imaging.reader import UnreadableImage
 from cxr.patient_key import new_key
-from cxr.radiograph import UnreadableImage
+from cxr.schema.labels import COVID
 from dataset_script import builder
-from dataset_script.record import Record
-from dataset_script.roots import Folder
-from dataset_script.store import Store
+from dataset_script.collections.filesystem import Folder
+from dataset_script.collections.record import Record
+from dataset_script.storage.store import Store
 
 
 def main(arguments: list[str] | None = None) -> None:

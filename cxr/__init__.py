@@ -1,1 +1,1 @@
-"""The floor that the three rooms (dataset_script, training, serving) stand on."""
+"""A COVID-19 chest X-ray classifier whose numbers can be believed: the library under the commands."""

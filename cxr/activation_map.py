@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import torch
 
-from cxr.geometry import seen
+from cxr.imaging.geometry import seen
 
 _AS_STRONG = 0.8
 _CENTRAL = 0.1

@@ -1,4 +1,4 @@
-"""What every command-line door shares: one clear line for bad input, exit code 2, no traceback."""
+"""What every command line shares: one clear line for bad input, exit code 2, no traceback."""
 
 import argparse
 import functools
@@ -6,9 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-
-class UserError(Exception):
-    """Bad input. The message is one line that names the file or flag and the way out."""
+from cxr.errors import UserError, one_line
 
 
 class OneLineErrors(argparse.ArgumentParser):
@@ -19,12 +17,7 @@ class OneLineErrors(argparse.ArgumentParser):
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 
-def one_line(error: BaseException) -> str:
-    """Fold an error's text into a single line, falling back on its type where it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def door(main: Callable[[Sequence[str] | None], int | None]) -> Callable[[Sequence[str] | None], int]:
+def command(main: Callable[[Sequence[str] | None], int | None]) -> Callable[[Sequence[str] | None], int]:
     """Wrap a `main(argv)`: a `UserError` becomes one line on stderr and exit code 2; anything else still raises.
 
     Of several processes that meet the same error (`accelerate launch`, `torchrun`), the first one speaks.

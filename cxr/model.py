@@ -7,9 +7,9 @@ from torch import nn
 from transformers import ResNetConfig, ResNetForImageClassification, set_seed
 
 from cxr import hub
-from cxr.cli import UserError, one_line
-from cxr.labels import ID2LABEL, LABEL2ID
-from cxr.preprocess import make_processor
+from cxr.errors import UserError, one_line
+from cxr.imaging.preprocess import make_processor
+from cxr.schema.labels import ID2LABEL, LABEL2ID
 
 BACKBONE = "microsoft/resnet-50"
 _WEIGHTS_MISSING = "or start from random weights with --from_scratch (the card will say so)"

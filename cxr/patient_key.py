@@ -12,7 +12,7 @@ import secrets
 import tempfile
 from pathlib import Path
 
-from cxr.cli import UserError
+from cxr.errors import UserError
 
 _BYTES = 32
 _DIGITS = 32

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from cxr.geometry import CROP_PCT
-from cxr.labels import COVID
+from cxr.imaging.geometry import CROP_PCT
+from cxr.schema.labels import COVID
 
 OPACITY_BOX = (0.70, 0.78)
 """Width and height, as shares of what the model sees, of the central box outside which nothing tells the class."""

@@ -7,8 +7,8 @@ decision should not be given. A picture that the gate refuses gets neither.
 
 from collections.abc import Mapping, Sequence
 
-from cxr.conformal import prediction_set
-from cxr.labels import COVID, LABELS, NON_COVID
+from cxr.schema.labels import COVID, LABELS, NON_COVID
+from cxr.statistics.conformal import prediction_set
 
 DEFAULT_THRESHOLD = 0.5
 """What a model without an `operating_threshold` of its own is read at: the more probable class wins."""

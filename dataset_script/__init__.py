@@ -1,1 +1,1 @@
-"""Room 1: raw X-ray collections → one Parquet dataset with a card and a report (Contract 1)."""
+"""Raw X-ray collections → one Parquet dataset with a card and a report (Contract 1)."""

@@ -7,9 +7,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from cxr.cli import OneLineErrors, door
-from cxr.labels import LABELS
-from dataset_script.sources import LAYOUTS
+from cxr.cli import OneLineErrors, command
+from cxr.schema.labels import LABELS
+from dataset_script.collections import LAYOUTS
 
 LARGEST = 4096
 
@@ -80,7 +80,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@door
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     """Prepare a dataset and print what became of every picture."""
     arguments = _parser().parse_args(argv)

@@ -9,9 +9,9 @@ from datasets.info import DatasetInfosDict
 from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCardData
 
-from cxr.labels import DISCLAIMER, LABELS
+from cxr.schema.labels import DISCLAIMER, LABELS
 from dataset_script.builder import FEATURES
-from dataset_script.provenance import origin_of
+from dataset_script.collections.provenance import origin_of
 
 _UNKNOWN = "as given by whoever prepared it"
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -62,7 +62,7 @@ def compose(report: dict, shards: Mapping[str, list[str]], folder: Path, report_
 def _audit(report: dict) -> str:
     if "audit" not in report:
         return "This set was not audited: how much of the label can be guessed without a lung is not known."
-    from dataset_script.audit import paragraph  # here, because its imports take seconds
+    from dataset_script.audit.audit import paragraph  # here, because its imports take seconds
 
     return paragraph(report["audit"])
 

@@ -10,17 +10,21 @@ from pathlib import Path
 import pyarrow.parquet
 
 from cxr.patient_key import load_or_make_key, new_key
-from dataset_script import check, dividing, inspection, likeness, reading, report, sources, writing
+from dataset_script import collections, reading, report
+from dataset_script.audit import inspection
 from dataset_script.builder import content_hash
-from dataset_script.externals import by_name
+from dataset_script.collections.record import Collection, Refusal
+from dataset_script.duplicates import detect
 from dataset_script.options import Options
-from dataset_script.record import Collection, Refusal
-from dataset_script.rows import Row, gather, short
-from dataset_script.splits import EXTERNAL
-from dataset_script.store import Store, code_digest
-from dataset_script.workspace import Workspace, digest_of, workspace
+from dataset_script.splits import division
+from dataset_script.splits.assignment import EXTERNAL
+from dataset_script.splits.external import by_name
+from dataset_script.storage import leak_check, writing
+from dataset_script.storage.rows import Row, gather, short
+from dataset_script.storage.store import Store, code_digest
+from dataset_script.storage.workspace import Workspace, digest_of, workspace
 
-_CODE = ("dataset_script/*.py", "dataset_script/sources/*.py", "cxr/*.py", "cxr/dicom/*.py")
+_CODE = ("dataset_script/**/*.py", "cxr/*.py", "cxr/imaging/**/*.py", "cxr/schema/**/*.py", "cxr/statistics/*.py")
 
 NO_KEY = (
     "no --patient_key: the pseudonyms of DICOM patients and files cannot be joined to those of another run, and the "
@@ -36,10 +40,10 @@ def prepare(options: Options) -> dict:
     """
     options = replace(options, out=options.out.expanduser().resolve())
     for argument in options.sources:
-        sources.parse(argument)
+        collections.parse(argument)
     with workspace(options.out) as place:
-        found = sources.collect(options.sources, place.cache)
-        dividing.check_classes([record.label for record in found.records], found.refusals)
+        found = collections.collect(options.sources, place.cache)
+        division.check_classes([record.label for record in found.records], found.refusals)
         digest = _digest(found, options)
         if place.is_unchanged(digest):
             print(f"nothing has changed since {options.out} was prepared", file=sys.stderr)
@@ -71,16 +75,16 @@ def _build(found: Collection, options: Options, place: Workspace, store: Store) 
     rows = gather(found.records, numbers, store, set().union(*external.values()))
     if options.patient_key is None and any(row.format == "DICOM" for row in rows):
         print(NO_KEY, file=sys.stderr)
-    dividing.check_classes([row.label for row in rows if row.predefined != EXTERNAL], refusals)
+    division.check_classes([row.label for row in rows if row.predefined != EXTERNAL], refusals)
     print(f"searching {len(rows):,} pictures for copies", file=sys.stderr)
-    alike = likeness.find(rows, store, options.num_proc)
-    divided = dividing.divide(rows, alike.clusters, options.seed, options.duplicates)
+    alike = detect.find(rows, store, options.num_proc)
+    divided = division.divide(rows, alike.clusters, options.seed, options.duplicates)
     refusals += divided.refusals
     result = _stage(rows, refusals, divided.lists, licences, options, place, store)
     if options.audit:
         alike.draw(place.staged / writing.PICTURES)
-    for name, collections in external.items():
-        _stage_external(name, collections, rows, refusals, licences, options, place, store)
+    for name, members in external.items():
+        _stage_external(name, members, rows, refusals, licences, options, place, store)
         writing.put_in_place(place.staged / EXTERNAL / name, options.out / EXTERNAL / name)
     writing.put_in_place(place.staged, options.out)
     writing.remove_externals(options.out, keep=external)
@@ -102,13 +106,13 @@ def _stage(
     store: Store,
 ) -> dict:
     kept = [row for row in rows if row.split and row.split != EXTERNAL]
-    lists = lists | {"moves": dividing.moves(kept, _before(options))}
+    lists = lists | {"moves": division.moves(kept, _before(options))}
     settings = {"image_size": options.image_size, "seed": options.seed, "sources": _public(options.sources)}
     settings |= {"copies": options.duplicates, "external": sorted(options.external)}
     print(f"writing {len(kept):,} of them to {options.out}", file=sys.stderr)
     writing.write_shards(kept, store, place.staged)
     clusters = {row.name: row.cluster for row in kept if row.cluster is not None}
-    check.check(place.staged, writing.shards_in(place.staged), clusters)
+    leak_check.check(place.staged, writing.shards_in(place.staged), clusters)
     result = report.compose(kept, refusals, lists, settings, licences)
     if options.audit:
         result["audit"] = inspection.inspect(kept, place.staged, options.seed, options.num_proc)
@@ -141,7 +145,7 @@ def _stage_external(
 
 def _public(arguments: Sequence[str]) -> list[str]:
     """The sources as given, less the folders above them: reports are published."""
-    pairs = (sources.parse(argument) for argument in arguments)
+    pairs = (collections.parse(argument) for argument in arguments)
     return sorted(f"{layout}={path if layout == 'hub' else Path(path).resolve().name}" for layout, path in pairs)
 
 

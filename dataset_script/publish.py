@@ -12,9 +12,11 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
 from cxr import hub
-from cxr.cli import OneLineErrors, UserError, door, one_line
+from cxr.cli import OneLineErrors, command
+from cxr.errors import UserError, one_line
 from cxr.hub import preflight
-from dataset_script import card, writing
+from dataset_script import card
+from dataset_script.storage import writing
 
 
 def publish(folder: Path, repo_id: str, private: bool | None = None) -> str:
@@ -64,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@door
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     """Publish a prepared dataset from the command line."""
     arguments = _parser().parse_args(argv)

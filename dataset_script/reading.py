@@ -12,15 +12,21 @@ from functools import partial
 import numpy as np
 from tqdm import tqdm
 
-from cxr.ahead import in_order
-from cxr.cli import UserError
-from cxr.radiograph import UnreadableImage
+from cxr.errors import UserError
+from cxr.imaging.reader import UnreadableImage
+from cxr.parallel import in_order
 from dataset_script.builder import Reading, read_record
-from dataset_script.record import Record, Refusal
-from dataset_script.store import Store, code_digest, key_of
+from dataset_script.collections.record import Record, Refusal
+from dataset_script.storage.store import Store, code_digest, key_of
 
-_READERS = ("cxr/radiograph.py", "cxr/quick.py", "cxr/depth.py", "cxr/geometry.py", "cxr/dicom/*.py")
-_READERS += ("cxr/patient_key.py", "cxr/phantom.py", "dataset_script/builder.py", "dataset_script/fingerprint.py")
+_READERS = (
+    "cxr/imaging/*.py",
+    "cxr/imaging/dicom/*.py",
+    "cxr/patient_key.py",
+    "cxr/phantom.py",
+    "dataset_script/builder.py",
+)
+_READERS += ("dataset_script/collections/layouts/phantom.py", "dataset_script/duplicates/fingerprint.py")
 _CHUNK = 16
 _NONE = -1
 

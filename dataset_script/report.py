@@ -34,10 +34,10 @@ from importlib.metadata import version
 
 import numpy as np
 
-from cxr.labels import LABELS
-from dataset_script.record import Refusal
-from dataset_script.rows import Row
-from dataset_script.splits import SPLITS
+from cxr.schema.labels import LABELS
+from dataset_script.collections.record import Refusal
+from dataset_script.splits.assignment import SPLITS
+from dataset_script.storage.rows import Row
 
 PREPARED_BY = "dataset_script"
 _TOOLS = ("datasets", "pyarrow", "pillow", "numpy", "opencv-python-headless", "ImageHash")

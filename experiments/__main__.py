@@ -7,9 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cxr.cli import OneLineErrors, UserError, door
+from cxr.cli import OneLineErrors, command
+from cxr.errors import UserError
 from experiments import log, trial
-from experiments.means import MEANS
+from experiments.interventions import MEANS
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -29,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@door
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     """Run what `trials.jsonl` lacks, seed by seed, so that an interrupted series goes on; then write the log."""
     arguments = _parser().parse_args(argv)

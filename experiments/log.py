@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cxr import intervals, weighted
-from experiments.means import MEANS
+from cxr.statistics import bootstrap, weighted_metrics
+from experiments.interventions import MEANS
 from experiments.trial import Budget, Pictures
 
 BASELINE = "baseline"
@@ -66,24 +66,24 @@ def difference(runs: Sequence[dict], base: Sequence[dict], part: str, pictures: 
             [_auroc(run, part, pictures, weights) - _auroc(old, part, pictures, weights) for run, old in pairs], 0
         )
 
-    drawn = np.concatenate([gain(weights) for weights in intervals.draws(pictures.patients)])
+    drawn = np.concatenate([gain(weights) for weights in bootstrap.draws(pictures.patients)])
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
     return Difference(float(gain(np.ones((1, len(pictures.labels))))[0]), float(low), float(high))
 
 
 def _auroc(run: dict, part: str, pictures: Pictures, weights: np.ndarray) -> np.ndarray:
-    return weighted.auroc(np.array(run[part]), pictures.labels)(weights)
+    return weighted_metrics.auroc(np.array(run[part]), pictures.labels)(weights)
 
 
-def outside(runs: Sequence[dict], part: str, pictures: Pictures) -> intervals.Interval:
+def outside(runs: Sequence[dict], part: str, pictures: Pictures) -> bootstrap.Interval:
     """The mean AUROC over the seeds on one part, with its interval over patients."""
 
     def mean(weights: np.ndarray) -> np.ndarray:
         return np.mean([_auroc(run, part, pictures, weights) for run in runs], axis=0)
 
     chosen, patients = pictures.labels == 0, pictures.patients
-    fewer = min(intervals.patients_in(chosen, patients), intervals.patients_in(~chosen, patients))
-    return intervals.interval(mean, patients, trials=fewer)
+    fewer = min(bootstrap.patients_in(chosen, patients), bootstrap.patients_in(~chosen, patients))
+    return bootstrap.interval(mean, patients, trials=fewer)
 
 
 def _head(base: Sequence[dict], parts: dict[str, Pictures], budget: Budget, command: str) -> str:
@@ -120,5 +120,5 @@ def _verdict(by_mean: dict[str, list[dict]], found: dict[str, Difference], repor
     )
 
 
-def _said(value: intervals.Interval) -> str:
+def _said(value: bootstrap.Interval) -> str:
     return f"{value.estimate:.3f} ({value.low:.3f}–{value.high:.3f})"

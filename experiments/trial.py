@@ -18,15 +18,15 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 from tqdm import tqdm
 from transformers import ResNetForImageClassification, get_cosine_schedule_with_warmup
 
-from cxr.labels import COVID, LABELS, NON_COVID
-from cxr.metrics import auroc
+from cxr.imaging.preprocess import make_processor, to_pixel_values
 from cxr.model import from_scratch
 from cxr.phantom import draw
-from cxr.preprocess import make_processor, to_pixel_values
+from cxr.schema.labels import COVID, LABELS, NON_COVID
+from cxr.statistics.metrics import auroc
 from cxr.training.arguments import AugmentationArguments
-from cxr.training.augmentation import Augmentation
-from cxr.training.data import class_weights
-from experiments.means import Mean
+from cxr.training.data.augmentation import Augmentation
+from cxr.training.data.dataset import class_weights
+from experiments.interventions import Mean
 
 LEARNING_RATE, WEIGHT_DECAY, BATCH, WARMUP = 1e-3, 0.01, 32, 0.05
 PHANTOM_SHARE = 4

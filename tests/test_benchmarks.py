@@ -80,7 +80,7 @@ def test_clean_phantoms_do_not_make_the_audit_cry_wolf(run_cli):
 def test_conformal_coverage_is_measured_over_many_splits(run_cli, tmp_path):
     from transformers import ResNetConfig, ResNetForImageClassification
 
-    from cxr.preprocess import make_processor
+    from cxr.imaging.preprocess import make_processor
 
     tiny = ResNetConfig(num_labels=2, embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
     ResNetForImageClassification(tiny).save_pretrained(tmp_path)
@@ -99,8 +99,8 @@ def test_a_gate_is_tried_on_what_it_was_not_fitted_on(run_cli, tmp_path):
 
     from cxr.gate import FILE_NAME
     from cxr.gate.fitting import fit
+    from cxr.imaging.preprocess import make_processor
     from cxr.phantom import draw
-    from cxr.preprocess import make_processor
 
     folder, xrays = save_tiny_backbone(tmp_path / "model"), tmp_path / "xrays"
     make_processor(48).save_pretrained(folder)

@@ -11,9 +11,9 @@ from PIL import Image
 from support import save_tiny_backbone, serving, stop_after_checkpoint
 
 from cxr import hub as client
-from cxr.labels import COVID, DISCLAIMER
 from cxr.phantom import draw
-from cxr.training.publish import phantom_logits
+from cxr.schema.labels import COVID, DISCLAIMER
+from cxr.training.publishing.publish import phantom_logits
 
 BACKBONE, MODEL = "demo/chain-backbone", "demo/chain"
 

@@ -8,12 +8,12 @@ import torch
 from datasets import Dataset, DatasetDict, Image
 from PIL import Image as Picture
 
-from cxr.geometry import CROP_PCT
-from cxr.labels import COVID, NON_COVID
+from cxr.imaging.geometry import CROP_PCT
 from cxr.phantom import draw
+from cxr.schema.labels import COVID, NON_COVID
 from experiments import __main__ as door
 from experiments import log
-from experiments.means import MEANS
+from experiments.interventions import MEANS
 from experiments.trial import Budget, Pictures
 
 

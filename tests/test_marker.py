@@ -10,8 +10,8 @@ from PIL import Image
 from support import save_tiny_backbone
 
 import dataset_script.__main__ as preparation
-from cxr.labels import COVID, LABELS, NON_COVID
 from cxr.phantom import draw
+from cxr.schema.labels import COVID, LABELS, NON_COVID
 
 SIZE = 64
 

@@ -20,10 +20,10 @@ from huggingface_hub import HfApi
 from PIL import Image
 from support import ROOT, free_port, save_tiny_backbone
 
-from cxr.labels import COVID, LABELS
 from cxr.local_hub import TOKEN, LocalHub, environment
 from cxr.phantom import draw
-from cxr.training import card
+from cxr.schema.labels import COVID, LABELS
+from cxr.training.reporting import card
 
 BLOCK = re.compile(r"^```(bash|python)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TINY = {"backbone": "microsoft/resnet-50", "input_size": 32, "num_train_epochs": 1, "precision": "fp32"}

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from transformers import ResNetConfig, ResNetForImageClassification, set_seed
 
-from cxr.labels import ID2LABEL, LABEL2ID
-from cxr.preprocess import make_processor
+from cxr.imaging.preprocess import make_processor
+from cxr.schema.labels import ID2LABEL, LABEL2ID
 
 
 class Published(NamedTuple):

@@ -17,7 +17,7 @@ from transformers import BaseImageProcessor, PreTrainedModel
 from cxr.gate.features import features
 from cxr.gate.gate import Gate, standardised
 from cxr.gate.outliers import KINDS, make
-from cxr.preprocess import to_pixel_values
+from cxr.imaging.preprocess import to_pixel_values
 
 MAX_XRAYS = 600
 """Training X-rays that the fit takes at most: more cost time and change little (800 refuse no kind much better)."""

@@ -20,7 +20,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils._http import hf_request_event_hook
 
-from cxr.cli import UserError, one_line
+from cxr.errors import UserError, one_line
 
 HUB_ERRORS = (OSError, ValueError, httpx2.HTTPError)
 """What a failing Hub raises: `httpx2` errors are neither `OSError` nor `httpx` errors."""

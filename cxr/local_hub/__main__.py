@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from cxr.cli import OneLineErrors, door
+from cxr.cli import OneLineErrors, command
 from cxr.local_hub.access import TOKEN, USER
 from cxr.local_hub.server import LocalHub, is_loopback
 
@@ -20,7 +20,7 @@ def _arguments(argv: Sequence[str] | None) -> tuple[Path, str, int]:
     return given.root, given.host, given.port
 
 
-@door
+@command
 def main(argv: Sequence[str] | None = None) -> None:
     """Serve until SIGINT or SIGTERM."""
     root, host, port = _arguments(argv)

@@ -12,7 +12,7 @@ import uvicorn
 from filelock import FileLock, Timeout
 from starlette.types import ASGIApp
 
-from cxr.cli import UserError
+from cxr.errors import UserError
 from cxr.local_hub.access import DEFAULT_TOKENS, Tokens
 from cxr.local_hub.app import create_app
 from cxr.local_hub.store import Store

@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from cxr import radiograph
-from cxr.ahead import in_order
-from cxr.cli import UserError, one_line
+from cxr.errors import UserError, one_line
+from cxr.imaging import reader
+from cxr.parallel import in_order
 from cxr.serving import heatmap
 from cxr.serving.answer import Answer, Explanation
-from cxr.serving.pictures import Picture
+from cxr.serving.input_files import Picture
 from cxr.serving.predictor import Predictor
 
 COLUMNS = ("file", *Answer.__dataclass_fields__, "heatmap", "error")
@@ -72,13 +72,13 @@ def _row(predictor: Predictor, heatmaps: Path | None, numbered: tuple[int, Pictu
         drawn = heatmaps and explained.answer.where
         name = _draw(explained, xray, heatmaps / f"{number:04d}-{picture.stem}.png") if drawn else ""
         return Row(picture, explained.answer, heatmap=name)
-    except radiograph.UnreadableImage as error:
+    except reader.UnreadableImage as error:
         return Row(picture, error=f"the file {error.reason}")
     except UserError as error:
         return Row(picture, error=one_line(error))
 
 
-def _draw(explained: Explanation, xray: radiograph.Radiograph, path: Path) -> str:
+def _draw(explained: Explanation, xray: reader.Radiograph, path: Path) -> str:
     """Write the X-ray with its map over it, at most 1024 pixels wide and high; returns the file's path.
 
     Raises:

@@ -1,7 +1,7 @@
 """The warning about a picture with colours; the gate lets many photographs of screens pass, and their files tell."""
 
-from cxr.cast import PHOTOGRAPHED
-from cxr.radiograph import Radiograph
+from cxr.imaging.colour_cast import PHOTOGRAPHED
+from cxr.imaging.reader import Radiograph
 
 WARNING = (
     "The picture has colours, and X-rays have none. If it is a photograph of a screen or a film, the answer means "

@@ -9,10 +9,10 @@ import torch
 from transformers import PreTrainedConfig, PreTrainedModel, ResNetForImageClassification
 
 from cxr import policy
-from cxr.cli import UserError
+from cxr.errors import UserError
 from cxr.gate import FILE_NAME, Gate
 from cxr.hub import Pulled
-from cxr.labels import COVID, LABELS
+from cxr.schema.labels import COVID, LABELS
 
 SYNTHETIC = "Trained on synthetic pictures drawn by a program: its answers on real X-rays mean nothing."
 RANDOM_WEIGHTS = "Trained from random weights, not from a pretrained backbone."

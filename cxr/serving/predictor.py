@@ -9,15 +9,16 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, PreTrainedModel
 from transformers.utils import logging
 
-from cxr import policy, radiograph
+from cxr import policy
 from cxr.activation_map import activation_map, where
-from cxr.cli import UserError, one_line
+from cxr.errors import UserError, one_line
 from cxr.gate.features import joined
 from cxr.hub import Pulled, pull_or_last
-from cxr.labels import DISCLAIMER
-from cxr.preprocess import QuickPixelValues, load_processor, resized_to, to_pixel_values
-from cxr.radiograph import Radiograph, UnreadableImage
-from cxr.serving import colour, loading, network
+from cxr.imaging import reader
+from cxr.imaging.preprocess import QuickPixelValues, load_processor, resized_to, to_pixel_values
+from cxr.imaging.reader import Radiograph, UnreadableImage
+from cxr.schema.labels import DISCLAIMER
+from cxr.serving import colour, loading, runtime
 from cxr.serving.answer import Answer, Explanation
 
 _BROKEN_MODEL = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
@@ -52,10 +53,10 @@ class Predictor:
     def _exact_input(self, pixels: np.ndarray) -> torch.Tensor:
         return to_pixel_values([pixels], self._processor)
 
-    def _runtime(self, model: PreTrainedModel, exact: bool) -> network.Network:
+    def _runtime(self, model: PreTrainedModel, exact: bool) -> runtime.Network:
         if exact or torch.cuda.is_available():
-            return network.exact(model.to("cuda" if torch.cuda.is_available() else "cpu"))
-        return network.fast(model, self._processor.size.shortest_edge, self.at_once)
+            return runtime.exact(model.to("cuda" if torch.cuda.is_available() else "cpu"))
+        return runtime.fast(model, self._processor.size.shortest_edge, self.at_once)
 
     @classmethod
     def load(cls, model: str, revision: str | None = None, exact: bool = False, at_once: int = 1) -> "Predictor":
@@ -85,7 +86,7 @@ class Predictor:
         Raises:
             UnreadableImage: if it is missing, empty, damaged, animated, too large or no image at all.
         """
-        return radiograph.read(source, at_least=self._at_least)
+        return reader.read(source, at_least=self._at_least)
 
     def predict(self, xray: Radiograph) -> Answer:
         """Answer for one radiograph of any size; the processor alone decides how it is resized.
@@ -111,7 +112,7 @@ class Predictor:
         answer = self._answer(probability, self._gate_score(pixel_values, given), where(evidence), colour.warning(xray))
         return Explanation(answer, evidence, pixel_values.shape[-1])
 
-    def _gate_score(self, pixel_values: torch.Tensor, given: network.Pass) -> float | None:
+    def _gate_score(self, pixel_values: torch.Tensor, given: runtime.Pass) -> float | None:
         if self._gate is None:
             return None
         found = joined(pixel_values, given.pooled, given.moments)

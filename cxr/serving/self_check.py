@@ -9,10 +9,11 @@ import math
 from statistics import fmean
 
 from cxr import phantom
-from cxr.cli import UserError
-from cxr.labels import COVID, NON_COVID
-from cxr.serving import has_gpu_per_call, loading, pages
+from cxr.errors import UserError
+from cxr.schema.labels import COVID, NON_COVID
+from cxr.serving import has_gpu_per_call, loading
 from cxr.serving.predictor import Predictor
+from cxr.serving.web import pages
 
 _SEEDS = range(3)
 _KNOWS = 0.9

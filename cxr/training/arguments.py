@@ -10,7 +10,8 @@ import torch
 import yaml
 from transformers import HfArgumentParser, TrainingArguments
 
-from cxr.cli import OneLineErrors, UserError, one_line
+from cxr.cli import OneLineErrors
+from cxr.errors import UserError, one_line
 from cxr.model import BACKBONE
 from cxr.training.checks import check
 

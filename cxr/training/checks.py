@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from transformers.integrations import get_reporting_integration_callbacks
 
-from cxr.cli import UserError, one_line
-from cxr.metrics import ERRORS, METRIC_NAMES
+from cxr.errors import UserError, one_line
+from cxr.statistics.metrics import ERRORS, METRIC_NAMES
 
 if TYPE_CHECKING:
     from cxr.training.arguments import Arguments, ModelArguments, RunArguments

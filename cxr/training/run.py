@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import datasets
 import transformers
 
-from cxr.cli import door
-from cxr.training import publish
+from cxr.cli import command
 from cxr.training.arguments import RunArguments, parse
-from cxr.training.data import load, load_external
-from cxr.training.fit import checkpoint_to_resume, train
+from cxr.training.data.dataset import load, load_external
+from cxr.training.publishing import publish
 from cxr.training.seeds import check_folders, train_seeds
+from cxr.training.train_seed import checkpoint_to_resume, train
 
 INTERRUPTED = 143
 """Exit code of a run that was told to stop: 128 + SIGTERM, as a shell would report it."""
 
 
-@door
+@command
 def main(argv: Sequence[str] | None = None) -> int:
     """Run from the command line; returns 143 if training was told to stop (its checkpoint is saved)."""
     arguments = parse(sys.argv[1:] if argv is None else argv)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from accelerate.utils import broadcast_object_list
 
-from cxr.cli import UserError
-from cxr.metrics import METRIC_NAMES
-from cxr.training import card, publish, record
+from cxr.errors import UserError
+from cxr.statistics.metrics import METRIC_NAMES
 from cxr.training.arguments import Arguments, RunArguments
-from cxr.training.data import XrayDataset
-from cxr.training.fit import checkpoints, train, wants_to_resume
+from cxr.training.data.dataset import XrayDataset
+from cxr.training.publishing import publish
+from cxr.training.reporting import card, metrics_file
+from cxr.training.train_seed import checkpoints, train, wants_to_resume
 
 FINISHED = "finished"
 """An empty file in the folder of a seed whose model has been saved and evaluated."""
@@ -73,7 +74,7 @@ def _publish_best(run: RunArguments) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(Path(run.output_dir) / f"seed-{int(best)}" / "model", draft)
     summary = facts[best] | {"seeds": spread(facts) | {"published": int(best)}}
-    record.write_json(draft / "metrics.json", summary)
+    metrics_file.write_json(draft / "metrics.json", summary)
     shutil.rmtree(run.model_dir, ignore_errors=True)
     draft.rename(run.model_dir)
     card.write_card(run.model_dir, run.hub_model_id)

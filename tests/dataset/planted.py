@@ -5,9 +5,9 @@ import io
 import numpy as np
 from PIL import Image
 
-from cxr.radiograph import shrink
-from dataset_script.duplicates import Pair, find_copies
-from dataset_script.fingerprint import fingerprint
+from cxr.imaging.reader import shrink
+from dataset_script.duplicates.fingerprint import fingerprint
+from dataset_script.duplicates.search import Pair, find_copies
 
 
 def jpeg(pixels, quality=60):

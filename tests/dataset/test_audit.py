@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from raw import prepare, table
 
-from dataset_script import charts
-from dataset_script.audit import audit, paragraph, sample, verdict
+from dataset_script.audit import charts
+from dataset_script.audit.audit import audit, paragraph, sample, verdict
 
 SIZE = 80
 PICTURES = 360

@@ -3,7 +3,7 @@
 from raw import folders, save
 
 from dataset_script.builder import POOL, CovidCxr
-from dataset_script.sources import collect
+from dataset_script.collections import collect
 
 
 def build(raw, cache, **config):

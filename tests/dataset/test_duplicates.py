@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from planted import KINDS, LEAST_RECALL, find, planted, recalls, wrong
 
+from cxr.imaging.reader import read, shrink
 from cxr.phantom import draw
-from cxr.radiograph import read, shrink
-from dataset_script import fingerprint as fingerprints
-from dataset_script.candidates import candidates
-from dataset_script.duplicates import Pair, clusters, find_copies
-from dataset_script.fingerprint import fingerprint
-from dataset_script.registration import ACCEPT, Prepared, similarity, squares
+from dataset_script.duplicates import fingerprint as fingerprints
+from dataset_script.duplicates.candidates import candidates
+from dataset_script.duplicates.fingerprint import fingerprint
+from dataset_script.duplicates.registration import ACCEPT, Prepared, similarity, squares
+from dataset_script.duplicates.search import Pair, clusters, find_copies
 
 
 def phantoms(count, start=0):

@@ -5,9 +5,9 @@ import csv
 import numpy as np
 import pytest
 
-from cxr.radiograph import read
-from dataset_script.duplicates import clusters, find_copies
-from dataset_script.fingerprint import fingerprint
+from cxr.imaging.reader import read
+from dataset_script.duplicates.fingerprint import fingerprint
+from dataset_script.duplicates.search import clusters, find_copies
 
 LOOKED_AT_AGAIN = {("cxnet/050.jpg", "ieee8023/images/gr1_lrg-a.jpg")}
 """Listed as doubtful, but the same exposure: one of them is cropped, windowed and stretched."""

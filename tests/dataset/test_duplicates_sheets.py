@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from dataset_script.duplicates import Pair
-from dataset_script.pair_sheets import draw
+from dataset_script.duplicates.pair_sheets import draw
+from dataset_script.duplicates.search import Pair
 
 
 def bright(index):

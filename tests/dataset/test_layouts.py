@@ -10,7 +10,7 @@ import pytest
 from raw import folders, prepare, rows, save, table
 from support import ROOT
 
-from dataset_script.sources import LAYOUTS
+from dataset_script.collections import LAYOUTS
 
 
 def fill(root, names, first=0):

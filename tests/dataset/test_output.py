@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from raw import folders, prepare, refused, save
 
-from cxr.labels import LABELS
-from cxr.radiograph import read
+from cxr.imaging.reader import read
+from cxr.schema.labels import LABELS
 from dataset_script.__main__ import main
 
 FACTS = ["finding", "patient_id", "source", "view", "sex", "age", "file", "sha256", "phash"]

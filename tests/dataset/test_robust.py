@@ -14,7 +14,7 @@ from filelock import FileLock
 from raw import folders, prepare, refused, save
 from support import ROOT
 
-from cxr.training.data import load
+from cxr.training.data.dataset import load
 from dataset_script import reading
 from dataset_script.__main__ import main
 

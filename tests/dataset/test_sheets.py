@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from raw import prepare, save, table
 
-from dataset_script import sheets
+from dataset_script.audit import sheets
 
 PAGE = (1390, 1364)
 

@@ -198,9 +198,9 @@ def test_an_external_source_that_is_not_there_is_named(tmp_path, capsys):
 
 
 def test_the_last_check_finds_a_leak_in_the_finished_files(tmp_path):
-    from cxr.cli import UserError
-    from dataset_script import writing
-    from dataset_script.check import check
+    from cxr.errors import UserError
+    from dataset_script.storage import writing
+    from dataset_script.storage.leak_check import check
 
     prepare(tmp_path / "out", listed(tmp_path / "raw", patients(tmp_path / "raw", 100, 2)))
     shards = writing.live(tmp_path / "out")

@@ -16,11 +16,11 @@ from tiny import Published, save_tiny
 from cxr import phantom
 from cxr.gate import FILE_NAME
 from cxr.gate.fitting import fit
-from cxr.labels import COVID, LABELS
+from cxr.imaging.preprocess import load_processor
 from cxr.local_hub import USER
-from cxr.preprocess import load_processor
-from cxr.serving import interface, server
+from cxr.schema.labels import COVID, LABELS
 from cxr.serving.predictor import Predictor
+from cxr.serving.web import interface, server
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,8 @@ from tiny import Published
 from transformers import pipeline
 
 import predict
-from cxr import radiograph
-from cxr.serving import pages
+from cxr.imaging import reader
+from cxr.serving.web import pages
 
 SCHEMA = Draft202012Validator(json.loads((ROOT / "docs" / "answer.schema.json").read_text(encoding="utf-8")))
 
@@ -156,7 +156,7 @@ def test_a_tool_takes_the_address_of_an_upload_and_no_other(
 
 
 def test_a_tool_says_in_one_sentence_what_it_cannot_read(app_url: str, text: Path):
-    assert ask_mcp(app_url, data_url(text)) == (True, pages.said(f"the picture {radiograph.NO_IMAGE}"))
+    assert ask_mcp(app_url, data_url(text)) == (True, pages.said(f"the picture {reader.NO_IMAGE}"))
 
 
 @pytest.mark.parametrize("spoil", [{"probability": 1.2}, {"verdict": "sick"}, {"surprise": 1}, {"revision": None}])

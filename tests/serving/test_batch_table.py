@@ -11,15 +11,17 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
-from cxr import phantom, radiograph
-from cxr.cli import UserError
+from cxr import phantom
+from cxr.errors import UserError
+from cxr.imaging import reader
 from cxr.policy import VERDICTS
-from cxr.serving import opening, pages, record, table
+from cxr.serving import model_info
 from cxr.serving.batch import COLUMNS, Row
-from cxr.serving.desk import Desk
-from cxr.serving.opening import MOST, Upload
-from cxr.serving.patience import Patience
 from cxr.serving.predictor import Predictor
+from cxr.serving.web import pages, table, upload_files
+from cxr.serving.web.handlers import Desk
+from cxr.serving.web.time_limit import Patience
+from cxr.serving.web.upload_files import MOST, Upload
 
 EVIL = "<b onclick=alert(1)>"
 
@@ -38,7 +40,7 @@ def written(html: str) -> list[list[str]]:
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_a_file_name_is_never_a_formula(predictor: Predictor, start: str):
     name = f'{start}HYPERLINK("http://x")'
-    shown = table.summary([Row(Upload(Path("x"), name), error="the file is empty")], record.of(predictor))
+    shown = table.summary([Row(Upload(Path("x"), name), error="the file is empty")], model_info.of(predictor))
     header, row = written(shown)
     assert header == list(COLUMNS)
     assert row[0] == f"'{name}"
@@ -51,7 +53,7 @@ def test_names_and_reasons_are_text_and_not_markup():
 
 
 def test_a_name_with_broken_characters_can_be_kept(predictor: Predictor):
-    shown = table.summary([Row(Upload(Path("x"), "\ud800.png"), error="the file is empty")], record.of(predictor))
+    shown = table.summary([Row(Upload(Path("x"), "\ud800.png"), error="the file is empty")], model_info.of(predictor))
     assert written(shown)[1][0] == "?.png"
 
 
@@ -97,26 +99,26 @@ def zipped(folder: Path, **entries: bytes) -> Upload:
 
 
 def test_a_zip_is_its_pictures_under_the_visitors_name_for_it(tmp_path: Path):
-    found = opening.pictures([zipped(tmp_path, **{"a/b.png": b"x", "a/.hidden.png": b"x", "readme.md": b"x"})])
+    found = upload_files.pictures([zipped(tmp_path, **{"a/b.png": b"x", "a/.hidden.png": b"x", "readme.md": b"x"})])
     assert [str(upload) for upload in found] == ["ward.zip/a/b.png"]
     with pytest.raises(UserError, match="no image"):
-        radiograph.read(found[0].read("50 MB"))
+        reader.read(found[0].read("50 MB"))
 
 
 def test_a_zip_without_a_picture_is_one_bad_file(tmp_path: Path):
-    (found,) = opening.pictures([zipped(tmp_path, **{"readme.md": b"x"})])
+    (found,) = upload_files.pictures([zipped(tmp_path, **{"readme.md": b"x"})])
     with pytest.raises(UserError, match="is no image"):
-        radiograph.read(found.read("50 MB"))
+        reader.read(found.read("50 MB"))
 
 
 def test_a_zip_of_very_many_files_is_refused(tmp_path: Path):
     with pytest.raises(UserError, match="holds 2,001 files"):
-        opening.pictures([zipped(tmp_path, **{f"{number}.txt": b"" for number in range(2001)})])
+        upload_files.pictures([zipped(tmp_path, **{f"{number}.txt": b"" for number in range(2001)})])
 
 
 def test_more_pictures_than_the_page_answers_are_refused_in_a_sentence(tmp_path: Path):
     with pytest.raises(UserError, match=f"more than {MOST} pictures"):
-        opening.pictures([Upload(tmp_path, f"{number}.png") for number in range(MOST + 1)])
+        upload_files.pictures([Upload(tmp_path, f"{number}.png") for number in range(MOST + 1)])
 
 
 def test_very_long_names_are_shortened_in_their_middle():

@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 from sklearn.datasets import load_sample_image
 from tiny import Published
 
-from cxr.labels import DISCLAIMER
-from cxr.serving import pages
+from cxr.schema.labels import DISCLAIMER
+from cxr.serving.web import pages
 
 pytestmark = pytest.mark.browser
 

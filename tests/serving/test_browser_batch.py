@@ -10,9 +10,9 @@ from browsing import SIZES, answer, fits, give, visiting
 from playwright.sync_api import Browser, Page, expect
 
 from cxr import phantom
-from cxr.serving import pages
 from cxr.serving.batch import COLUMNS
-from cxr.serving.opening import MOST
+from cxr.serving.web import pages
+from cxr.serving.web.upload_files import MOST
 
 pytestmark = pytest.mark.browser
 EVIL = "<img src=x onerror=alert(1)>.png"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import gradio as gr
 import pytest
 
-from cxr.serving import server
+from cxr.serving.web import server
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from cxr import phantom
-from cxr.radiograph import read
-from cxr.serving import batch, colour, pictures
+from cxr.imaging.reader import read
+from cxr.serving import batch, colour, input_files
 
 GRAY = Image.fromarray(phantom.draw(4, 1).image)
 
@@ -59,7 +59,7 @@ def test_an_xray_is_not(xray: bytes, at_least: int | None):
 def test_every_door_warns(predictor, tmp_path):
     (tmp_path / "photograph.jpg").write_bytes(saved(photographed((1.1, 1, 0.9)), "JPEG"))
     (tmp_path / "xray.png").write_bytes(XRAYS["gray"])
-    coloured, gray = batch.answers(predictor, pictures.find([str(tmp_path)]))
+    coloured, gray = batch.answers(predictor, input_files.find([str(tmp_path)]))
     assert coloured.to_dict()["warning"] == coloured.to_row()["warning"] == colour.WARNING
     assert colour.WARNING in coloured.sentence
     assert gray.to_dict()["warning"] == ""

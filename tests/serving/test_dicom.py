@@ -11,11 +11,11 @@ from PIL import Image
 from tiny import Published
 
 import predict
-from cxr import radiograph
-from cxr.labels import COVID
+from cxr.imaging import reader
+from cxr.imaging.reader import UnreadableImage
 from cxr.phantom import draw
-from cxr.radiograph import UnreadableImage
-from cxr.serving import pictures
+from cxr.schema.labels import COVID
+from cxr.serving import input_files
 from cxr.serving.predictor import Predictor
 
 
@@ -35,7 +35,7 @@ def archive(tmp_path: Path, xray: Path) -> Path:
 
 def test_a_negative_dicom_gets_the_answer_of_its_png(published: Published, xray: Path, archive: Path):
     predictor = Predictor.load(str(published.folder))
-    assert predictor.predict(radiograph.read(archive / "IM0001")) == predictor.predict(radiograph.read(xray))
+    assert predictor.predict(reader.read(archive / "IM0001")) == predictor.predict(reader.read(xray))
 
 
 def png(values: np.ndarray) -> bytes:
@@ -66,11 +66,11 @@ def test_one_picture_gets_one_verdict_as_jpeg_deep_png_and_negative_dicom(publis
 @pytest.mark.parametrize(("name", "reason"), [("ct.dcm", "is no X-ray"), ("lat.dcm", "is no frontal view")])
 def test_what_is_no_frontal_x_ray_gets_no_answer(published: Published, archive: Path, name: str, reason: str):
     with pytest.raises(UnreadableImage, match=reason):
-        Predictor.load(str(published.folder)).predict(radiograph.read(archive / name))
+        Predictor.load(str(published.folder)).predict(reader.read(archive / name))
 
 
 def test_a_folder_is_searched_for_dicom_whatever_its_name(archive: Path):
-    assert [found.path.name for found in pictures.find([str(archive)])] == ["IM0001", "ct.dcm", "lat.dcm"]
+    assert [found.path.name for found in input_files.find([str(archive)])] == ["IM0001", "ct.dcm", "lat.dcm"]
 
 
 def test_at_the_terminal(published: Published, archive: Path, capsys: pytest.CaptureFixture[str]):

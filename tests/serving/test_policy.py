@@ -1,7 +1,7 @@
 import pytest
 
 from cxr import policy
-from cxr.labels import LABELS
+from cxr.schema.labels import LABELS
 
 Q = dict(zip(LABELS, (0.7, 0.6), strict=True))
 """NON-COVID is in the set up to a probability of COVID of 0.7, COVID from 0.4 on."""

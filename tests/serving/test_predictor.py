@@ -10,10 +10,10 @@ from safetensors.torch import load_file, save_file
 from tiny import Published, save_tiny
 from transformers import pipeline
 
-from cxr import radiograph
-from cxr.cli import UserError
-from cxr.labels import COVID, DISCLAIMER
+from cxr.errors import UserError
+from cxr.imaging import reader
 from cxr.phantom import draw
+from cxr.schema.labels import COVID, DISCLAIMER
 from cxr.serving.predictor import Predictor
 
 
@@ -88,7 +88,7 @@ def test_real_radiographs_get_the_plain_pipelines_answer(published: Published, s
 
 
 def test_answer_carries_all_that_must_be_said(published: Published, xray: Path):
-    answer = Predictor.load(published.repo_id, published.revision[:9]).predict(radiograph.read(xray)).to_dict()
+    answer = Predictor.load(published.repo_id, published.revision[:9]).predict(reader.read(xray)).to_dict()
     assert answer["model_id"] == published.repo_id
     assert answer["revision"] == published.revision
     assert answer["threshold"] == 0.41

@@ -5,18 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from cxr.serving import loading, pages, record, self_check
+from cxr.serving import loading, model_info, self_check
 from cxr.serving.predictor import Predictor
+from cxr.serving.web import pages
 
 NONE_KNOWN = "No result on another hospital's pictures is known."
 
 
-def said(predictor: Predictor, metrics: str | bytes) -> record.Record:
+def said(predictor: Predictor, metrics: str | bytes) -> model_info.Record:
     """The record with this metrics.json, of which the predictor keeps the headline since it was loaded."""
     folder = predictor.pulled.folder
     (folder / "metrics.json").write_bytes(metrics.encode() if isinstance(metrics, str) else metrics)
     predictor.headline = loading.headline(folder)
-    return record.of(predictor)
+    return model_info.of(predictor)
 
 
 def test_judgement_and_external_results_are_told_as_they_stand_in_the_file(predictor: Predictor):
@@ -32,7 +33,7 @@ def test_judgement_and_external_results_are_told_as_they_stand_in_the_file(predi
 
 def test_without_a_file_it_says_that_nothing_is_known(predictor: Predictor):
     (predictor.pulled.folder / "metrics.json").unlink(missing_ok=True)
-    found = record.of(Predictor.load(str(predictor.pulled.folder)))
+    found = model_info.of(Predictor.load(str(predictor.pulled.folder)))
     assert found.headline == "How well it does is not known: no test result was published with it."
     assert found.outside == (NONE_KNOWN,)
 

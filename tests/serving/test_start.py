@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 from tiny import Published, save_tiny
 
 import app
-from cxr import radiograph
-from cxr.cli import UserError
+from cxr.errors import UserError
+from cxr.imaging import reader
 from cxr.serving import self_check
 from cxr.serving.loading import OUTAGE
 from cxr.serving.predictor import Predictor
@@ -193,7 +193,7 @@ def test_without_the_hub_the_last_revision_pulled_is_served_with_a_banner(
     page, printed = app._page(app.parser().parse_args(["--model", published.repo_id]))
     assert f"Serving the last revision pulled.\nAnswering with {published.repo_id}@{published.revision}" in printed
     assert OUTAGE in json.dumps(page.get_config_file())
-    answer = Predictor.load(published.repo_id).predict(radiograph.read(xray))
+    answer = Predictor.load(published.repo_id).predict(reader.read(xray))
     assert answer.revision == published.revision
     assert OUTAGE in answer.notice
 
@@ -270,7 +270,7 @@ def test_spaces_is_imported_first_and_lends_its_gpu_for_each_answer(serve: Serve
     (home / "spaces.py").write_text(FAKE_SPACES)
     env = {"PYTHONPATH": f"{home}:{Path(app.__file__).parent}", "LENT": str(home / "lent"), "SPACES_ZERO_GPU": "true"}
     told = subprocess.run(
-        [sys.executable, "-c", "import cxr.serving.server"],
+        [sys.executable, "-c", "import cxr.serving.web.server"],
         env=os.environ | env,
         capture_output=True,
         text=True,

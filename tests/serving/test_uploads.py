@@ -17,9 +17,9 @@ import httpx2
 import pytest
 from test_api import post, upload
 
-from cxr.serving import interface, server, uploads
-from cxr.serving.body import BodyLimit
 from cxr.serving.predictor import Predictor
+from cxr.serving.web import interface, server, uploads
+from cxr.serving.web.request_limit import BodyLimit
 
 
 @contextmanager

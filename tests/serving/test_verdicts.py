@@ -10,12 +10,14 @@ from safetensors.torch import load_file, save_file
 from tiny import save_tiny
 
 import predict
-from cxr import phantom, policy, radiograph
-from cxr.cli import UserError
+from cxr import phantom, policy
+from cxr.errors import UserError
 from cxr.gate import FILE_NAME
-from cxr.labels import LABELS
-from cxr.serving import pages, record
+from cxr.imaging import reader
+from cxr.schema.labels import LABELS
+from cxr.serving import model_info
 from cxr.serving.predictor import Predictor
+from cxr.serving.web import pages
 
 SURE = {"quantiles": dict.fromkeys(LABELS, 0.0)}
 UNSURE = {"level": 0.9, "quantiles": dict.fromkeys(LABELS, 1.0), "calibration_images": dict.fromkeys(LABELS, 3)}
@@ -29,7 +31,7 @@ def predictor(folder: Path, gate_file: Path, **config: object) -> Predictor:
 
 
 def explain(asked: Predictor, pixels: np.ndarray):
-    return asked.explain(radiograph.read(pages.png(np.ascontiguousarray(pixels))))
+    return asked.explain(reader.read(pages.png(np.ascontiguousarray(pixels))))
 
 
 def test_a_phantom_passes_and_gets_a_class(tmp_path: Path, gate_file: Path):
@@ -61,7 +63,7 @@ def test_what_the_gate_refuses_gets_no_class_no_zone_and_no_map(tmp_path: Path, 
     assert answer.gate_passed is False
     assert "means nothing here" in answer.why
     assert answer.where == ""
-    card = pages.answer(explained, pixels, record.of(asked), "Your picture")
+    card = pages.answer(explained, pixels, model_info.of(asked), "Your picture")
     assert "Not an X-ray like those it learned from" in card
     assert answer.why in card
     assert "heat" not in card
@@ -77,7 +79,7 @@ def test_a_model_without_gate_and_quantiles_still_answers(tmp_path: Path):
 def test_the_card_says_why_shows_the_map_and_says_where(tmp_path: Path, gate_file: Path):
     asked = predictor(tmp_path, gate_file, conformal=UNSURE)
     explained = explain(asked, XRAY)
-    card = pages.answer(explained, XRAY, record.of(asked), "Your picture")
+    card = pages.answer(explained, XRAY, model_info.of(asked), "Your picture")
     assert "Uncertain" in card
     assert explained.answer.why in card
     assert explained.answer.where in card

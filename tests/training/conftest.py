@@ -11,8 +11,8 @@ from PIL import Image
 from support import save_tiny_backbone
 
 import dataset_script.__main__ as preparation
-from cxr.labels import LABELS
 from cxr.phantom import draw
+from cxr.schema.labels import LABELS
 
 BACKBONE = "demo/tiny-backbone"
 Train = Callable[..., Path]

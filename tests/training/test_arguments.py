@@ -8,7 +8,7 @@ import pytest
 import yaml
 from support import ROOT
 
-from cxr.cli import UserError
+from cxr.errors import UserError
 from cxr.training import arguments
 from cxr.training.arguments import parse
 

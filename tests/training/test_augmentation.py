@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 import torch
 
-from cxr.labels import NON_COVID
+from cxr.imaging.preprocess import make_processor, to_pixel_values
 from cxr.phantom import draw
-from cxr.preprocess import make_processor, to_pixel_values
+from cxr.schema.labels import NON_COVID
 from cxr.training.arguments import AugmentationArguments
-from cxr.training.augmentation import Augmentation
+from cxr.training.data.augmentation import Augmentation
 
 STILL = AugmentationArguments(rotate=0, shift=0, zoom=0, shear=0, brightness=0, contrast=0)
 

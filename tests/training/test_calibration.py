@@ -6,10 +6,10 @@ import torch
 from scipy.special import expit
 from transformers import ResNetConfig, ResNetForImageClassification
 
-from cxr import metrics
-from cxr.training import calibration
-from cxr.training.calibration import Calibration
-from cxr.training.scores import margin
+from cxr.statistics import metrics
+from cxr.training.evaluation import calibration
+from cxr.training.evaluation.calibration import Calibration
+from cxr.training.evaluation.scores import margin
 
 
 def calibrated(auroc_distance=1.8124, images=5000, seed=0, prevalence=0.5):

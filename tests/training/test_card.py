@@ -9,8 +9,8 @@ import pytest
 import yaml
 from jinja2 import UndefinedError
 
-from cxr.metrics import METRIC_NAMES
-from cxr.training import card, record
+from cxr.statistics.metrics import METRIC_NAMES
+from cxr.training.reporting import card, metrics_file
 
 SECTIONS = (
     *("Summary", "Intended use", "Out of scope", "Data", "Splits", "Training", "Results", "Subgroups"),
@@ -138,4 +138,4 @@ def test_the_label_that_the_source_gives_away_is_said_in_the_card():
         "a": {"COVID": {"train": 9, "test": 5}, "NON-COVID": {"train": 1, "test": 0}},
         "b": {"NON-COVID": {"train": 9, "test": 4}, "COVID": {"train": 0, "test": 1}},
     }
-    assert record.source_only_accuracy(counts) == pytest.approx(0.9)
+    assert metrics_file.source_only_accuracy(counts) == pytest.approx(0.9)

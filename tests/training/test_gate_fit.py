@@ -9,10 +9,10 @@ from transformers import ResNetConfig, ResNetForImageClassification, set_seed
 
 from cxr.gate import FILE_NAME, Gate
 from cxr.gate.outliers import KINDS
+from cxr.imaging.preprocess import make_processor
 from cxr.phantom import draw
-from cxr.preprocess import make_processor
-from cxr.training.data import XrayDataset
-from cxr.training.gate_fit import fit_gate
+from cxr.training.data.dataset import XrayDataset
+from cxr.training.evaluation.gate_fit import fit_gate
 
 
 def split(start: int, count: int) -> datasets.Dataset:

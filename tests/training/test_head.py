@@ -13,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch.nn import functional
 
-from cxr.training.features import Features
-from cxr.training.head import DECAYS, choose
+from cxr.training.fitting.features import Features
+from cxr.training.fitting.head import DECAYS, choose
 
 
 def features(count: int, seed: int) -> Features:

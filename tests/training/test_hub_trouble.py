@@ -14,10 +14,11 @@ from huggingface_hub import HfApi
 from safetensors.torch import load_file, save_file
 
 from cxr import hub as client
-from cxr.cli import UserError
+from cxr.errors import UserError
 from cxr.local_hub import access
-from cxr.training import contents, publish, run
-from cxr.training.publish import Destination
+from cxr.training import run
+from cxr.training.publishing import publish, repo_files
+from cxr.training.publishing.publish import Destination
 
 
 @pytest.fixture
@@ -152,7 +153,7 @@ def test_one_refusal_in_the_upload_is_tried_again(folder, wanted, hub, step):
     publish.preflight(wanted)
     where = STEPS[step]
     refused = hub.faults.add(**where, times=1, status=500)
-    client.commit(wanted.repo_id, contents.files(folder, wanted.repo_id), "Publish")
+    client.commit(wanted.repo_id, repo_files.files(folder, wanted.repo_id), "Publish")
     assert refused.hits == 1
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cxr.training.judgement import judge
+from cxr.training.reporting.judgement import judge
 
 
 def scores(auroc: float | None, low: float = 0.0, high: float = 1.0) -> dict:

@@ -7,9 +7,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from support import ROOT
 
-from cxr import metrics
-from cxr.training.scores import Scores
-from cxr.training.summary import summarise
+from cxr.statistics import metrics
+from cxr.training.evaluation.scores import Scores
+from cxr.training.evaluation.summary import summarise
 
 SCHEMA = json.loads((ROOT / "docs" / "metrics.schema.json").read_text(encoding="utf-8"))
 OF_A_SPLIT = {"$ref": "#/$defs/split", "$defs": SCHEMA["$defs"]}

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from cxr.training import curves, mistakes
-from cxr.training.scores import FACTS, Scores
+from cxr.training.evaluation.scores import FACTS, Scores
+from cxr.training.reporting import curves, mistakes
 
 
 def scores(margin, labels):

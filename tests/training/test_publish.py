@@ -9,10 +9,10 @@ import pytest
 from huggingface_hub import HfApi, hf_hub_download
 
 from cxr import hub as client
-from cxr.cli import UserError
+from cxr.errors import UserError
 from cxr.local_hub import access
-from cxr.training import publish
-from cxr.training.publish import Destination
+from cxr.training.publishing import publish
+from cxr.training.publishing.publish import Destination
 
 GATE = b"weights of a gate"
 

@@ -13,10 +13,10 @@ from sklearn.metrics import roc_auc_score
 from support import flat
 
 import dataset_script.publish as publication
-from cxr.cli import UserError
-from cxr.labels import COVID, ID2LABEL
-from cxr.training import evaluation
-from cxr.training.data import load, load_external
+from cxr.errors import UserError
+from cxr.schema.labels import COVID, ID2LABEL
+from cxr.training.data.dataset import load, load_external
+from cxr.training.evaluation import evaluation
 from cxr.training.run import main
 
 

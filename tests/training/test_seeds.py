@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cxr.cli import UserError
-from cxr.metrics import METRIC_NAMES
+from cxr.errors import UserError
+from cxr.statistics.metrics import METRIC_NAMES
 from cxr.training.arguments import parse
 from cxr.training.seeds import FINISHED, check_folders, choose, spread
 

@@ -16,11 +16,12 @@ from PIL import Image
 from support import ROOT, serving
 
 from cxr import hub as client
-from cxr.cli import UserError
-from cxr.labels import COVID, DISCLAIMER
+from cxr.errors import UserError
 from cxr.phantom import draw
-from cxr.training import card, publish, reachable
-from cxr.training.publish import Destination, Publication
+from cxr.schema.labels import COVID, DISCLAIMER
+from cxr.training.publishing import import_closure, publish
+from cxr.training.publishing.publish import Destination, Publication
+from cxr.training.reporting import card
 
 
 @pytest.fixture
@@ -61,7 +62,14 @@ def test_it_is_one_commit_of_the_app_and_what_it_imports(published):
         f"Show {published.to.repo_id} at {published.revision[:7]}",
         "initial commit",
     ]
-    assert {"app.py", "README.md", "LICENSE", "requirements.txt", "cxr/serving/style.css", "cxr/hub/reading.py"} <= held
+    assert {
+        "app.py",
+        "README.md",
+        "LICENSE",
+        "requirements.txt",
+        "cxr/serving/web/style.css",
+        "cxr/hub/pull.py",
+    } <= held
     assert not [name for name in held if re.match("cxr/(training|local_hub)|dataset_script|tests|train_hf", name)]
     assert HfApi().space_info(published.to.space).sdk == "gradio"
 
@@ -152,14 +160,16 @@ def test_a_private_models_space_is_private_and_told_what_it_needs(folder, wanted
 
 def test_every_module_that_the_app_imports_is_found_by_reading():
     """Against the imports of a running interpreter: what it loads of ours, the reading must have found."""
-    code = "import app, sys; from cxr.serving import server, predictor, interface; print(*sys.modules)"
+    code = "import app, sys; from cxr.serving import predictor; from cxr.serving.web import server, interface; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = {name for name in run.stdout.split() if name.partition(".")[0] in ("app", "cxr")}
-    found = {".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in reachable.sources("app.py")}
+    found = {
+        ".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in import_closure.sources("app.py")
+    }
     assert loaded <= found
     assert all(
         ast.parse((ROOT / path).read_text(encoding="utf-8"))
-        for path in reachable.sources("app.py")
+        for path in import_closure.sources("app.py")
         if path.suffix == ".py"
     )
 

@@ -8,9 +8,9 @@ import pytest
 from huggingface_hub import HfApi
 from torch.utils.data import DataLoader
 
-from cxr.cli import UserError
-from cxr.training.data import load, load_external
-from cxr.training.streaming import TrainingStream, stream
+from cxr.errors import UserError
+from cxr.training.data.dataset import load, load_external
+from cxr.training.data.streaming import TrainingStream, stream
 
 
 def order(folder: Path, epoch: int = 0, rank: int = 0, processes: int = 1, batch: int = 4, workers: int = 0) -> list:

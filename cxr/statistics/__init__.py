@@ -1,0 +1,1 @@
+"""Metrics, their intervals over patients, and split-conformal sets."""

@@ -1,0 +1,172 @@
+"""95 % intervals of any metric between 0 and 1, by a bootstrap over patients, vectorised.
+
+Pictures of one patient resemble each other, so patients are drawn, never pictures: intervals that draw pictures cover
+the truth in 87–90 % of cases where patients have several. The spread between resamples is taken to the logit scale,
+where metrics near 1 are about normal, and widened by Student's t for the few patients of the smaller class, or for the
+few that hold the errors. In 300 simulated studies of 200 pictures with 2–4 a patient and AUROC 0.76, 0.90 and 0.98 that
+covers 95, 96 and 95 % (`benchmarks/coverage.py`; the other metrics 93–99 %).
+
+A resample is a row of weights, how often each picture is drawn, so a metric is a function of weighted counts:
+
+    auroc(probability, labels, patients)
+    interval(ratio(called & covid, covid), patients, trials=patients_in(covid, patients))         # sensitivity
+    interval(lambda weights: weights @ squared_error / weights.sum(axis=1), patients)            # Brier score
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import expit, logit
+from scipy.stats import t as student
+
+from cxr.statistics import weighted_metrics
+from cxr.statistics.weighted_metrics import Statistic
+
+RESAMPLES = 2000
+LEVEL = 0.95
+FEWEST = 2
+"""Patients needed for an interval at all, in each class where the metric compares classes."""
+
+_LEAST_FREEDOM = 4.0
+"""With fewer degrees of freedom, one odd patient would leave the interval of a nearly perfect metric without an end."""
+
+_CELLS, _BLOCKS = 4_000_000, 500
+_AT_ONCE = 250_000
+"""Weights held at a time: metrics take a handful of arrays of this size, and more would not make them quicker."""
+
+
+class Interval(NamedTuple):
+    """A metric on all pictures, and the ends of its 95 % interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+class Measure(NamedTuple):
+    """A metric, and how many independent trials stand behind it.
+
+    For the sensitivity these are the patients with COVID, for an AUROC those of the smaller class; None: all patients.
+    """
+
+    statistic: Statistic
+    trials: int | None = None
+
+
+def interval(
+    statistic: Statistic, patients: Sequence, *, trials: int | None = None, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval | None:
+    """The interval of one statistic over the patient of each of N pictures; None where it cannot be had."""
+    return several({"": Measure(statistic, trials)}, patients, resamples=resamples, seed=seed)[""]
+
+
+def several(
+    measures: Mapping[str, Measure], patients: Sequence, *, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, Interval | None]:
+    """Intervals of several metrics of the same N pictures, from the same resamples; None where one cannot be had.
+
+    A metric of exactly 0 or 1 does not vary between resamples; its inner end is then that of the exact binomial
+    interval (Clopper and Pearson): n successes in n trials still allow a probability of 0.025^(1/n).
+    """
+    patients = np.asarray(patients)
+    count = len(np.unique(patients))
+    trials = {name: count if measure.trials is None else measure.trials for name, measure in measures.items()}
+    known = {name: measure.statistic for name, measure in measures.items() if min(count, trials[name]) >= FEWEST}
+    values = {name: _estimate(statistic, len(patients)) for name, statistic in known.items()}
+    varying = {name: statistic for name, statistic in known.items() if 0 < values[name] < 1}
+    drawn = _values(varying, draws(patients, resamples, seed))
+    left_out = _values(varying, _left_out(patients))
+    found = dict.fromkeys(measures)
+    for name, value in values.items():
+        if name in varying:
+            freedom = min(trials[name] - 1, _freedom(left_out[name]))
+            found[name] = _around(value, float(np.nanstd(drawn[name])) * (count / (count - 1)) ** 0.5, freedom)
+        elif not np.isnan(value):
+            found[name] = _exact(value, trials[name])
+    return found
+
+
+def _estimate(statistic: Statistic, pictures: int) -> float:
+    """The metric on all pictures, free of what rounding adds to a perfect one."""
+    return float(np.round(statistic(np.ones((1, pictures)))[0], 12))
+
+
+def _values(statistics: Mapping[str, Statistic], drawn: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
+    """The values of each statistic on the same resamples, float (B,)."""
+    values = {name: [] for name in statistics}
+    for weights in drawn if statistics else ():
+        for name, statistic in statistics.items():
+            values[name].append(statistic(weights))
+    return {name: np.concatenate(parts) for name, parts in values.items()}
+
+
+def _left_out(patients: np.ndarray) -> Iterator[np.ndarray]:
+    """Weights float (G, N) that leave out each patient in turn; of very many patients, one of `_BLOCKS` groups."""
+    _, codes = np.unique(patients, return_inverse=True)
+    block = codes % max(FEWEST, min(_BLOCKS, _CELLS // len(codes)))
+    left_out = np.arange(block.max() + 1)[:, None]
+    step = max(1, _AT_ONCE // len(codes))
+    for start in range(0, len(left_out), step):
+        yield (block != left_out[start : start + step]).astype(np.float64)
+
+
+def _freedom(left_out: np.ndarray) -> float:
+    """Degrees of freedom of a spread to which patients contribute what leaving them out changes (Satterthwaite 1946).
+
+    Where three patients hold all the errors, the spread is known no better than from a handful of numbers, however
+    many patients there are without one.
+    """
+    change = np.nan_to_num(left_out - np.nanmean(left_out))
+    square, fourth = np.sum(change**2), np.sum(change**4)
+    varies = fourth - square**2 / len(change)
+    return max(_LEAST_FREEDOM, float(2 * square**2 / varies)) if varies > 0 else np.inf
+
+
+def _around(value: float, spread: float, freedom: float) -> Interval:
+    """The interval on the logit scale."""
+    reach = student.ppf((1 + LEVEL) / 2, freedom) * spread / (value * (1 - value))
+    low, high = expit(logit(value) + np.array([-reach, reach]))
+    return Interval(value, float(low), float(high))
+
+
+def _exact(value: float, trials: int) -> Interval:
+    """The interval of a metric of exactly 0 or 1."""
+    reach = ((1 - LEVEL) / 2) ** (1 / trials)
+    return Interval(1.0, reach, 1.0) if value else Interval(0.0, 0.0, 1 - reach)
+
+
+def auroc(
+    score: np.ndarray, labels: np.ndarray, patients: Sequence, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval | None:
+    """Area under the ROC curve of float (N,) scores against int (N,) labels; None with under two patients in a class.
+
+    Its trials are as many pairs of a patient of either class as can be formed without using a patient twice: the pairs
+    are independent, and each is ordered rightly with a probability equal to the AUROC.
+    """
+    trials = pairs(labels, patients)
+    return interval(weighted_metrics.auroc(score, labels), patients, trials=trials, resamples=resamples, seed=seed)
+
+
+def pairs(labels: np.ndarray, patients: Sequence) -> int:
+    """How many pairs of a patient of either class can be formed without using a patient twice."""
+    positive, patients = np.asarray(labels) == 1, np.asarray(patients)
+    both = len(np.unique(patients))
+    return min(patients_in(positive, patients), patients_in(~positive, patients), both // 2)
+
+
+def patients_in(chosen: np.ndarray, patients: Sequence) -> int:
+    """How many patients have a picture among the chosen, bool (N,)."""
+    return len(np.unique(np.asarray(patients)[chosen]))
+
+
+def draws(patients: Sequence, resamples: int = RESAMPLES, seed: int = 0) -> Iterator[np.ndarray]:
+    """How often each of N pictures is drawn, float (b, N), a few resamples at a time so that memory stays bounded."""
+    _, codes = np.unique(np.asarray(patients), return_inverse=True)
+    count, rng = int(codes.max(initial=-1)) + 1, np.random.default_rng(seed)
+    step = max(1, _AT_ONCE // max(len(codes), 1))
+    for start in range(0, resamples, step):
+        rows = min(step, resamples - start)
+        drawn = rng.integers(count, size=(rows, count)) + np.arange(rows)[:, None] * count
+        times = np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count)
+        yield times.astype(np.float64)[:, codes]

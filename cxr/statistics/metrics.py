@@ -1,0 +1,162 @@
+"""The numbers that training, evaluation and card report, as an `evaluate.Metric` that needs no network.
+
+`evaluate.load("accuracy")` fetches a script from the Hub; this module is that script, shipped.
+"""
+
+import datasets
+import evaluate
+import numpy as np
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    confusion_matrix,
+    f1_score,
+    roc_auc_score,
+    roc_curve,
+)
+
+from cxr.schema.labels import COVID, NON_COVID
+
+METRIC_NAMES = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "f1": "F1 (COVID)",
+    "brier": "Brier score",
+    "ece": "ECE (15 bins)",
+}
+"""Key and name of each metric, in the order in which they are reported."""
+
+ERRORS = ("brier", "ece")
+"""Metrics of which less is better."""
+
+BINS = 15
+"""Equal-width bins from 0 to 1, for ECE and reliability diagram."""
+
+PREVALENCES = (0.01, 0.05, 0.20)
+"""Shares of COVID among those examined at which predictive values are stated: screening, a practice, a ward."""
+
+_DESCRIPTION = "Ranking, calls at a threshold and calibration of the probability of COVID."
+_INPUTS = """
+Args:
+    predictions: probability of COVID of each image, 0…1.
+    references: true label of each image, 0 (NON-COVID) or 1 (COVID).
+    threshold: an image is called COVID from this probability on.
+    score: what AUROC and AUPRC rank the images by, where probabilities are too close to 0 or 1 to be told apart.
+"""
+
+
+class CovidMetrics(evaluate.Metric):
+    """AUROC, AUPRC, Brier score, ECE, and what a threshold makes of it: accuracy, sensitivity, specificity, F1."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        features = datasets.Features({"predictions": datasets.Value("float64"), "references": datasets.Value("int64")})
+        return evaluate.MetricInfo(description=_DESCRIPTION, citation="", inputs_description=_INPUTS, features=features)
+
+    def _compute(
+        self,
+        predictions: list[float],
+        references: list[int],
+        threshold: float = 0.5,
+        score: np.ndarray | None = None,
+    ) -> dict[str, float | None]:
+        # `format="numpy"` would have cut the probabilities to float32, moving some across the threshold.
+        probability, labels = np.asarray(predictions, dtype=np.float64), np.asarray(references)
+        score = probability if score is None else score
+        ranked = len(np.unique(labels)) == 2
+        return {
+            "auroc": auroc(score, labels),
+            "auprc": float(average_precision_score(labels, score)) if ranked else None,
+            **_at_threshold(probability >= threshold, labels),
+            "brier": float(brier_score_loss(labels, probability, pos_label=COVID)),
+            "ece": ece(probability, labels),
+        }
+
+
+def compute(
+    probability: np.ndarray, labels: np.ndarray, threshold: float = 0.5, score: np.ndarray | None = None
+) -> dict[str, float | None]:
+    """All metrics of float (N,) probabilities of COVID against int (N,) labels; None where a class is absent.
+
+    `score`, float64 (N,), is what AUROC and AUPRC rank by: the difference of the logits, where there are logits, for
+    float probabilities of a sure model are all 0 or 1. It is the probability, if not given.
+    """
+    metric = CovidMetrics(keep_in_memory=True)
+    return metric.compute(predictions=probability, references=labels, threshold=threshold, score=score)
+
+
+def _at_threshold(called: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
+    (tn, fp), (fn, tp) = confusion_matrix(labels, called.astype(int), labels=[NON_COVID, COVID])
+    sensitivity, specificity = _share(tp, tp + fn), _share(tn, tn + fp)
+    both = sensitivity is not None and specificity is not None
+    f1 = float(f1_score(labels, called, pos_label=COVID)) if tp + fp + fn else None
+    return {
+        "accuracy": float((tn + tp) / len(labels)),
+        "balanced_accuracy": (sensitivity + specificity) / 2 if both else None,
+        "sensitivity": sensitivity,
+        "specificity": specificity,
+        "f1": f1,
+    }
+
+
+def auroc(score: np.ndarray, labels: np.ndarray) -> float | None:
+    """Area under the ROC curve; None where only one class is present (it is then undefined, not 0.5)."""
+    return float(roc_auc_score(labels, score)) if len(np.unique(labels)) == 2 else None
+
+
+def bins_of(probability: np.ndarray) -> np.ndarray:
+    """The bin, int (N,) in 0…14, of each probability; one on an edge belongs below, as in scikit-learn."""
+    return np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], probability)
+
+
+def ece(probability: np.ndarray, labels: np.ndarray) -> float:
+    """Expected calibration error: by how much the confidence in the likelier class misses how often that is right.
+
+    Guo et al. 2017 (arXiv 1706.04599), in 15 equal-width bins of the confidence, which is the probability of COVID or
+    1 − that, whichever is larger; an image counts as right by the likelier class, whatever the operating threshold.
+    Chance alone lifts it: a perfectly calibrated model with AUROC 0.90 gets about 0.06 from 200 images, 0.025 from
+    1,000 and 0.011 from 5,000, so it is read beside n and its interval. What it hides, as many probabilities of COVID
+    too high as others too low, the reliability diagram shows and the Brier score counts.
+    """
+    return float(np.abs(misses(probability, labels).mean(axis=0)).sum())
+
+
+def misses(probability: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """By how much each of N images misses its confidence, float (N, 15): right (1) or wrong (0) − that, in its bin."""
+    probability = np.asarray(probability, dtype=np.float64)
+    confidence, right = np.maximum(probability, 1 - probability), (probability >= 0.5) == (np.asarray(labels) == COVID)
+    found = np.zeros((len(right), BINS))
+    found[np.arange(len(right)), bins_of(confidence)] = right - confidence
+    return found
+
+
+def predictive_values(
+    sensitivity: float | None, specificity: float | None, prevalence: float
+) -> tuple[float | None, float | None]:
+    """Positive and negative predictive value where a share `prevalence` of those examined has COVID, by Bayes' rule.
+
+    None where no call of that kind is ever made, or the sensitivity or specificity is not known.
+    """
+    if sensitivity is None or specificity is None:
+        return None, None
+    hit, false = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
+    clear, missed = specificity * (1 - prevalence), (1 - sensitivity) * prevalence
+    return _share(hit, hit + false), _share(clear, clear + missed)
+
+
+def operating_threshold(probability: np.ndarray, labels: np.ndarray, sensitivity: float) -> float:
+    """The highest threshold whose sensitivity on these (validation) images is at least `sensitivity`.
+
+    It lies half-way to the next lower score, so that a rounding error in one probability changes no call.
+    """
+    _, tpr, thresholds = roc_curve(labels, probability, pos_label=COVID, drop_intermediate=False)
+    first = int(np.argmax(tpr >= sensitivity))
+    lower = thresholds[first + 1] if first + 1 < len(thresholds) else 0.0
+    return float((thresholds[first] + lower) / 2)
+
+
+def _share(part: float, whole: float) -> float | None:
+    return float(part / whole) if whole else None

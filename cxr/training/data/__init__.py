@@ -1,0 +1,1 @@
+"""Opening a prepared dataset and feeding its images to the network."""

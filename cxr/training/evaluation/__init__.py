@@ -1,0 +1,1 @@
+"""What a finished model scores, and what is fitted to validation afterwards."""

@@ -1,0 +1,109 @@
+"""The Trainer with what radiographs and several processes need: loss, augmentation, one set of BatchNorm buffers."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate.data_loader import prepare_data_loader
+from accelerate.utils import broadcast
+from torch import nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
+from transformers import EvalPrediction, Trainer
+from transformers.trainer_utils import EvalLoopOutput
+
+from cxr.schema.labels import COVID
+from cxr.statistics import metrics
+from cxr.training.data.augmentation import Augmentation
+from cxr.training.data.streaming import TrainingStream
+
+
+def covid_probability(logits: np.ndarray) -> np.ndarray:
+    """Softmax probability of COVID, float64 (N,), from logits (N, 2)."""
+    return torch.from_numpy(np.asarray(logits, dtype=np.float64)).softmax(dim=1)[:, COVID].numpy()
+
+
+def validation_metrics(prediction: EvalPrediction) -> dict[str, float | None]:
+    """What is reported after each epoch, at the neutral threshold 0.5."""
+    return metrics.compute(covid_probability(prediction.predictions), prediction.label_ids)
+
+
+class CovidTrainer(Trainer):
+    """Trains with a class-weighted cross-entropy whose value does not depend on processes or accumulation."""
+
+    def __init__(
+        self,
+        *args: Any,
+        augmentation: Augmentation | None = None,
+        class_weights: torch.Tensor | None = None,
+        freeze_backbone: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(*args, compute_metrics=validation_metrics, **kwargs)
+        # ResNet's forward swallows `num_items_in_batch` without using it: its loss would grow with every process
+        # and accumulation step. Ours is a plain mean, which the Trainer then scales.
+        self.model_accepts_loss_kwargs, self.loss_is_scaled_for_ga = False, False
+        self.augmentation, self.class_weights, self.freeze_backbone = augmentation, class_weights, freeze_backbone
+        self._seen = torch.zeros(2, dtype=torch.float64)
+
+    def get_train_dataloader(self) -> DataLoader:
+        """A streamed split has already been dealt to the processes: accelerate must not deal it again."""
+        stream, args = self.train_dataset, self.args
+        if not isinstance(stream, TrainingStream):
+            return super().get_train_dataloader()
+        loader = DataLoader(
+            stream,
+            batch_size=stream.batch_size,
+            collate_fn=self.data_collator,
+            num_workers=min(args.dataloader_num_workers, stream.shards),
+            pin_memory=args.dataloader_pin_memory,
+        )
+        alone = {"num_processes": 1, "process_index": 0, "dispatch_batches": False}
+        return prepare_data_loader(loader, device=args.device, put_on_device=True, **alone)
+
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> torch.Tensor | tuple[torch.Tensor, Any]:
+        """Mean over the batch of each image's cross-entropy times its class weight (whose mean over the split is 1)."""
+        pixel_values, labels = inputs["pixel_values"], inputs["labels"]
+        if model.training:
+            if self.freeze_backbone:
+                self.accelerator.unwrap_model(model).resnet.eval()
+            if self.augmentation:
+                pixel_values = self.augmentation(pixel_values, inputs["keys"], self.state.global_step)
+        outputs = model(pixel_values=pixel_values.contiguous(memory_format=torch.channels_last))
+        loss = self.weighted_loss(outputs.logits.float(), labels)
+        if model.training:
+            hits = (outputs.logits.argmax(dim=1) == labels).sum()
+            self._seen += torch.tensor([float(hits), len(labels)], dtype=torch.float64)
+        return (loss, outputs) if return_outputs else loss
+
+    def weighted_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The mean of each image's cross-entropy times its class weight, from logits (N, 2) and labels (N,)."""
+        losses = functional.cross_entropy(logits, labels, reduction="none")
+        if self.class_weights is not None:
+            losses = losses * self.class_weights.to(losses.device)[labels]
+        return losses.mean()
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Put the training accuracy (on augmented pictures, over all processes) beside each logged training loss."""
+        if "loss" in logs:
+            hits, count = self.accelerator.reduce(self._seen.float().to(self.args.device), reduction="sum").tolist()
+            self._seen.zero_()
+            logs["accuracy"] = hits / max(count, 1.0)
+        super().log(logs, *args, **kwargs)
+
+    def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
+        """Evaluate so that the number of processes does not show in the result.
+
+        Every rank has gathered BatchNorm statistics of its own: rank 0's are used. The loss is taken over the gathered
+        predictions, for the Trainer's own averages batches, the last of which may be padded.
+        """
+        if self.accelerator.num_processes > 1:
+            for buffer in self.model.buffers():
+                buffer.copy_(broadcast(buffer))
+        output = super().evaluation_loop(*args, **kwargs)
+        logits, labels = torch.from_numpy(output.predictions).float(), torch.from_numpy(output.label_ids)
+        loss = self.weighted_loss(logits, labels).item()
+        output.metrics.update({key: loss for key in output.metrics if key.endswith("_loss")})
+        return output

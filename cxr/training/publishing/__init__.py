@@ -1,0 +1,1 @@
+"""One commit on the Hub, its tag, and the Space that shows it."""

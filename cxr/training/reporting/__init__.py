@@ -1,0 +1,1 @@
+"""From measured numbers to `metrics.json`, figures and the model card."""

@@ -1,0 +1,59 @@
+"""The worst mistakes as pictures: contact sheets of what the model was surest of and wrong about.
+
+They show radiographs, so they lie in the run folder beside `model/` and are never published.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import datasets
+import numpy as np
+
+from cxr.contact_sheet import COLUMNS, ROWS, sheet, slug, tile
+from cxr.schema.labels import COVID, LABELS
+from cxr.training.evaluation.scores import Scores
+
+FOLDER = "worst_mistakes"
+MOST = COLUMNS * ROWS
+
+
+def draw(folder: Path, sets: dict[str, tuple[Scores, datasets.Dataset]], threshold: float) -> list[Path]:
+    """Write a sheet of false positives and one of false negatives for each set, where it has any; their paths.
+
+    `sets` names scores and, in the same order, the split that they belong to. Sheets of an earlier run are removed.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return [path for name, (scores, split) in sets.items() for path in _sheets(folder, name, scores, split, threshold)]
+
+
+def _sheets(folder: Path, name: str, scores: Scores, split: datasets.Dataset, threshold: float) -> Iterator[Path]:
+    called = scores.probability >= threshold
+    for kind, wrong in (
+        ("false_positives", called & (scores.labels != COVID)),
+        ("false_negatives", ~called & (scores.labels == COVID)),
+    ):
+        worst = worst_first(scores, wrong)[:MOST]
+        if len(worst):
+            said = f"the worst {len(worst)} of {wrong.sum():,}, threshold {threshold:.2f}"
+            tiles = [tile(split[row]["image"], _captions(scores, row)) for row in worst.tolist()]
+            path = folder / f"{slug(name)}-{kind}.png"
+            sheet(f"{name}: {kind.replace('_', ' ')}, {said}", tiles).save(path)
+            yield path
+
+
+def worst_first(scores: Scores, wrong: np.ndarray) -> np.ndarray:
+    """The images among `wrong`, bool (N,), by their index, those first that are the surest to be the other class."""
+    sure = np.where(scores.labels == COVID, -scores.margin, scores.margin)
+    rows = np.flatnonzero(wrong)
+    return rows[np.argsort(-sure[rows], kind="stable")]
+
+
+def _captions(scores: Scores, row: int) -> list[str]:
+    facts = scores.facts
+    return [
+        f"{scores.probability[row]:.3f} COVID, labelled {LABELS[scores.labels[row]]}",
+        f"{facts['source'][row]} {facts['view'][row] or ''}".strip(),
+        facts["file"][row],
+    ]

@@ -1,0 +1,1 @@
+"""How much of the label can be guessed without looking at a lung."""

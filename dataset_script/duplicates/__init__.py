@@ -1,0 +1,1 @@
+"""Near-duplicates: finding them by their pixels, and deciding which image of a cluster stays."""

@@ -1,0 +1,1 @@
+"""Patient-level splits and external test sets."""

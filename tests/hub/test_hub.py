@@ -1,0 +1,83 @@
+"""Pulling from a Hub: at one exact commit, bounded in time, each trouble with its own line."""
+
+import time
+from pathlib import Path
+
+import pytest
+from huggingface_hub import HfApi
+from support import save_tiny_backbone
+
+from cxr import hub as client
+from cxr.errors import UserError
+
+REPO = "demo/pulled"
+
+
+@pytest.fixture(scope="module")
+def commit(tmp_path_factory: pytest.TempPathFactory) -> str:
+    HfApi().create_repo(REPO, exist_ok=True)
+    folder = save_tiny_backbone(tmp_path_factory.mktemp("pulled"))
+    sha = HfApi().upload_folder(repo_id=REPO, folder_path=folder).oid
+    HfApi().create_tag(REPO, tag="v1", revision=sha)
+    return sha
+
+
+@pytest.mark.parametrize("revision", [None, "main", "v1"])
+def test_a_floating_name_becomes_a_full_sha(commit, revision):
+    assert client.pull(REPO, revision).revision == commit
+
+
+def test_what_was_pulled_once_by_its_sha_needs_no_hub(commit, hub):
+    first = client.pull(REPO, commit)
+    hub.faults.add(times=None, status=500)
+    assert client.pull(REPO, commit) == first
+
+
+def test_a_half_filled_cache_is_completed(commit):
+    folder = client.pull(REPO, commit).folder
+    (folder / "model.safetensors").unlink()
+    assert (client.pull(REPO, commit).folder / "model.safetensors").is_file()
+
+
+def test_a_folder_is_taken_as_it_is(tmp_path):
+    folder = save_tiny_backbone(tmp_path)
+    assert client.pull(str(folder)) == client.Pulled(folder, str(folder), "local")
+    with pytest.raises(UserError, match="leave the revision out"):
+        client.pull(str(folder), "v1")
+
+
+@pytest.mark.parametrize(
+    ("repo", "revision", "part"),
+    [
+        ("demo/nothing-here", None, "was not found"),
+        (REPO, "v9", "has no revision 'v9'"),
+        ("no such folder", None, "neither a folder here nor a repo id"),
+        ("a/b/c", None, "neither a folder here nor a repo id"),
+    ],
+)
+def test_each_wrong_name_has_its_own_line(commit, repo, revision, part):
+    with pytest.raises(UserError, match=part):
+        client.pull(repo, revision)
+
+
+@pytest.mark.parametrize(("status", "part"), [(401, "refused access"), (403, "refused access"), (500, "HTTP 500")])
+def test_each_refusal_has_its_own_line(commit, hub, status, part):
+    hub.faults.add(path="/api/models", times=None, status=status)
+    with pytest.raises(UserError, match=part):
+        client.pull(REPO)
+
+
+def test_a_hub_that_never_answers_costs_seconds_not_hours(commit, hub):
+    hub.faults.add(times=None, hang=True)
+    start = time.monotonic()
+    with pytest.raises(UserError, match="cannot reach"):
+        client.pull(REPO)
+    assert time.monotonic() - start < 30
+
+
+def test_a_repo_without_a_model_is_told(tmp_path: Path):
+    (tmp_path / "README.md").write_text("nothing else", encoding="utf-8")
+    HfApi().create_repo("demo/empty", exist_ok=True)
+    HfApi().upload_folder(repo_id="demo/empty", folder_path=tmp_path)
+    with pytest.raises(UserError, match=r"holds no config\.json"):
+        client.pull("demo/empty")

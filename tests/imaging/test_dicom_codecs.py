@@ -1,0 +1,144 @@
+"""Every compressed transfer syntax gives the pixels back; one that none reads is refused by its name."""
+
+import imagecodecs
+import numpy as np
+import pytest
+from dicom_files import SHAPE, compressed, dataset, dicom, exposure, jpeg, written
+from PIL import Image
+from pydicom import uid
+
+from cxr.imaging.reader import UnreadableImage, read
+
+DEEP = exposure(12)
+EIGHT = exposure(8)
+SIGNED = DEEP.astype(np.int16) - 2048
+COLOUR = np.dstack([exposure(8, seed) for seed in range(3)])
+FULL = {"WindowCenter": 2048, "WindowWidth": 4096}
+
+
+def jpeg_2000(values: np.ndarray, kind: str = "j2k", **options: object) -> bytes:
+    return imagecodecs.jpeg2k_encode(values, **({"level": 0, "codecformat": kind} | options))
+
+
+LOSSLESS = {
+    "JPEG lossless, any process 14": (uid.JPEGLossless, DEEP, 12, jpeg(DEEP, lossless=True, bitspersample=12)),
+    "JPEG lossless SV1": (uid.JPEGLosslessSV1, DEEP, 12, jpeg(DEEP, lossless=True, bitspersample=12, predictor=1)),
+    "JPEG lossless predictor 6": (uid.JPEGLossless, DEEP, 12, jpeg(DEEP, lossless=True, bitspersample=12, predictor=6)),
+    "JPEG lossless of 16 bits": (uid.JPEGLosslessSV1, DEEP * 16, 16, jpeg(DEEP * 16, lossless=True, bitspersample=16)),
+    "JPEG lossless of 8 bits": (uid.JPEGLosslessSV1, EIGHT, 8, jpeg(EIGHT, lossless=True)),
+    "JPEG-LS": (uid.JPEGLSLossless, DEEP, 12, imagecodecs.jpegls_encode(DEEP)),
+    "JPEG-LS of 8 bits": (uid.JPEGLSLossless, EIGHT, 8, imagecodecs.jpegls_encode(EIGHT)),
+    "JPEG 2000": (uid.JPEG2000Lossless, DEEP, 12, jpeg_2000(DEEP, bitspersample=12)),
+    "JPEG 2000 of 16 bits": (uid.JPEG2000Lossless, DEEP, 12, jpeg_2000(DEEP)),
+    "JPEG 2000 of 8 bits": (uid.JPEG2000Lossless, EIGHT, 8, jpeg_2000(EIGHT)),
+    "JPEG 2000 with signs": (uid.JPEG2000Lossless, SIGNED, 16, jpeg_2000(SIGNED)),
+    "JPEG 2000 wrapped as JP2": (uid.JPEG2000Lossless, DEEP, 12, jpeg_2000(DEEP, "jp2")),
+    "JPEG 2000 called lossy": (uid.JPEG2000, DEEP, 12, jpeg_2000(DEEP, bitspersample=12)),
+}
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_lossless_syntaxes_give_the_very_pixels(name):
+    syntax, values, bits, frame = LOSSLESS[name]
+    found = read(compressed(dataset(values, bits), syntax, frame))
+    expected = read(dicom(values, bits))
+    assert np.array_equal(found.pixels, expected.pixels)
+    assert found.sha256 == expected.sha256
+
+
+def test_high_throughput_jpeg_2000():
+    frame = imagecodecs.htj2k_encode(DEEP, reversible=True)
+    assert np.array_equal(
+        read(compressed(dataset(DEEP, 12), uid.HTJ2KLossless, frame)).pixels, read(dicom(DEEP)).pixels
+    )
+
+
+@pytest.mark.parametrize("values", [EIGHT, DEEP, SIGNED, COLOUR], ids=["8 bits", "12 bits", "signed", "colour"])
+def test_rle(values):
+    made = dataset(values)
+    made.ensure_file_meta()
+    made.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    made.compress(uid.RLELossless)
+    assert np.array_equal(read(written(made, uid.RLELossless)).pixels, read(dicom(values)).pixels)
+
+
+LOSSY = {
+    "JPEG baseline": (uid.JPEGBaseline8Bit, EIGHT, 8, jpeg(EIGHT)),
+    "JPEG extended of 8 bits": (uid.JPEGExtended12Bit, EIGHT, 8, jpeg(EIGHT)),
+    "JPEG extended of 12 bits": (uid.JPEGExtended12Bit, DEEP, 12, jpeg(DEEP, bitspersample=12)),
+    "JPEG-LS near lossless": (uid.JPEGLSNearLossless, DEEP, 12, imagecodecs.jpegls_encode(DEEP, level=8)),
+    "JPEG 2000": (uid.JPEG2000, DEEP, 12, jpeg_2000(DEEP, level=75, reversible=False)),
+}
+
+
+@pytest.mark.parametrize("name", LOSSY)
+def test_lossy_syntaxes_come_close(name):
+    syntax, values, bits, frame = LOSSY[name]
+    window = FULL if bits == 12 else {}
+    found = read(compressed(dataset(values, bits, **window), syntax, frame)).pixels.astype(int)
+    assert np.abs(found - read(dicom(values, bits, **window)).pixels).max() <= 4
+
+
+def test_a_near_lossless_picture_stays_within_its_bound():
+    found = read(compressed(dataset(EIGHT, 8), uid.JPEGLSNearLossless, imagecodecs.jpegls_encode(EIGHT, level=3)))
+    assert 0 < np.abs(found.pixels.astype(int) - EIGHT).max() <= 3
+
+
+def test_baseline_is_what_pillow_makes_of_the_same_jpeg():
+    frame = jpeg(EIGHT, level=70)
+    assert np.array_equal(read(compressed(dataset(EIGHT), uid.JPEGBaseline8Bit, frame)).pixels, read(frame).pixels)
+
+
+@pytest.mark.parametrize("photometric", ["YBR_FULL_422", "RGB"])
+def test_coloured_jpeg(photometric):
+    options = {"colorspace": "RGB", "outcolorspace": "YCBCR" if photometric != "RGB" else "RGB"}
+    made = dataset(COLOUR, PhotometricInterpretation=photometric)
+    found = read(compressed(made, uid.JPEGBaseline8Bit, jpeg(COLOUR, **options))).pixels.astype(int)
+    assert np.abs(found - np.asarray(Image.fromarray(COLOUR).convert("L"))).max() <= 6
+
+
+def test_coloured_jpeg_2000():
+    made = dataset(COLOUR, PhotometricInterpretation="YBR_RCT")
+    frame = jpeg_2000(COLOUR, colorspace="RGB", mct=True)
+    found = read(compressed(made, uid.JPEG2000Lossless, frame)).pixels
+    assert np.array_equal(found, np.asarray(Image.fromarray(COLOUR).convert("L")))
+
+
+def test_a_frame_in_several_fragments():
+    made = dataset(DEEP, 12)
+    from pydicom.encaps import encapsulate
+
+    made.PixelData = encapsulate([imagecodecs.jpegls_encode(DEEP)], fragments_per_frame=3)
+    made["PixelData"].is_undefined_length = True
+    assert np.array_equal(read(written(made, uid.JPEGLSLossless)).pixels, read(dicom(DEEP, 12)).pixels)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "name"),
+    [
+        (uid.MPEG2MPML, "MPEG2 Main Profile / Main Level"),
+        (uid.UID("1.2.840.10008.1.2.4.94"), "JPIP Referenced"),
+        (uid.UID("1.2.840.10008.1.2.4.64"), "JPEG"),
+        (uid.UID("1.2.840.113619.5.2"), "1.2.840.113619.5.2"),
+        (uid.UID("1.3.46.670589.33.1.4.1"), "1.3.46.670589.33.1.4.1"),
+    ],
+)
+def test_a_syntax_that_none_reads_is_refused_by_its_name(syntax, name):
+    with pytest.raises(UnreadableImage, match=f"is DICOM compressed as .*{name}"):
+        read(compressed(dataset(EIGHT), syntax, b"\0" * 64))
+
+
+@pytest.mark.parametrize("name", [*LOSSLESS, *LOSSY])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_cut_off_frames_are_refused(name, share, capfd):
+    syntax, values, bits, frame = (LOSSLESS | LOSSY)[name]
+    with pytest.raises(UnreadableImage, match="damaged or cut off"):
+        read(compressed(dataset(values, bits), syntax, frame[: int(len(frame) * share) // 2 * 2]))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", [*LOSSLESS, *LOSSY])
+def test_a_frame_that_is_another_picture_than_the_header_says(name):
+    syntax, values, bits, frame = (LOSSLESS | LOSSY)[name]
+    with pytest.raises(UnreadableImage, match="damaged"):
+        read(compressed(dataset(values, bits, Rows=SHAPE[0] // 2), syntax, frame))

@@ -1,0 +1,164 @@
+"""Modality, view, sex and age come out of a header; the patient's name, number and dates never do."""
+
+import pickle
+
+import numpy as np
+import pytest
+from dicom_files import SECRETS, dicom, exposure
+from pydicom import uid
+from pydicom.dataset import Dataset
+
+from cxr.imaging.dicom.header import NOT_FRONTAL, NOT_X_RAY
+from cxr.imaging.reader import read
+from cxr.patient_key import new_key, patient_hash
+
+PICTURE = exposure(8)
+KEY = bytes(range(32))
+
+
+def header(**elements: object):
+    return read(dicom(PICTURE, **elements), patient_key=KEY).header
+
+
+def test_other_formats_have_no_header(tmp_path):
+    from PIL import Image
+
+    Image.fromarray(PICTURE).save(tmp_path / "x.png")
+    assert read(tmp_path / "x.png", patient_key=KEY).header is None
+
+
+@pytest.mark.parametrize("modality", ["CR", "DX", "RG", "DR", "OT", "", None])
+def test_x_rays_stay(modality):
+    found = header(Modality=modality)
+    assert found.refusal is None
+    assert found.modality == (modality or "")
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR", "US", "MG", "PT", "XA", "SEG", "SMITH^JOHN"])
+def test_other_modalities_are_told(modality):
+    found = header(Modality=modality)
+    assert found.refusal == NOT_X_RAY
+    assert found.modality in (modality, "other")
+    assert "SMITH" not in repr(found)
+
+
+@pytest.mark.parametrize("kind", [uid.CTImageStorage, uid.MRImageStorage, uid.UltrasoundImageStorage])
+def test_the_kind_of_object_speaks_where_the_modality_does_not(kind):
+    assert header(Modality="OT", SOPClassUID=kind).refusal == NOT_X_RAY
+    assert header(Modality="CR", SOPClassUID=uid.SecondaryCaptureImageStorage).refusal is None
+
+
+@pytest.mark.parametrize(
+    ("said", "view"),
+    [
+        ({"ViewPosition": "PA"}, "PA"),
+        ({"ViewPosition": "AP"}, "AP"),
+        ({"ViewPosition": "AP", "SeriesDescription": "Thorax liegend"}, "AP Supine"),
+        ({"ViewPosition": "AP", "SeriesDescription": "PORTABLE CHEST"}, "AP Portable"),
+        ({"ViewPosition": "AP", "ProtocolName": "W Chest a.p. semi-erect"}, "AP Semi Erect"),
+        ({"ViewPosition": "PA", "SeriesDescription": "chest PA erect"}, "PA Erect"),
+        ({"ViewPosition": "PA", "SeriesDescription": "chest portable"}, "PA"),
+        ({"ViewPosition": "LL"}, "lateral"),
+        ({"ViewPosition": "RL"}, "lateral"),
+        ({"ViewPosition": "LATERAL"}, "lateral"),
+        ({"ViewPosition": "LLD"}, "lateral decubitus"),
+        ({"ViewPosition": "RLO"}, "oblique"),
+        ({"ViewPosition": "LL", "SeriesDescription": "chest PA"}, "lateral"),
+        ({"SeriesDescription": "Chest PA"}, "PA"),
+        ({"SeriesDescription": "W033 Chest p.a."}, "PA"),
+        ({"SeriesDescription": "THORAX_LAT"}, "lateral"),
+        ({"SeriesDescription": "Rx torax lateral izq"}, "lateral"),
+        ({"ProtocolName": "Chest AP"}, "AP"),
+        ({"SeriesDescription": "Chest PA and lateral"}, ""),
+        ({"SeriesDescription": "PA and lateral", "PatientOrientation": ["A", "F"]}, "lateral"),
+        ({"SeriesDescription": "Chest lateral decubitus"}, "lateral decubitus"),
+        ({"SeriesDescription": "apical capsule of the spa"}, ""),
+        ({"PatientOrientation": ["A", "F"]}, "lateral"),
+        ({"PatientOrientation": ["P", "F"]}, "lateral"),
+        ({"PatientOrientation": ["L", "F"]}, ""),
+        ({}, ""),
+    ],
+)
+def test_views(said, view):
+    found = header(**{"ViewPosition": None} | said)
+    assert found.view == view
+    assert found.refusal == (NOT_FRONTAL if view in ("lateral", "oblique", "lateral decubitus") else None)
+
+
+@pytest.mark.parametrize(
+    ("meaning", "view"), [("postero-anterior", "PA"), ("antero-posterior", "AP"), ("left lateral", "lateral")]
+)
+def test_view_codes(meaning, view):
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "R-1", "SRT", meaning
+    assert header(ViewPosition=None, ViewCodeSequence=[code]).view == view
+
+
+@pytest.mark.parametrize(
+    ("said", "age"),
+    [
+        ({"PatientAge": "045Y"}, 45.0),
+        ({"PatientAge": "006M"}, 0.5),
+        ({"PatientAge": "010W"}, 0.19),
+        ({"PatientAge": "099Y"}, 90.0),
+        ({"PatientAge": "45"}, 45.0),
+        ({}, 56.0),  # born on 17 May 1963, taken on 24 March 2020
+        ({"StudyDate": "20200517"}, 57.0),
+        ({"StudyDate": "20530517"}, 90.0),
+        ({"PatientBirthDate": "19000101"}, 90.0),
+        ({"PatientBirthDate": "18000101"}, None),
+        ({"PatientBirthDate": ""}, None),
+        ({"StudyDate": None}, None),
+        ({"PatientBirthDate": "20210101"}, None),
+    ],
+)
+def test_ages(said, age):
+    assert header(**said).age == age
+
+
+@pytest.mark.parametrize(("said", "sex"), [("M", "M"), ("F", "F"), ("O", ""), ("", ""), (None, "")])
+def test_sexes(said, sex):
+    assert header(PatientSex=said).sex == sex
+
+
+def test_a_patient_is_a_keyed_hash():
+    found = header().patient
+    assert found == patient_hash(KEY, SECRETS["PatientID"])
+    assert found == header(PatientName="Married^Name", StudyDate="20210101").patient
+    assert found != header(PatientID="MRN-4711-0816").patient
+    assert found != header(IssuerOfPatientID="OTHER HOSPITAL").patient
+    assert found != read(dicom(PICTURE), patient_key=new_key()).header.patient
+    assert read(dicom(PICTURE)).header.patient == ""
+
+
+@pytest.mark.parametrize("number", ["", None, "ANONYMOUS", "anonymized", "0", "000000", "XXXX", "Unknown"])
+def test_a_number_that_names_nobody_leaves_the_study_to_group_by(number):
+    found = header(PatientID=number)
+    assert found.patient
+    assert found.patient == header(PatientID=number, PatientName="A^B").patient
+    assert found.patient != header(PatientID=number, StudyInstanceUID="1.2.3").patient
+    assert header(PatientID=number, StudyInstanceUID=None).patient == ""
+
+
+def test_no_secret_is_in_anything_returned():
+    raw = dicom(PICTURE, SeriesDescription="Zebedee PA", ProtocolName="19630517", PatientAge="056Y")
+    for key in (None, KEY):
+        returned = pickle.dumps(read(raw, patient_key=key))
+        said = repr(read(raw, patient_key=key)).encode()
+        for secret in SECRETS.values():
+            for part in secret.encode().split(b"^"):
+                assert part in raw
+                assert part not in returned
+                assert part not in said
+
+
+def test_nor_in_a_refusal():
+    for broken in ({"NumberOfFrames": 3}, {"PixelData": None}, {"Rows": 9999}, {"BitsAllocated": 13}):
+        with pytest.raises(Exception) as caught:  # noqa: PT011 what it says is asked below
+            read(dicom(PICTURE, **broken), patient_key=KEY)
+        kept = pickle.dumps(caught.value) + str(caught.value).encode() + caught.value.reason.encode()
+        assert not any(part.encode() in kept for secret in SECRETS.values() for part in secret.split("^"))
+
+
+def test_a_header_alone_changes_no_pixel():
+    assert np.array_equal(read(dicom(PICTURE, Modality="CT", ViewPosition="LL")).pixels, PICTURE)

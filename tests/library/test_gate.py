@@ -1,0 +1,156 @@
+"""The gate on phantoms: fitted on phantoms and what is made from them, asked about what it never saw."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+from safetensors.torch import load_file, save_file
+from sklearn.datasets import load_sample_images
+from transformers import ResNetConfig, ResNetForImageClassification, set_seed
+
+from cxr.gate import Gate
+from cxr.gate.features import features, length
+from cxr.gate.fitting import fit, look
+from cxr.gate.outliers import KINDS, make
+from cxr.imaging.preprocess import make_processor
+from cxr.phantom import draw
+
+PROCESSOR = make_processor(64)
+Pictures = list[np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def model() -> ResNetForImageClassification:
+    """Two stages are the fewest that a ResNet of ours has."""
+    set_seed(0)
+    config = ResNetConfig(embedding_size=8, hidden_sizes=[16, 32], depths=[1, 1], layer_type="basic")
+    return ResNetForImageClassification(config).eval()
+
+
+def xrays(start: int, count: int) -> Pictures:
+    return [
+        np.asarray(Image.fromarray(draw(seed, seed % 2).image).resize((80, 80))) for seed in range(start, start + count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def gate(model: ResNetForImageClassification) -> Gate:
+    return fit(model, PROCESSOR, xrays(0, 150), xrays(1000, 60), seed=0, progress=False)
+
+
+def passed(gate: Gate, model: ResNetForImageClassification, pictures: Pictures) -> float:
+    return gate.passes(look(model, PROCESSOR, pictures, gate.score)).float().mean().item()
+
+
+def crops(rng: np.random.Generator) -> Pictures:
+    """Windows of the photographs that scikit-learn ships, in gray."""
+    shades = [np.asarray(Image.fromarray(image).convert("L")) for image in load_sample_images().images]
+    sides = rng.integers(100, 420, 60)
+    corners = [(rng.integers(0, 427 - side), rng.integers(0, 640 - side)) for side in sides]
+    return [
+        shades[i % 2][y : y + side, x : x + side] for i, (side, (y, x)) in enumerate(zip(sides, corners, strict=True))
+    ]
+
+
+def pages(rng: np.random.Generator) -> Pictures:
+    found = []
+    for index in range(40):
+        page = Image.new("L", (240, 320), 255)
+        for y in range(20, 300, int(rng.integers(11, 20))):
+            ImageDraw.Draw(page).text((15, y), "the quick brown fox jumps over"[: rng.integers(8, 30)], fill=0)
+        found.append(255 - np.asarray(page) if index % 2 else np.asarray(page))
+    return found
+
+
+NEVER_SEEN = {
+    "photographs": crops,
+    "pages": pages,
+    "shades": lambda rng: [np.full((90, 110), shade, np.uint8) for shade in range(0, 256, 5)],
+    "normal noise": lambda rng: [rng.normal(128, 40, (90, 90)).clip(0, 255).astype(np.uint8) for _ in range(40)],
+    "uniform noise": lambda rng: [rng.integers(0, 256, (200, 160), dtype=np.uint8) for _ in range(40)],
+    "upside down": lambda rng: [np.rot90(picture, 2) for picture in xrays(3000, 60)],
+    "turned left": lambda rng: [np.rot90(picture) for picture in xrays(3000, 60)],
+    "turned right": lambda rng: [np.rot90(picture, -1) for picture in xrays(3000, 60)],
+    "inverted": lambda rng: [255 - picture for picture in xrays(3000, 60)],
+}
+
+
+def test_new_phantoms_pass(gate: Gate, model: ResNetForImageClassification):
+    assert passed(gate, model, xrays(2000, 150)) >= 0.97
+
+
+@pytest.mark.parametrize("kind", NEVER_SEEN)
+def test_what_is_none_is_refused(gate: Gate, model: ResNetForImageClassification, kind: str):
+    assert passed(gate, model, NEVER_SEEN[kind](np.random.default_rng(5))) <= 0.05
+
+
+def test_validation_passes_as_promised(gate: Gate, model: ResNetForImageClassification):
+    assert 0.99 <= passed(gate, model, xrays(1000, 60)) <= 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_outlier_is_another_picture_each_time_but_the_same_for_one_seed(kind: str):
+    xray = draw(4, 1).image
+    made = [make(kind, xray, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    assert all(picture.dtype == np.uint8 and sorted(picture.shape)[0] >= 280 for picture in made)
+    assert np.array_equal(made[0], made[1])
+    assert not np.array_equal(made[0], xray)
+
+
+def test_the_same_fit_is_the_same_gate_and_comes_back_from_its_file(
+    model: ResNetForImageClassification, tmp_path: Path
+):
+    first, second = (fit(model, PROCESSOR, xrays(0, 20), xrays(1000, 5), seed=3, progress=False) for _ in range(2))
+    first.save(tmp_path / "gate.safetensors")
+    loaded = Gate.load(tmp_path / "gate.safetensors")
+    scores = [look(model, PROCESSOR, xrays(7, 3), gate.score) for gate in (first, second, loaded)]
+    assert scores[1].tolist() == pytest.approx(scores[0].tolist(), abs=1e-5)
+    assert torch.equal(loaded.weight, first.weight)
+    assert scores[2].tolist() == pytest.approx(scores[0].tolist(), abs=1e-5)
+    assert loaded.threshold == first.threshold
+    assert "20 training X-rays" in loaded.made_from
+
+
+def test_it_knows_which_networks_it_fits(gate: Gate, model: ResNetForImageClassification):
+    assert gate.fits(model.config)
+    assert len(gate.weight) == length(model.config) == look(model, PROCESSOR, xrays(0, 1), features).shape[1]
+    assert not gate.fits(ResNetConfig())
+
+
+def test_a_score_that_is_no_number_does_not_pass(gate: Gate):
+    assert not gate.passes(float("nan"))
+    assert gate.passes(gate.threshold)
+
+
+def _damaged(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def _other_version(path: Path) -> None:
+    save_file(load_file(path), path, metadata={"gate": '{"version": "0"}'})
+
+
+def _no_gate(path: Path) -> None:
+    save_file({"classifier": torch.zeros(2)}, path, metadata={"gate": '{"version": "1"}'})
+
+
+def _no_number(path: Path) -> None:
+    save_file(load_file(path) | {"bias": torch.tensor(float("nan"))}, path, metadata={"gate": '{"version": "1"}'})
+
+
+@pytest.mark.parametrize("harm", [_damaged, _other_version, _no_gate, _no_number])
+def test_a_file_that_is_no_gate_is_refused_by_name(gate: Gate, tmp_path: Path, harm: object):
+    path = tmp_path / "gate.safetensors"
+    gate.save(path)
+    harm(path)
+    with pytest.raises(ValueError, match=r"gate\.safetensors"):
+        Gate.load(path)
+
+
+def test_answering_needs_no_scikit_learn(run_cli):
+    done = run_cli(["-c", "import sys, cxr.gate; print('sklearn' in sys.modules)"])
+    assert done.stdout.strip() == "False", done.stderr
+    assert "sklearn" in sys.modules
