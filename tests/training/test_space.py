@@ -160,7 +160,8 @@ def test_a_private_models_space_is_private_and_told_what_it_needs(folder, wanted
 
 def test_every_module_that_the_app_imports_is_found_by_reading():
     """Against the imports of a running interpreter: what it loads of ours, the reading must have found."""
-    code = "import app, sys; from cxr.serving import predictor; from cxr.serving.web import server, interface; print(*sys.modules)"
+    imports = "import app, sys; from cxr.serving import predictor; from cxr.serving.web import server, interface"
+    code = f"{imports}; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = {name for name in run.stdout.split() if name.partition(".")[0] in ("app", "cxr")}
     found = {
