@@ -18,7 +18,8 @@ from support import ROOT, serving
 from cxr import hub as client
 from cxr.errors import UserError
 from cxr.phantom import draw
-from cxr.schema.labels import COVID, DISCLAIMER
+from cxr.schema.labels import COVID
+from cxr.schema.verdicts import DISCLAIMER
 from cxr.training.publishing import import_closure, publish
 from cxr.training.publishing.publish import Destination, Publication
 from cxr.training.reporting import card

@@ -13,7 +13,7 @@ from huggingface_hub import metadata_load
 from jinja2 import Environment, StrictUndefined
 
 from cxr import hub
-from cxr.schema.labels import DISCLAIMER
+from cxr.schema.verdicts import DISCLAIMER
 from cxr.training.publishing import import_closure, repo_files
 from cxr.training.reporting import card
 
