@@ -16,10 +16,11 @@ from PIL import Image
 from support import ROOT, serving
 
 from cxr import hub as client
+from cxr import import_closure
 from cxr.errors import UserError
 from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, DISCLAIMER
-from cxr.training.publishing import import_closure, publish
+from cxr.training.publishing import publish
 from cxr.training.publishing.publish import Destination, Publication
 from cxr.training.reporting import card
 
@@ -160,10 +161,9 @@ def test_a_private_models_space_is_private_and_told_what_it_needs(folder, wanted
 
 def test_every_module_that_the_app_imports_is_found_by_reading():
     """Against the imports of a running interpreter: what it loads of ours, the reading must have found."""
-    code = "import app, sys; from cxr.serving import predictor; from cxr.serving.web import server, interface"
-    run = subprocess.run(
-        [sys.executable, "-c", f"{code}; print(*sys.modules)"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    imports = "import app, sys; from cxr.serving import predictor; from cxr.serving.web import server, interface"
+    code = f"{imports}; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = {name for name in run.stdout.split() if name.partition(".")[0] in ("app", "cxr")}
     found = {
         ".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in import_closure.sources("app.py")
