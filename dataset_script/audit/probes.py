@@ -51,7 +51,7 @@ class Part:
     @cached_property
     def folds(self) -> list[tuple[np.ndarray, np.ndarray]] | None:
         """Indices to fit on and to score on, no patient on both sides; None where a class has too few patients."""
-        fewest = min(bootstrap.patients_in(self.labels == label, self.patients) for label in range(len(LABELS)))
+        fewest = min(bootstrap.count_patients(self.labels == label, self.patients) for label in range(len(LABELS)))
         if fewest < FOLDS:
             return None
         return list(StratifiedGroupKFold(FOLDS).split(self.labels, self.labels, self.patients))
@@ -80,7 +80,7 @@ def run(probe: Probe, train: Part, test: Part, seed: int) -> dict:
     seen = probe.features(train)
     model = _choose(probe.candidates(seed), seen, train).fit(seen, train.labels)
     score = _scores(model, probe.features(test))
-    auroc, low, high = bootstrap.auroc(score, test.labels, test.patients, seed=seed)
+    auroc, low, high = bootstrap.auroc_interval(score, test.labels, test.patients, seed=seed)
     numbers = {"auroc": round(auroc, 4), "low": round(low, 4), "high": round(high, 4)}
     return found | numbers | {"shouts": bool(is_flagged(auroc, low))}
 
@@ -93,7 +93,7 @@ def _scores(model: BaseEstimator, seen: np.ndarray) -> np.ndarray:
 
 def _obstacle(part: Part, split: str) -> str | None:
     for label, name in enumerate(LABELS):
-        count = bootstrap.patients_in(part.labels == label, part.patients)
+        count = bootstrap.count_patients(part.labels == label, part.patients)
         if count < bootstrap.FEWEST:
             return f"the {split} split has {count} {name} patient{'' if count == 1 else 's'}"
     return None
