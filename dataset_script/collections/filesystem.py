@@ -14,8 +14,7 @@ from functools import lru_cache
 from pathlib import Path, PurePath, PurePosixPath
 
 from cxr.errors import UserError
-from cxr.imaging.dicom.signature import HEAD
-from cxr.imaging.reader import begins_like_image
+from cxr.imaging.file_type import HEAD_BYTES, looks_like_image
 from dataset_script.records import FileRef
 
 LARGEST_FILE = 1 << 30
@@ -95,7 +94,7 @@ class Folder:
         """Whether a file begins like an image; its name does not matter."""
         try:
             with (self.path / name).open("rb") as stream:
-                return begins_like_image(stream.read(HEAD))
+                return looks_like_image(stream.read(HEAD_BYTES))
         except OSError:
             return False
 
@@ -175,7 +174,7 @@ class Archive:
         place, entry, _ = self.ref(name)
         try:
             with place.opened().open(entry) as stream:
-                return begins_like_image(stream.read(HEAD))
+                return looks_like_image(stream.read(HEAD_BYTES))
         except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError):
             return False
 

@@ -1,4 +1,4 @@
-"""Columns of many values in little memory: as Python objects a row takes six hundred bytes, in columns one to two hundred.
+"""Columns of many values in little memory: a row takes six hundred bytes as Python objects, one to two hundred so.
 
 Whole numbers need no class of their own: `array.array` is such a column.
 """

@@ -56,9 +56,7 @@ def collect(name: str, path: str) -> Collection:
 def _images(root: Root, folder: str) -> list[str]:
     """The images of a class, which some editions keep without `images/`."""
     right_below = folder.count("/") + 1
-    return list(root.walk(f"{folder}/images")) or [
-        name for name in root.walk(folder) if name.count("/") == right_below
-    ]
+    return list(root.walk(f"{folder}/images")) or [name for name in root.walk(folder) if name.count("/") == right_below]
 
 
 def _record(layout: Layout, root: Root, folder: str, name: str) -> Record:

@@ -10,7 +10,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from cxr.errors import UserError
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom, phantom_patient
+from cxr.schema.dataset import PHANTOM
 from cxr.schema.labels import COVID, NON_COVID
 from dataset_script.records import Collection, FileRef, Record
 
@@ -26,7 +27,7 @@ class Phantoms:
     def read(self, name: str) -> bytes:
         """The phantom as a PNG file whose text states view, sex and age."""
         seed = int(name)
-        phantom, stream, text = draw(seed, _label(seed)), io.BytesIO(), PngInfo()
+        phantom, stream, text = draw_phantom(seed, _label(seed)), io.BytesIO(), PngInfo()
         for key in ("view", "sex", "age"):
             text.add_text(key, str(getattr(phantom, key)))
         Image.fromarray(phantom.image).save(stream, "PNG", pnginfo=text, compress_level=1)
@@ -48,9 +49,9 @@ def collect(count: str) -> Collection:
 
 
 def _record(seed: int) -> Record:
-    patient, (view, sex, age) = _patient(seed // 2), patient_facts(seed)
+    patient, (view, sex, age) = _patient(seed // 2), phantom_patient(seed)
     return Record(
-        source="phantom",
+        source=PHANTOM,
         label=_label(seed),
         finding="synthetic",
         file=f"{seed:06d}.png",
