@@ -12,36 +12,12 @@ import imagehash
 import numpy as np
 from PIL import Image
 
+from cxr.errors import UnreadableImage
 from cxr.imaging import reader
-from cxr.imaging.reader import UnreadableImage
 from cxr.patient_key import file_hash, new_key
-from cxr.schema.labels import LABELS
+from cxr.schema.features import FEATURES
 from dataset_script.collections.record import Record
 from dataset_script.duplicates.fingerprint import fingerprint
-
-FEATURES = datasets.Features(
-    {
-        "image": datasets.Image(),
-        "label": datasets.ClassLabel(names=LABELS),
-        "finding": datasets.Value("string"),
-        "patient_id": datasets.Value("string"),
-        "source": datasets.Value("string"),
-        "view": datasets.Value("string"),
-        "sex": datasets.Value("string"),
-        "age": datasets.Value("float32"),
-        "file": datasets.Value("string"),
-        "sha256": datasets.Value("string"),
-        "phash": datasets.Value("string"),
-        "width": datasets.Value("int32"),
-        "height": datasets.Value("int32"),
-        "mode": datasets.Value("string"),
-        "format": datasets.Value("string"),
-    }
-)
-"""Contract 1. `phash` is 256 bits as 64 hex digits, of the picture as it stands here; `age` is in years.
-
-What is unknown is empty, an age null; only a `patient_id` never is: a file without one is its own patient `file:…`.
-"""
 
 POOL = "pool"
 HASH_SIZE = 16
@@ -114,10 +90,10 @@ def read_record(record: Record, image_size: int, patient_key: bytes) -> Reading:
         raw = record.opener()
     except OSError as error:
         raise UnreadableImage(f"cannot be opened ({error.strerror})", record.file) from error
-    found = reader.read(raw, patient_key=patient_key)
+    found = reader.read_radiograph(raw, patient_key=patient_key)
     if found.header and found.header.refusal:
         raise UnreadableImage(found.header.refusal, record.file)
-    pixels = reader.shrink(found.pixels, image_size)
+    pixels = reader.resize_to_short_side(found.pixels, image_size)
     facts = {
         "sha256": found.sha256,
         "phash": str(imagehash.phash(Image.fromarray(pixels), hash_size=HASH_SIZE)),

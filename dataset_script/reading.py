@@ -12,21 +12,16 @@ from functools import partial
 import numpy as np
 from tqdm import tqdm
 
-from cxr.errors import UserError
-from cxr.imaging.reader import UnreadableImage
-from cxr.parallel import in_order
+from cxr import import_closure
+from cxr.errors import UnreadableImage, UserError
+from cxr.parallel import map_in_order
 from dataset_script.builder import Reading, read_record
 from dataset_script.collections.record import Record, Refusal
-from dataset_script.storage.store import Store, code_digest, key_of
+from dataset_script.storage.store import Store, key_of
 
-_READERS = (
-    "cxr/imaging/*.py",
-    "cxr/imaging/dicom/*.py",
-    "cxr/patient_key.py",
-    "cxr/phantom.py",
-    "dataset_script/builder.py",
-)
-_READERS += ("dataset_script/collections/layouts/phantom.py", "dataset_script/duplicates/fingerprint.py")
+_CODE = ("dataset_script/builder.py", "dataset_script/collections/__init__.py")
+"""Where reading starts: what opens a record's file, and what reads it."""
+
 _CHUNK = 16
 _NONE = -1
 
@@ -45,7 +40,7 @@ class Settings:
 
     def digest(self) -> bytes:
         """Stands for the settings, and for the code that obeys them, in the store's keys."""
-        return f"{self.image_size} {code_digest(*_READERS)}".encode()
+        return f"{self.image_size} {import_closure.digest(*_CODE)}".encode()
 
 
 def read_all(
@@ -106,7 +101,7 @@ def _read(
     # Frozen, objects are not walked by a worker's garbage collection, which would copy every page that holds one.
     with ProcessPoolExecutor(processes, context, initializer=gc.freeze) as pool:
         try:
-            yield from in_order(pool, partial(_read_chunk, settings), tasks, 2 * processes)
+            yield from map_in_order(pool, partial(_read_chunk, settings), tasks, 2 * processes)
         except BrokenProcessPool as error:
             raise UserError("a reading process was killed (out of memory?): try fewer with --num_proc 1") from error
 

@@ -34,9 +34,9 @@ from importlib.metadata import version
 
 import numpy as np
 
+from cxr.schema.dataset import SPLITS
 from cxr.schema.labels import LABELS
 from dataset_script.collections.record import Refusal
-from dataset_script.splits.assignment import SPLITS
 from dataset_script.storage.rows import Row
 
 PREPARED_BY = "dataset_script"

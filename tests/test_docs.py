@@ -23,7 +23,7 @@ from PIL import Image
 from support import ROOT, free_port, save_tiny_backbone
 
 from cxr.local_hub import TOKEN, LocalHub, environment
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, LABELS, NON_COVID
 from cxr.schema.probes import PROBES
 from cxr.training.arguments import DataArguments, ModelArguments, RunArguments
@@ -76,7 +76,7 @@ def copy_project(target: Path) -> Path:
 
 def save_phantom(path: Path, seed: int, label: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(draw(seed, label).image).save(path)
+    Image.fromarray(draw_phantom(seed, label).image).save(path)
 
 
 MANIFEST_HEADER = "file,source,label,finding,patient_id,view"
@@ -296,20 +296,27 @@ def joined(page: Path) -> str:
     return " ".join(page.read_text(encoding="utf-8").replace("\n> ", " ").split())
 
 
+def auroc(value: float, low: float, high: float) -> str:
+    return f"{value:.3f} ({low:.3f}–{high:.3f})"
+
+
+def scored(scores: dict) -> str:
+    return f"{auroc(scores['auroc'], *scores['intervals']['auroc'])}, n = {scores['n']}"
+
+
+def probed(run: str, name: str) -> str:
+    probes = facts(run, "dataset_report.json")["audit"]["probes"]
+    probe = next(probe for probe in probes if probe["name"] == name)
+    return auroc(probe["auroc"], probe["low"], probe["high"])
+
+
 def result_rows() -> list[str]:
     """The results table's rows as the runs' own files give them."""
     runs = [facts(run, "metrics.json") for run in RUNS]
-    audits = [facts(run, "dataset_report.json")["audit"]["probes"] for run in RUNS]
-
-    def auroc(scores: dict) -> str:
-        low, high = scores["intervals"]["auroc"]
-        return f"{scores['auroc']:.3f} ({low:.3f}–{high:.3f}), n = {scores['n']}"
-
-    rows = [["own test split", *(auroc(run["test"]) for run in runs)]]
-    rows += [["external test set `ieee8023`", auroc(runs[0]["external"]["ieee8023"]), "used for training"]]
+    rows = [["own test split", *(scored(run["test"]) for run in runs)]]
+    rows += [["external test set `ieee8023`", scored(runs[0]["external"]["ieee8023"]), "used for training"]]
     for name in PROBES_SHOWN:
-        probes = [next(probe for probe in audit if probe["name"] == name) for audit in audits]
-        rows += [[f"a small classifier shown {PROBES[name].short}", *(f"{probe['auroc']:.3f} ({probe['low']:.3f}–{probe['high']:.3f})" for probe in probes)]]
+        rows += [[f"a small classifier shown {PROBES[name].short}", *(probed(run, name) for run in RUNS)]]
     return [f"| {' | '.join(row)} |" for row in rows]
 
 
