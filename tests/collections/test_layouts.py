@@ -307,8 +307,8 @@ def test_a_zip_that_cannot_be_opened_is_one_line(tmp_path, capsys):
     assert "no such folder or zip" in refused(capsys, tmp_path / "out", f"folder={tmp_path / 'gone.zip'}")
 
 
-def test_the_readme_says_what_every_layout_is():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_documentation_describes_every_layout():
+    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
     for layout in LAYOUTS:
         assert re.search(rf"^\| `{layout}[`=]", text, re.MULTILINE), layout
 
