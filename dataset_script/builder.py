@@ -14,6 +14,7 @@ from PIL import Image
 
 from cxr.errors import UnreadableImage
 from cxr.imaging import reader
+from cxr.imaging.geometry import resize_to_short_side
 from cxr.patient_key import file_hash, new_key
 from cxr.schema.features import FEATURES
 from dataset_script.collections.record import Record
@@ -93,7 +94,7 @@ def read_record(record: Record, image_size: int, patient_key: bytes) -> Reading:
     found = reader.read_radiograph(raw, patient_key=patient_key)
     if found.header and found.header.refusal:
         raise UnreadableImage(found.header.refusal, record.file)
-    pixels = reader.resize_to_short_side(found.pixels, image_size)
+    pixels = resize_to_short_side(found.pixels, image_size)
     facts = {
         "sha256": found.sha256,
         "phash": str(imagehash.phash(Image.fromarray(pixels), hash_size=HASH_SIZE)),
