@@ -19,7 +19,7 @@ from cxr.schema.dataset import SPLITS
 from cxr.schema.dataset_card import live_report, live_shards
 from cxr.schema.features import FEATURES
 from dataset_script import card
-from dataset_script.storage.rows import Row
+from dataset_script.records import Row
 from dataset_script.storage.store import Store
 
 SHARD_BYTES = 500_000_000

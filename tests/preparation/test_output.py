@@ -110,7 +110,7 @@ def test_when_nothing_can_be_read_that_is_an_error(tmp_path, capsys):
         (tmp_path / "raw" / name).mkdir(parents=True)
         (tmp_path / "raw" / name / "x.png").write_bytes(b"\x89PNG broken")
     message = refused(capsys, tmp_path / "out", f"folder={tmp_path / 'raw'}")
-    assert "none of the 2 pictures can be read" in message
+    assert "none of the 2 images can be read" in message
     assert "covid/x.png" in message
 
 
