@@ -77,3 +77,19 @@ def test_the_architecture_names_every_package_and_no_other():
     assert set(re.findall(r"^\| `([\w/]+)` \|", page, re.MULTILINE)) == packages()
     drawn = set(re.findall(r"\w+", page.split("```mermaid")[1].split("```")[0]))
     assert {name.rpartition("/")[2] for name in packages()} - {"layouts", "experiments", "cxr"} <= drawn
+
+
+@pytest.mark.slow
+def test_the_structure_of_the_code_is_measured(run_cli):
+    done = run_cli(["benchmarks/structure.py", "answer", "--list"])
+    assert done.returncode == 0, done.stderr
+    modules = {
+        name: int(count) for name, count in re.findall(r"^([\w/.]+) +(\d+) +\d+ +\d+$", done.stdout, re.MULTILINE)
+    }
+    for folder in packages() - {"cxr/schema"}:
+        written = [path for path in (ROOT / folder).glob("*.py") if path.name != "__init__.py"]
+        assert modules.get(folder, 0) >= len(written), folder
+    files, hops = map(int, re.search(r"^answer +(\d+) +(\d+)$", done.stdout, re.MULTILINE).groups())
+    listed = re.findall(r"^    (\S+) -> (\S+)$", done.stdout, re.MULTILINE)
+    assert len(listed) == hops >= files - 1
+    assert "cxr/serving/predictor.py" in {called for _, called in listed}

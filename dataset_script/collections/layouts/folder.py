@@ -1,7 +1,7 @@
 """Class-named folders: `covid/`, `Normal/`, `Train/noncovid/`, `Test/COVID-19/…`.
 
 The class is the innermost known class name on the way from the root to the file, the split the first known split name
-on that way. Folders of masks are left out. The collection is called like its folder.
+on that way. Folders of masks are left out. The collection is named after its folder.
 """
 
 from collections import defaultdict
