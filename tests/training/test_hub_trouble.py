@@ -141,7 +141,7 @@ def test_trouble_in_the_upload_loses_nothing_and_names_the_command_that_works_la
     assert error.count("\n") == 1
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     command = error.strip().partition("publish it later with: ")[2]
-    assert command == publish.command(folder, wanted)
+    assert command == publish.shell_command(folder, wanted)
     hub.faults.clear()
     assert publish.main(shlex.split(command)[3:]) == 0
     assert client.resolve(wanted.repo_id, "v1") == client.resolve(wanted.repo_id)
