@@ -9,8 +9,11 @@ from datasets.info import DatasetInfosDict
 from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCardData
 
-from cxr.schema.labels import DISCLAIMER, LABELS
-from dataset_script.builder import FEATURES
+from cxr.markdown import table
+from cxr.schema.dataset import is_synthetic
+from cxr.schema.features import FEATURES
+from cxr.schema.labels import LABELS
+from cxr.schema.verdicts import DISCLAIMER
 from dataset_script.collections.provenance import origin_of
 
 _UNKNOWN = "as given by whoever prepared it"
@@ -52,7 +55,7 @@ def compose(report: dict, shards: Mapping[str, list[str]], folder: Path, report_
         **{key: report[key] for key in ("images", "image_size", "seed", "fingerprint")},
         split_table=_split_table(report),
         source_table=_source_table(report),
-        refused_table=_table(("Reason", "Files"), report["refused"]["reasons"].items()) or "Nothing.",
+        refused_table=_refused_table(report["refused"]["reasons"]),
         audit=_audit(report),
         caveats="\n\n".join(_caveats(report["counts"])),
     )
@@ -68,7 +71,7 @@ def _audit(report: dict) -> str:
 
 
 def _front_matter(report: dict, shards: Mapping[str, list[str]], folder: Path, report_name: str) -> str:
-    synthetic = _is_synthetic(report["counts"])
+    synthetic = is_synthetic(report["counts"])
     matter = DatasetCardData(
         pretty_name="Chest radiographs, COVID-19 or not",
         license="apache-2.0" if synthetic else "other",
@@ -98,17 +101,12 @@ def _uncompressed(files: Iterable[Path]) -> int:
     return sum(footer.row_group(group).total_byte_size for footer in footers for group in range(footer.num_row_groups))
 
 
-def _table(header: tuple[str, ...], rows: Iterable[tuple]) -> str:
-    lines = ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join(["| " + " | ".join(header) + " |", "|" + " --- |" * len(header), *lines]) if lines else ""
-
-
 def _split_table(report: dict) -> str:
     rows = [
         (split, found["images"], *(found["labels"][name] for name in LABELS), found["patients"])
         for split, found in report["splits"].items()
     ]
-    return _table(("Split", "Images", *LABELS, "Patients"), rows)
+    return table(("Split", "Images", *LABELS, "Patients"), rows)
 
 
 def _source_table(report: dict) -> str:
@@ -121,17 +119,17 @@ def _source_table(report: dict) -> str:
         terms = terms or (known.licence if known else "see the collection")
         title = f"[{known.title}]({known.url})" if known and known.url else known.title if known else _UNKNOWN
         rows.append((source, *images, title, terms, known.confounders if known else "not known to us"))
-    return _table(("Collection", *LABELS, "Origin", "Licence (images)", "Known confounders"), rows)
+    return table(("Collection", *LABELS, "Origin", "Licence (images)", "Known confounders"), rows)
 
 
-def _is_synthetic(counts: dict) -> bool:
-    return set(counts) == {"phantom"}
+def _refused_table(reasons: Mapping[str, int]) -> str:
+    return table(("Reason", "Files"), reasons.items()) if reasons else "Nothing."
 
 
 def _caveats(counts: dict) -> list[str]:
     found = [DISCLAIMER]
     one_sided = [source for source, labels in counts.items() if not all(sum(labels[name].values()) for name in LABELS)]
-    if _is_synthetic(counts):
+    if is_synthetic(counts):
         found.append("Every picture is synthetic; no score on it says anything about patients.")
     if one_sided:
         found.append(
