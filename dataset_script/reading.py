@@ -23,6 +23,7 @@ from tqdm import tqdm
 from cxr import import_closure
 from cxr.errors import UnreadableImage, UserError
 from cxr.imaging import reader
+from cxr.imaging.geometry import resize_to_short_side
 from cxr.parallel import map_in_order
 from cxr.patient_key import file_hash
 from cxr.schema.dataset import COLUMNS, EXTERNAL
@@ -71,7 +72,7 @@ def read_record(record: Record, settings: Settings) -> Reading:
     header = radiograph.header
     if header and header.refusal:
         raise UnreadableImage(header.refusal, record.file)
-    pixels = reader.resize_to_short_side(radiograph.pixels, settings.image_size)
+    pixels = resize_to_short_side(radiograph.pixels, settings.image_size)
     facts: Facts = {
         "sha256": radiograph.sha256,
         "phash": str(imagehash.phash(Image.fromarray(pixels), hash_size=_HASH_SIZE)),

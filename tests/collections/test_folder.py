@@ -64,7 +64,7 @@ def test_what_is_no_image_of_a_class_is_counted_or_ignored(tmp_path):
     report = prepare(tmp_path / "out", f"folder={raw}")
     assert report["images"] == 70
     assert {(item["file"], item["reason"].split(" (")[0]) for item in report["lists"]["refused"]} == {
-        ("covid/notes.txt", "is no image we can read"),
+        ("covid/notes.txt", "is not an image we can read"),
         *((f"covid/masks/{number:03d}.bmp", "is a mask, not a radiograph") for number in range(4)),
         ("readme.md", "lies outside any class folder"),
         ("stray.png", "lies outside any class folder"),
