@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SERVE ?= 1
 WORKERS ?= 2
 
-.PHONY: demo test lint chromium clean
+.PHONY: demo test lint metrics chromium clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python demo.py $(if $(filter 0,$(SERVE)),--no_serve)
@@ -19,6 +19,10 @@ lint: $(VENV)/.development
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
+# Modules per folder, lines per file, and the files and calls on three journeys; ROOT=DIR measures another checkout.
+metrics: $(VENV)/.development
+	$(BIN)/python benchmarks/structure.py $(if $(ROOT),--root $(ROOT))
+
 # The browser tests drive the Chromium they find: Debian's package as root, Playwright's own otherwise.
 chromium: $(VENV)/.development
 	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; \
@@ -30,8 +34,9 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "error: Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install -r requirements.txt
+# Editable, so that whatever is run in this folder imports the code as it stands here.
+$(VENV)/.runtime: requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -e .
 	touch $@
 
 $(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
@@ -39,4 +44,4 @@ $(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
 	touch $@
 
 clean:
-	rm -rf $(VENV) runs/demo .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build *.egg-info runs/demo .pytest_cache .ruff_cache .import_linter_cache

@@ -9,7 +9,6 @@ Prints a line for each kind: how many, and the share that was refused.
 
 import argparse
 import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,11 +18,10 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 from transformers import AutoModelForImageClassification
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from cxr.gate import FILE_NAME, Gate
-from cxr.gate.fitting import look
+from cxr.gate.fitting import run_in_batches
 from cxr.imaging import reader
+from cxr.imaging.geometry import resize_to_short_side
 from cxr.imaging.preprocess import load_processor
 from cxr.serving import input_files
 
@@ -71,7 +69,9 @@ def _judge(folder: Path) -> Callable[[Pictures], np.ndarray]:
     """A function from pictures to whether each is refused, bool (N,)."""
     model = AutoModelForImageClassification.from_pretrained(folder, dtype=torch.float32).eval()
     gate, processor = Gate.load(folder / FILE_NAME), load_processor(folder)
-    return lambda pictures: ~gate.passes(look(model, processor, tqdm(pictures, leave=False), gate.score)).numpy()
+    return lambda pictures: (
+        ~gate.passes(run_in_batches(model, processor, tqdm(pictures, leave=False), gate.score)).numpy()
+    )
 
 
 def _print(name: str, refused: np.ndarray) -> None:
@@ -81,8 +81,8 @@ def _print(name: str, refused: np.ndarray) -> None:
 def _xrays(folder: Path, count: int) -> list[np.ndarray]:
     found = input_files.find([str(folder)])
     chosen = np.random.default_rng(0).permutation(len(found))[:count]
-    read = (reader.read(found[index].source).pixels for index in tqdm(sorted(chosen), leave=False))
-    return [reader.shrink(pixels, _SHORT) for pixels in read]
+    read = (reader.read_radiograph(found[index].source).pixels for index in tqdm(sorted(chosen), leave=False))
+    return [resize_to_short_side(pixels, _SHORT) for pixels in read]
 
 
 def _photographs(rng: np.random.Generator, count: int) -> Pictures:

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from support import encode
 
-from cxr.errors import UserError
-from cxr.imaging.reader import MAX_PIXELS, UnreadableImage, read
+from cxr.errors import UnreadableImage, UserError
+from cxr.imaging.limits import MAX_PIXELS
+from cxr.imaging.reader import read_radiograph
 
 NOISE = np.random.default_rng(0).integers(0, 256, (90, 80), dtype=np.uint8)
 
@@ -31,12 +32,12 @@ def huge_png(width: int, height: int) -> bytes:
 FRAMES = [Image.fromarray(NOISE), Image.fromarray(255 - NOISE)]
 REFUSED = {
     "empty": (b"", "is empty"),
-    "text": (b"hello, I am no image", "is no image"),
-    "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "is no image"),
-    "html": (b"<!DOCTYPE html><html></html>", "is no image"),
-    "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "is no image"),
-    "zip": (b"PK\x03\x04" + bytes(100), "is no image"),
-    "zeros": (bytes(5000), "is no image"),
+    "text": (b"hello, I am no image", "is not an image"),
+    "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "is not an image"),
+    "html": (b"<!DOCTYPE html><html></html>", "is not an image"),
+    "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "is not an image"),
+    "zip": (b"PK\x03\x04" + bytes(100), "is not an image"),
+    "zeros": (bytes(5000), "is not an image"),
     "dicom": (bytes(128) + b"DICM" + bytes(100), "DICOM"),
     "only a PNG signature": (b"\x89PNG\r\n\x1a\n", "is damaged or cut off"),
     "only a TIFF signature": (b"II*\0", "is damaged or cut off"),
@@ -66,7 +67,7 @@ def test_refused_with_its_reason(name, tmp_path, capfd, recwarn):
     path = tmp_path / "picture.png"
     path.write_bytes(raw)
     with pytest.raises(UserError, match=reason) as caught:
-        read(path)
+        read_radiograph(path)
     assert isinstance(caught.value, UnreadableImage)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -79,34 +80,34 @@ def test_refused_with_its_reason(name, tmp_path, capfd, recwarn):
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_cut_off_files_are_refused(name, share, capfd):
     raw = CUT[name]
-    assert read(raw).pixels.shape == NOISE.shape
+    assert read_radiograph(raw).pixels.shape == NOISE.shape
     with pytest.raises(UnreadableImage, match="damaged or cut off"):
-        read(raw[: int(len(raw) * share)])
+        read_radiograph(raw[: int(len(raw) * share)])
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_jpeg_with_a_second_view_is_a_jpeg():
-    found = read(encode(FRAMES[0], "MPO", save_all=True, append_images=FRAMES[1:]))
+    found = read_radiograph(encode(FRAMES[0], "MPO", save_all=True, append_images=FRAMES[1:]))
     assert found.format == "JPEG"
-    assert np.array_equal(found.pixels, read(encode(NOISE, "JPEG")).pixels)
+    assert np.array_equal(found.pixels, read_radiograph(encode(NOISE, "JPEG")).pixels)
 
 
 def test_a_still_gif_is_read():
-    assert np.array_equal(read(encode(NOISE, "GIF")).pixels, NOISE)
+    assert np.array_equal(read_radiograph(encode(NOISE, "GIF")).pixels, NOISE)
 
 
 def test_size_is_asked_before_memory_is_taken():
     with pytest.raises(UnreadableImage, match=f"{MAX_PIXELS // 1_000_000} megapixels"):
-        read(huge_png(1_000_000, 101))
+        read_radiograph(huge_png(1_000_000, 101))
     with pytest.raises(UnreadableImage, match="elongated"):
-        read(encode(np.zeros((1, 40_000), np.uint8)), short=256)
+        read_radiograph(encode(np.zeros((1, 40_000), np.uint8)), short_side=256)
 
 
 def test_missing_files_and_folders(tmp_path):
     with pytest.raises(UnreadableImage, match=r"gone\.png does not exist"):
-        read(tmp_path / "gone.png")
+        read_radiograph(tmp_path / "gone.png")
     with pytest.raises(UnreadableImage, match="is a folder"):
-        read(tmp_path)
+        read_radiograph(tmp_path)
 
 
 def test_random_damage_never_escapes_as_another_error():
@@ -116,4 +117,4 @@ def test_random_damage_never_escapes_as_another_error():
             damaged = np.frombuffer(raw, np.uint8).copy()
             damaged[rng.integers(0, len(raw), 8)] = rng.integers(0, 256, 8)
             with contextlib.suppress(UnreadableImage):
-                assert read(damaged.tobytes()).pixels.ndim == 2
+                assert read_radiograph(damaged.tobytes()).pixels.ndim == 2

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from cxr import phantom
 from cxr.errors import UserError
 from cxr.imaging import reader
-from cxr.policy import VERDICTS
+from cxr.schema.verdicts import OF_CLASS
 from cxr.serving import model_info
 from cxr.serving.batch import COLUMNS, Row
 from cxr.serving.predictor import Predictor
@@ -28,7 +28,7 @@ EVIL = "<b onclick=alert(1)>"
 
 def picture(folder: Path, name: str, seed: int = 5) -> Upload:
     path = folder / f"{abs(hash(name))}"
-    path.write_bytes(pages.png(phantom.draw(seed, 1).image))
+    path.write_bytes(pages.png(phantom.draw_phantom(seed, 1).image))
     return Upload(path, name)
 
 
@@ -67,7 +67,7 @@ def test_a_bad_file_is_a_row_and_every_file_is_deleted(predictor: Predictor, tmp
     told = dict(zip([row[0] for row in written(card)], [row[-1] for row in written(card)], strict=True))
     assert told["good.png"] == ""
     assert told["gone.png"].startswith("the file cannot be opened")
-    assert told["bad.png"].startswith("the file is no image we can read")
+    assert told["bad.png"].startswith("the file is not an image we can read")
     assert "The file cannot be opened" in rows
     assert not any(upload.path.exists() for upload in (good, gone, bad))
 
@@ -102,13 +102,13 @@ def test_a_zip_is_its_pictures_under_the_visitors_name_for_it(tmp_path: Path):
     found = upload_files.pictures([zipped(tmp_path, **{"a/b.png": b"x", "a/.hidden.png": b"x", "readme.md": b"x"})])
     assert [str(upload) for upload in found] == ["ward.zip/a/b.png"]
     with pytest.raises(UserError, match="no image"):
-        reader.read(found[0].read("50 MB"))
+        reader.read_radiograph(found[0].read("50 MB"))
 
 
 def test_a_zip_without_a_picture_is_one_bad_file(tmp_path: Path):
     (found,) = upload_files.pictures([zipped(tmp_path, **{"readme.md": b"x"})])
-    with pytest.raises(UserError, match="is no image"):
-        reader.read(found.read("50 MB"))
+    with pytest.raises(UserError, match="is not an image"):
+        reader.read_radiograph(found.read("50 MB"))
 
 
 def test_a_zip_of_very_many_files_is_refused(tmp_path: Path):
@@ -145,7 +145,7 @@ def test_other_visitors_are_answered_between_the_pictures_of_a_batch(predictor: 
     next(batch)
     next(batch)
     ((card, *_),) = asked.show_uploads([picture(tmp_path, "other.png")])
-    assert any(verdict in card for verdict in VERDICTS.values())
+    assert any(verdict in card for verdict in OF_CLASS.values())
     assert "4 pictures answered" in [card for card, *_ in batch][-1]
 
 

@@ -22,7 +22,7 @@ from cxr import hub
 from cxr.cli import OneLineErrors, command
 from cxr.errors import UserError, one_line
 from cxr.imaging.preprocess import load_processor, to_pixel_values
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, NON_COVID
 from cxr.training.arguments import RunArguments
 from cxr.training.publishing import repo_files, space, tags
@@ -76,7 +76,7 @@ def preflight(wanted: Destination, folder: Path | None = None) -> Destination:
         tags.require_valid(wanted.tag)
     found = replace(wanted, repo_id=hub.preflight(wanted.repo_id, wanted.private))
     try:
-        hub.require_free_of_others(found.repo_id, repo_files.PATTERNS)
+        hub.require_only(found.repo_id, repo_files.PATTERNS)
         tagged = tags.commit_of(found.repo_id, found.tag) if found.tag else None
         if tagged and not (folder and tags.holds(found.repo_id, tagged, repo_files.files(folder, found.repo_id))):
             raise tags.TagTaken(f"{found.repo_id} has a tag {found.tag} already, on another content: choose another")
@@ -88,7 +88,7 @@ def preflight(wanted: Destination, folder: Path | None = None) -> Destination:
 def _with_space(found: Destination) -> Destination:
     private = found.private or HfApi().model_info(found.repo_id).private or None
     space_id = hub.preflight(found.space, private, repo_type="space")
-    hub.require_free_of_others(space_id, space.PATTERNS, repo_type="space")
+    hub.require_only(space_id, space.PATTERNS, repo_type="space")
     return replace(found, space=space_id, private=private)
 
 
@@ -162,7 +162,7 @@ def _compare(trained: Path, pulled: Path) -> None:
 def phantom_logits(folder: Path) -> torch.Tensor:
     """Logits float32 (4, 2) of the model in `folder` on four fixed phantoms, two of each class."""
     model = AutoModelForImageClassification.from_pretrained(folder, use_safetensors=True, dtype=torch.float32).eval()
-    phantoms = [draw(seed, label).image for seed in (0, 1) for label in (NON_COVID, COVID)]
+    phantoms = [draw_phantom(seed, label).image for seed in (0, 1) for label in (NON_COVID, COVID)]
     return model(to_pixel_values(phantoms, load_processor(folder))).logits
 
 

@@ -13,7 +13,7 @@ from huggingface_hub import metadata_load
 from jinja2 import Environment, StrictUndefined
 
 from cxr import hub, import_closure
-from cxr.schema.labels import DISCLAIMER
+from cxr.schema.verdicts import DISCLAIMER
 from cxr.training.publishing import repo_files
 from cxr.training.reporting import card
 
@@ -57,7 +57,7 @@ def _readme(folder: Path, model: str, revision: str) -> str:
 
 def front_matter(folder: Path, model: str, revision: str) -> dict[str, object]:
     """This project's own front matter, with the model it serves and the gradio that is installed, so was tried."""
-    wanted = [name for name in repo_files.files(folder, model) if any(fnmatch(name, end) for end in hub.WANTED)]
+    wanted = [name for name in repo_files.files(folder, model) if any(fnmatch(name, end) for end in hub.PULLED_FILES)]
     return {
         **metadata_load(import_closure.ROOT / "README.md"),
         "sdk_version": version("gradio"),
