@@ -47,6 +47,17 @@ def mentions_covid(text: str) -> bool:
     return any(Kind.COVID in _known(clause) for clause in _clauses(_normalised(text)))
 
 
+def is_container(text: str) -> bool:
+    """Whether a folder's name says that it holds a whole collection (`COVID-19 Radiography Database`): no class."""
+    words = {part for clause in _clauses(_normalised(text)) for word in clause for part in _parts(word)}
+    return bool(words & _container_words())
+
+
+@lru_cache
+def _container_words() -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", label_words.CONTAINER))
+
+
 class Kind(Enum):
     """What a word or phrase does in a text about COVID-19."""
 
