@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cxr.errors import UserError
-from cxr.patient_key import file_hash, key_id, load_or_make_key, new_key, patient_hash
+from cxr.patient_key import file_hash, load_or_make_key, new_key, patient_hash
 
 
 def test_made_once_for_its_owner_alone(tmp_path):
@@ -75,9 +75,3 @@ def test_a_file_is_called_by_a_keyed_hash():
     assert found.endswith(".dcm")
     assert "DOE" not in found
     assert len({found, file_hash(key, "normal/DOE^JANE.dcm"), file_hash(new_key(), "covid/DOE^JANE.dcm")}) == 3
-
-
-def test_what_is_published_of_a_key_tells_keys_apart():
-    key = new_key()
-    assert key_id(key) == key_id(bytes(key)) != key_id(new_key())
-    assert key_id(key) not in key.hex()
