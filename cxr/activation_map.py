@@ -2,7 +2,7 @@
 
 A ResNet averages its last feature map and applies a linear head. So the difference of the two logits is the mean, over
 the cells of that map, of one linear function of the features, plus a constant. The activation map shows that function.
-It needs no second forward pass and is exact for this network; Grad-CAM would give the same map times its number of cells.
+It needs no second forward pass and is exact for this network; Grad-CAM gives the same map times its number of cells.
 """
 
 import cv2

@@ -177,5 +177,5 @@ OUTLIER_KINDS = FROM_XRAY | SYNTHETIC
 
 
 def make_outlier(kind: str, xray: Image, rng: np.random.Generator) -> Image:
-    """An outlier of one of `KINDS` for an X-ray uint8 (H, W); uint8 (h, w), with width and height swapped by quarter turns."""
+    """An outlier of one of `OUTLIER_KINDS` for an X-ray (H, W): (H, W) or smaller, (W, H) after a quarter turn."""
     return np.ascontiguousarray(OUTLIER_KINDS[kind](rng, xray))

@@ -47,9 +47,9 @@ def ece_interval(
 
     Chance only ever raises an ECE, and raises it again in every resample, so that intervals around the estimate miss
     the truth: none held 0 for a calibrated model. Here the true errors of the bins are assumed to be those observed
-    times a factor. A factor is accepted if the observed ECE lies within the central 95 % of the ECEs that it gives with the
-    noise of the resamples added. The interval spans the ECEs of all accepted factors, 0 among the candidates, and is
-    extended to the estimate, which often is its upper end.
+    times a factor. A factor is accepted if the observed ECE lies within the central 95 % of the ECEs that it gives with
+    the noise of the resamples added. The interval spans the ECEs of all accepted factors, 0 among the candidates, and
+    is extended to the estimate, which often is its upper end.
     """
     errors = metrics.calibration_errors(probability, labels)
     if len(np.unique(patients)) < bootstrap.FEWEST:

@@ -140,11 +140,8 @@ def lesion_share(model: ResNetForImageClassification, count: int, threshold: flo
         (phantom, *explain(model, phantom))
         for phantom in (draw_phantom(seed, COVID) for seed in range(9000, 9000 + count))
     ]
-    hits = [
-        points_at_a_lesion(phantom, evidence)
-        for phantom, probability, evidence in explained
-        if probability >= threshold
-    ]
+    positive = [(phantom, evidence) for phantom, probability, evidence in explained if probability >= threshold]
+    hits = [points_at_a_lesion(phantom, evidence) for phantom, evidence in positive]
     return len(hits), float(np.mean(hits))
 
 

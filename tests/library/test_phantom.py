@@ -1,4 +1,4 @@
-"""Phantoms: reproducible, as different as patients are, and different by class in nothing but opacities in known places."""
+"""Phantoms: reproducible, as different as patients are, and telling the class by opacities in known places only."""
 
 import cv2
 import imagehash
@@ -9,6 +9,7 @@ from PIL import Image
 from cxr.imaging.geometry import CROP_PCT
 from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, NON_COVID
+from cxr.schema.probes import LUNG_BOX
 
 SEEDS = range(60)
 
@@ -83,9 +84,9 @@ def test_nothing_outside_the_box_tells_the_class(seed):
     covid, other = draw_phantom(seed, COVID), draw_phantom(seed, NON_COVID)
     height, width = covid.image.shape
     y, x = np.abs(np.mgrid[:height, :width] - np.array([height, width])[:, None, None] / 2)
-    seen = min(height, width) * CROP_PCT / 2
-    inside = (x < seen * LUNG_BOX[0]) & (y < seen * LUNG_BOX[1])
-    border = (x > seen * 0.8) | (y > seen * 0.8)
+    visible = min(height, width) * CROP_PCT / 2
+    inside = (x < visible * LUNG_BOX[0]) & (y < visible * LUNG_BOX[1])
+    border = (x > visible * 0.8) | (y > visible * 0.8)
     difference = np.abs(covid.image.astype(int) - other.image)
     assert not covid.mask[~inside].any()
     assert difference[~inside].max() <= 12  # scattered light of the opacities; they themselves differ by 60 and more
