@@ -1,9 +1,12 @@
-"""What a finished run leaves on record for its card: `metrics.json`, `recipe.yaml` and `dataset_report.json`."""
+"""The files that state the facts of a finished run: `metrics.json`, `recipe.yaml` and `dataset_report.json`."""
 
 import json
 import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import yaml
 from transformers import TrainerState
@@ -11,40 +14,46 @@ from transformers import TrainerState
 from cxr.schema.labels import LABELS
 from cxr.training.arguments import Arguments
 from cxr.training.data.dataset import XrayDataset
-from cxr.training.reporting import card_words
+from cxr.training.reporting.judgement import judgement
 
 _PACKAGES = ("torch", "transformers", "datasets", "evaluate", "accelerate", "huggingface-hub", "pillow", "numpy")
 
 
-def write_facts(
-    arguments: Arguments,
-    dataset: XrayDataset,
-    state: TrainerState,
-    backbone_revision: str | None,
-    seconds: float,
-    summary: dict,
-) -> None:
-    """Write `metrics.json`, `recipe.yaml` and `dataset_report.json` (counts, no file or patient lists) for the card.
+@dataclass(frozen=True)
+class Training:
+    """What is reported of the training itself; `seconds` is its wall time, without evaluation."""
 
-    `summary` is what `evaluation.final_evaluation` measured; `seconds` is the wall time of training alone.
+    state: TrainerState
+    backbone_revision: str | None
+    seconds: float
+
+
+def write_facts(
+    arguments: Arguments, dataset: XrayDataset, training: Training, summary: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Write the three files and return the contents of `metrics.json` and `dataset_report.json`.
+
+    `summary` is what was measured. The report is the dataset's, without its lists of files and patients.
     """
     folder = arguments.run.model_dir
-    facts = {
+    metrics = {
         "schema_version": 2,
         **summary,
-        "model": _model_facts(folder, arguments, backbone_revision),
+        "model": _model_facts(folder, arguments, training.backbone_revision),
         "dataset": _dataset_facts(dataset),
-        "training": _training_facts(arguments, state, seconds),
+        "training": _training_facts(arguments, training),
         "environment": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
     }
     report = {key: dataset.report[key] for key in dataset.report if key != "lists"}
-    write_json(folder / "metrics.json", facts | {"judgement": card_words.judgement(facts, report)})
+    metrics["judgement"] = judgement(metrics, report)
+    write_json(folder / "metrics.json", metrics)
     write_json(folder / "dataset_report.json", report)
-    recipe = arguments.recipe()
-    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
+    recipe = yaml.safe_dump(arguments.recipe(), sort_keys=False)
+    (folder / "recipe.yaml").write_text(recipe, encoding="utf-8")
+    return metrics, report
 
 
-def _model_facts(folder: Path, arguments: Arguments, backbone_revision: str | None) -> dict:
+def _model_facts(folder: Path, arguments: Arguments, backbone_revision: str | None) -> dict[str, Any]:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     resnet50 = config["depths"] == [3, 4, 6, 3] and config["layer_type"] == "bottleneck"
     settings = arguments.model
@@ -58,7 +67,7 @@ def _model_facts(folder: Path, arguments: Arguments, backbone_revision: str | No
     }
 
 
-def _dataset_facts(dataset: XrayDataset) -> dict:
+def _dataset_facts(dataset: XrayDataset) -> dict[str, Any]:
     report = dataset.report
     return {
         "name": dataset.name,
@@ -71,36 +80,36 @@ def _dataset_facts(dataset: XrayDataset) -> dict:
     }
 
 
-def _training_facts(arguments: Arguments, state: TrainerState, seconds: float) -> dict:
-    run = arguments.run
+def _training_facts(arguments: Arguments, training: Training) -> dict[str, Any]:
+    run, state = arguments.run, training.state
     return {
         "method": "frozen" if arguments.model.freeze_backbone else arguments.model.method,
         "streaming": arguments.data.streaming,
-        "epochs": round(state.epoch, 2),
+        "epochs": round(state.epoch or 0.0, 2),
         "steps": state.global_step,
-        "seconds": round(seconds),
+        "seconds": round(training.seconds),
         "processes": run.world_size,
         "device": run.device.type,
-        "precision": "bf16" if run.bf16 else "fp16" if run.fp16 else "fp32",
+        "precision": run.resolved_precision,
         "seed": run.seed,
         "log": [{key: entry[key] for key in entry if key != "step"} for entry in state.log_history],
     }
 
 
-def source_only_accuracy(counts: dict[str, dict[str, dict[str, int]]]) -> float:
-    """Test accuracy of a rule that sees no picture: the class most frequent among its source's training images.
+def source_only_accuracy(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> float:
+    """Test accuracy of a rule that sees no image: for each source, the class most frequent in its training images.
 
     `counts[source][label][split]` are numbers of images. A value near 1 means that the class is the source, so that a
     model can score as high without looking at a lung (DeGrave et al. 2021, doi 10.1038/s42256-021-00338-7).
     """
     right = total = 0
     for labels in counts.values():
-        called = max(LABELS, key=lambda name: labels.get(name, {}).get("train", 0))
-        right += labels.get(called, {}).get("test", 0)
+        predicted = max(LABELS, key=lambda name: labels.get(name, {}).get("train", 0))
+        right += labels.get(predicted, {}).get("test", 0)
         total += sum(splits.get("test", 0) for splits in labels.values())
     return right / total
 
 
-def write_json(path: Path, value: dict) -> None:
-    """Write a file of facts the one way they are written, so that the same facts give the same bytes."""
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a file of facts in the one format in which the same facts give the same bytes."""
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A whole run through the door: what it leaves behind, and what it says when it cannot go on."""
+"""A whole run by its command: what it leaves behind, and the error when it cannot work."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ import dataset_script.publish as publication
 from cxr.errors import UserError
 from cxr.schema.labels import COVID, ID2LABEL
 from cxr.training.data.dataset import load, load_external
-from cxr.training.evaluation import evaluation
+from cxr.training.evaluation.evaluation import Evaluator, evaluate
 from cxr.training.run import main
 
 
@@ -85,23 +85,23 @@ def test_the_dataset_can_come_from_the_hub_at_a_revision(dataset):
 
 
 @pytest.mark.slow
-def test_an_external_set_is_scored_once_and_told_beside_the_headline(train_here, command, with_external):
+def test_an_external_set_is_scored_once_and_shown_beside_the_headline(train_here, command, with_external):
     flags = ["--dataset", with_external, "--external", f"clinic={with_external / 'external' / 'clinic'}"]
     model = train_here(*command, *flags)
     scores = facts(model)["external"]["clinic"]
     assert (scores["n"], scores["n_covid"]) == (24, 12)
     text = (model / "README.md").read_text(encoding="utf-8")
-    assert "|  | validation | test split of its own data | external: clinic |" in text
+    assert "|  | validation | own test split | external: clinic |" in text
     assert f"| external: clinic | 24 | 12 | 24 | {scores['auroc']:.3f} (" in text
-    assert f"{scores['auroc']:.2f} outside (clinic)" in text
+    assert f"{scores['auroc']:.2f} on clinic" in text
     front = yaml.safe_load(text.split("---")[1])
     assert [result["dataset"]["name"] for result in front["model-index"][0]["results"]] == ["out", "clinic (external)"]
     assert yaml.safe_load((model / "recipe.yaml").read_text())["external"] == ["clinic=clinic"]
 
 
-def test_an_external_set_that_shares_pictures_with_training_is_refused(dataset):
+def test_an_external_set_that_shares_images_with_training_is_refused(dataset):
     training = load(str(dataset), None, 32)
-    with pytest.raises(UserError, match=r"--external same: 10 of its pictures share a patient, 10 a file"):
+    with pytest.raises(UserError, match=r"--external same: 10 of its images share a patient, 10 a file"):
         load_external([f"same={dataset}"], training, 32)
 
 
@@ -160,12 +160,7 @@ def test_publishing_without_a_token_is_one_line_before_the_first_step(fails, com
 
 
 def test_predictions_of_the_final_evaluation_do_not_depend_on_the_batch(finished, dataset):
-    from cxr.training.arguments import parse
-
-    summaries = []
-    for size in ("3", "32"):
-        flags = ["--dataset", str(dataset), "--input_size", "32", "--output_dir", str(finished.parent), "--use_cpu"]
-        run = parse([*flags, "--per_device_eval_batch_size", size]).run
-        summaries.append(evaluation.final_evaluation(run, load(str(dataset), None, 32), {}))
-    assert summaries[0].test.margin == pytest.approx(summaries[1].test.margin, abs=1e-6)
-    assert flat(summaries[0].summary["test"]) == pytest.approx(flat(summaries[1].summary["test"]), abs=1e-6)
+    prepared = load(str(dataset), None, 32)
+    few, many = (evaluate(Evaluator(finished, size, cpu=True), prepared, {}, 0.9) for size in (3, 32))
+    assert few.test.margin == pytest.approx(many.test.margin, abs=1e-6)
+    assert flat(few.summary["test"]) == pytest.approx(flat(many.summary["test"]), abs=1e-6)

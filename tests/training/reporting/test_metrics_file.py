@@ -8,8 +8,7 @@ from jsonschema import Draft202012Validator
 from support import ROOT
 
 from cxr.statistics import metrics
-from cxr.training.evaluation.scores import Scores
-from cxr.training.evaluation.summary import summarise
+from cxr.training.evaluation.evaluation import Scores, summarize
 
 SCHEMA = json.loads((ROOT / "docs" / "metrics.schema.json").read_text(encoding="utf-8"))
 OF_A_SPLIT = {"$ref": "#/$defs/split", "$defs": SCHEMA["$defs"]}
@@ -49,13 +48,13 @@ def test_the_schema_is_no_rubber_stamp(finished, spoil):
 
 @pytest.mark.parametrize("label", [None, 0, 1])
 def test_a_summary_is_as_the_schema_says_whatever_classes_there_are(label):
-    found = summarise(scores(label=label), 0.6, QUANTILES)
+    found = summarize(scores(label=label), 0.6, QUANTILES)
     assert faults(found, OF_A_SPLIT) == []
     assert (found["auroc"] is None) == (found["intervals"]["auroc"] is None) == (label is not None)
 
 
 def test_every_interval_holds_its_estimate():
-    found = summarise(scores(), 0.6, QUANTILES)
+    found = summarize(scores(), 0.6, QUANTILES)
     for name in metrics.METRIC_NAMES:
         low, high = found["intervals"][name]
         assert low <= found[name] <= high
@@ -65,7 +64,7 @@ def test_every_interval_holds_its_estimate():
 
 
 def test_subgroups_divide_the_images_and_know_what_is_unknown():
-    found = summarise(scores(), 0.6, QUANTILES)["subgroups"]
+    found = summarize(scores(), 0.6, QUANTILES)["subgroups"]
     values = {by: [group["value"] for group in found if group["by"] == by] for by in ("source", "view", "sex", "age")}
     assert values["source"] == ["east", "west"]
     assert values["view"] == ["AP", "PA", "unknown"]
@@ -80,8 +79,8 @@ def test_subgroups_divide_the_images_and_know_what_is_unknown():
 
 
 def test_patients_are_told_apart_by_source_too():
-    # 20 ids with up to three pictures each, one or two of them of either source
-    assert summarise(scores(), 0.6, QUANTILES)["patients"] == 40
+    # 20 ids with up to three images each, one or two of them of either source
+    assert summarize(scores(), 0.6, QUANTILES)["patients"] == 40
 
 
 def test_a_small_validation_split_promises_nothing_and_says_so(finished):

@@ -69,7 +69,7 @@ def test_a_wrong_flag_is_one_line_and_code_2(argv, part, capsys):
         (["--dataset", "d", "--streaming", "--shuffle_buffer", "0"], "--shuffle_buffer 0"),
         (["--dataset", "d", "--seeds", "0,one"], "--seeds 0,one"),
         (["--dataset", "d", "--seeds", "1,01"], "names one seed twice"),
-        (["--dataset", "d", "--seeds", "0,1", "--resume_from_checkpoint", "x/checkpoint-3"], "say true"),
+        (["--dataset", "d", "--seeds", "0,1", "--resume_from_checkpoint", "x/checkpoint-3"], "use true"),
         (["--dataset", "d", "--push_to_hub"], "--hub_model_id"),
         (["--dataset", "d", "--eval_strategy", "no"], "eval"),
         (["--dataset", "d", "--per_device_train_batch_size", "0"], "--per_device_train_batch_size 0"),
@@ -97,13 +97,49 @@ def test_the_head_comes_first_unless_there_is_nothing_to_fit_it_to(flags, method
 
 
 @pytest.mark.parametrize("written", ["seeds: 0,1,2", "seeds: [0, 1, 2]"])
-def test_each_seed_has_a_run_of_its_own_that_nobody_publishes(tmp_path, written):
+def test_each_seed_has_a_run_of_its_own_that_is_not_published(tmp_path, written):
     push = ["--push_to_hub", "--hub_model_id", "demo/m"]
     settings = parse([recipe(tmp_path, f"dataset: d\noutput_dir: out\n{written}"), *push])
     one = settings.for_seed(int(settings.run.seeds[2]))
     assert (one.run.seed, one.run.seeds, one.run.output_dir) == (2, [], "out/seed-2")
-    assert settings.run.publish
-    assert not one.run.publish
+    assert settings.run.push_to_hub
+    assert not one.run.push_to_hub
+
+
+OTHER_VALUES = {
+    "precision": "fp16",
+    "push_to_hub": False,
+    "hub_model_id": "demo/other",
+    "hub_tag": "v2",
+    "hub_space": "demo/other-space",
+    "seed": 7,
+    "seeds": ["4", "5"],
+    "target_sensitivity": 0.8,
+    "class_weights": "none",
+    "early_stopping_patience": 3,
+    "output_dir": "other",
+}
+
+
+@pytest.mark.parametrize("changed", OTHER_VALUES)
+def test_a_copy_of_the_settings_keeps_all_but_the_one_that_is_changed(changed):
+    push = ["--push_to_hub", "--hub_model_id", "demo/m", "--hub_space", "demo/s", "--hub_tag", "v1"]
+    run = parse(["--dataset", "d", "--precision", "bf16", "--use_cpu", "--seeds", "0,1", *push]).run
+    copy = dataclasses.replace(run, **{changed: OTHER_VALUES[changed]})
+    before, after = (
+        {field.name: getattr(settings, field.name) for field in dataclasses.fields(run)} for settings in (run, copy)
+    )
+    assert after == before | {changed: OTHER_VALUES[changed]}
+
+
+def test_the_trainer_never_pushes_and_gets_the_precision_that_was_asked_for():
+    push = ["--push_to_hub", "--hub_model_id", "demo/m"]
+    run = parse(["--dataset", "d", "--precision", "bf16", "--use_cpu", *push]).run
+    for_trainer = run.for_trainer()
+    assert (for_trainer.push_to_hub, for_trainer.bf16, for_trainer.fp16) == (False, True, False)
+    assert run.push_to_hub
+    fp32 = dataclasses.replace(run, precision="fp32").for_trainer()
+    assert (fp32.bf16, fp32.mixed_precision) == (False, "no")
 
 
 def test_a_published_recipe_is_a_recipe(tmp_path):
@@ -125,8 +161,7 @@ def test_precision_follows_the_hardware(monkeypatch, cuda, bf16, capability, cpu
     monkeypatch.setattr(arguments.torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(arguments.torch.cuda, "is_bf16_supported", lambda **_: bf16)
     monkeypatch.setattr(arguments.torch.cuda, "get_device_capability", lambda: capability)
-    monkeypatch.setattr(arguments.torch.cpu, "_is_avx512_bf16_supported", lambda: cpu)
-    monkeypatch.setattr(arguments.torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(arguments.torch.cpu, "get_capabilities", lambda: {"avx512_bf16": cpu, "amx_tile": False})
     assert arguments.fast_precision(use_cpu=False) == chosen
 
 

@@ -8,7 +8,8 @@ import pytest
 from cxr.errors import UserError
 from cxr.statistics.metrics import METRIC_NAMES
 from cxr.training.arguments import parse
-from cxr.training.seeds import FINISHED, check_folders, choose, spread
+from cxr.training.run import checkpoint_to_resume
+from cxr.training.seeds import FINISHED, choose, spread
 
 
 def summary(value: float) -> dict:
@@ -58,7 +59,7 @@ def test_seeds_are_trained_reported_and_resumed(train_here, command, tmp_path):
     train_here(*run, "--resume_from_checkpoint", "true")
     assert ((folders[0] / "model.safetensors").stat().st_mtime_ns, weights(folders[1])) == before
     with pytest.raises(UserError, match="holds seeds of an earlier run"):
-        check_folders(parse(run[1:]))
+        checkpoint_to_resume(parse(run[1:]))
 
 
 def weights(folder: Path) -> bytes:

@@ -1,4 +1,4 @@
-"""Augmentation: seeded by picture and step, mild, and never a mirror image."""
+"""Augmentation: seeded by image and step, mild, and never a mirror image."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ from cxr.imaging.preprocess import make_processor, to_pixel_values
 from cxr.phantom import draw_phantom
 from cxr.schema.labels import NON_COVID
 from cxr.training.arguments import AugmentationArguments
-from cxr.training.data.augmentation import Augmentation
+from cxr.training.data.batches import Augmentation
 
 STILL = AugmentationArguments(rotate=0, shift=0, zoom=0, shear=0, brightness=0, contrast=0)
 
@@ -26,7 +26,7 @@ def test_with_every_range_at_zero_nothing_changes(batch):
     torch.testing.assert_close(Augmentation(STILL, 0)(batch, KEYS, 5), batch, atol=1e-4, rtol=0)
 
 
-def test_a_picture_is_varied_by_seed_step_and_picture_alone(batch):
+def test_an_image_is_varied_by_seed_step_and_image_alone(batch):
     augment = Augmentation(AugmentationArguments(), 0)
     first = augment(batch, KEYS, 5)
     torch.manual_seed(99)
@@ -43,15 +43,15 @@ def test_it_moves_no_global_random_state(batch):
 
 
 @pytest.mark.parametrize("step", range(8))
-def test_every_variation_is_nearer_to_the_picture_than_to_its_mirror_image(batch, step):
+def test_every_variation_is_nearer_to_the_image_than_to_its_mirror_image(batch, step):
     varied = Augmentation(AugmentationArguments(), 3)(batch, KEYS, step)
-    to_picture = (varied - batch).abs().mean(dim=(1, 2, 3))
+    to_image = (varied - batch).abs().mean(dim=(1, 2, 3))
     to_mirror = (varied - batch.flip(3)).abs().mean(dim=(1, 2, 3))
-    assert (to_picture < to_mirror).all()
+    assert (to_image < to_mirror).all()
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(AugmentationArguments)])
-def test_each_setting_alone_varies_the_picture(batch, name):
+def test_each_setting_alone_varies_the_image(batch, name):
     varied = Augmentation(dataclasses.replace(STILL, **{name: 0.2 if name != "rotate" else 10}), 0)(batch, KEYS, 0)
     assert (varied - batch).abs().max() > 0.05
 

@@ -11,8 +11,9 @@ from huggingface_hub import HfApi, hf_hub_download
 from cxr import hub as client
 from cxr.errors import UserError
 from cxr.local_hub import access
-from cxr.training.publishing import publish
-from cxr.training.publishing.publish import Destination
+from cxr.training import publish
+from cxr.training.publishing import publication
+from cxr.training.publishing.publication import Destination
 
 GATE = b"weights of a gate"
 
@@ -67,8 +68,8 @@ def test_one_commit_and_one_tag_hold_the_contract_and_nothing_else(folder, repo)
 
 def test_what_is_pulled_answers_as_what_was_trained(folder, repo):
     add_gate(folder)
-    pulled = client.pull(repo, publish.publish(folder, Destination(repo)).revision).folder
-    assert (publish.phantom_logits(pulled) - publish.phantom_logits(folder)).abs().max() <= 1e-5
+    pulled = client.pull(repo, publication.publish(folder, Destination(repo)).revision).folder
+    assert (publication.phantom_logits(pulled) - publication.phantom_logits(folder)).abs().max() <= 1e-5
     assert (pulled / "gate.safetensors").read_bytes() == GATE
 
 
@@ -89,17 +90,17 @@ def test_what_comes_back_changed_is_told(folder, repo, name, monkeypatch):
     with pytest.raises(
         UserError, match=r"is published at revision \w+, but could not be pulled back and compared: the"
     ):
-        publish.publish(folder, Destination(repo))
+        publication.publish(folder, Destination(repo))
 
 
 def test_a_second_publication_is_a_second_commit_and_both_can_be_pulled(folder, repo):
     add_gate(folder)
     (folder / "figures/extra.png").write_bytes(b"a figure of the first version")
-    first = publish.publish(folder, Destination(repo, "v1")).revision
+    first = publication.publish(folder, Destination(repo, "v1")).revision
     card = folder / "README.md"
     card.write_text(card.read_text(encoding="utf-8") + "\nmore\n", encoding="utf-8")
     (folder / "figures/extra.png").unlink()
-    second = publish.publish(folder, Destination(repo, "v2")).revision
+    second = publication.publish(folder, Destination(repo, "v2")).revision
     assert client.resolve(repo, "v1") == first != second == client.resolve(repo)
     assert published_commits(repo) == ["Publish v2", "Publish v1"]
     assert not Path(hf_hub_download(repo, "README.md", revision=first)).read_text(encoding="utf-8").endswith("more\n")
@@ -107,22 +108,22 @@ def test_a_second_publication_is_a_second_commit_and_both_can_be_pulled(folder, 
 
 
 def test_the_same_content_again_is_no_second_commit(folder, repo):
-    first = publish.publish(folder, Destination(repo, "v1"))
-    assert publish.publish(folder, Destination(repo, "v1")) == first
-    assert publish.publish(folder, Destination(repo)).revision == first.revision
-    assert publish.publish(folder, Destination(repo, "v2")).revision == first.revision
+    first = publication.publish(folder, Destination(repo, "v1"))
+    assert publication.publish(folder, Destination(repo, "v1")) == first
+    assert publication.publish(folder, Destination(repo)).revision == first.revision
+    assert publication.publish(folder, Destination(repo, "v2")).revision == first.revision
     assert published_commits(repo) == ["Publish v1"]
     assert client.resolve(repo, "v2") == first.revision
 
 
 def test_a_card_without_a_name_gets_its_repos(folder, repo):
     assert 'model="path/to/this/folder"' in (folder / "README.md").read_text(encoding="utf-8")
-    publish.publish(folder, Destination(repo))
+    publication.publish(folder, Destination(repo))
     assert f'model="{repo}"' in Path(hf_hub_download(repo, "README.md")).read_text(encoding="utf-8")
 
 
 def test_a_tag_that_is_taken_is_told_before_anything_is_uploaded(folder, repo, capsys):
-    publish.publish(folder, Destination(repo, "v1"))
+    publication.publish(folder, Destination(repo, "v1"))
     (folder / "recipe.yaml").write_text("seed: 1\n", encoding="utf-8")
     assert publish.main([str(folder), repo, "--tag", "v1"]) == 2
     error = capsys.readouterr().err
@@ -130,15 +131,15 @@ def test_a_tag_that_is_taken_is_told_before_anything_is_uploaded(folder, repo, c
     assert error.endswith(f"python -m cxr.training.publish {folder} {repo}\n")
     assert published_commits(repo) == ["Publish v1"]
     with pytest.raises(UserError, match="has a tag v1 already"):
-        publish.preflight(Destination(repo, "v1"))
+        publication.preflight(Destination(repo, "v1"))
 
 
 @pytest.mark.parametrize("tag", ["two words", "main", "-v1", "a..b", "v1.lock", "0" * 40])
 def test_a_name_that_is_no_tags_is_told_before_the_hub_is_asked(tag, hub):
-    silent = hub.faults.add(times=None, hang=True)
-    with pytest.raises(UserError, match=r"is no name for a tag.*such as v1"):
-        publish.preflight(Destination("demo/any", tag))
-    assert silent.hits == 0
+    asked = hub.faults.add(times=None, hang=True)
+    with pytest.raises(UserError, match=r"is no valid name for a tag.*such as v1"):
+        publication.preflight(Destination("demo/any", tag))
+    assert asked.hits == 0
 
 
 def test_a_repo_with_other_files_is_left_alone(folder, repo):
@@ -147,7 +148,7 @@ def test_a_repo_with_other_files_is_left_alone(folder, repo):
     with pytest.raises(
         UserError, match=r"no publication of this project \(pytorch_model\.bin\): delete them there, or"
     ):
-        publish.publish(folder, Destination(repo))
+        publication.publish(folder, Destination(repo))
     assert files_of(repo) == {"pytorch_model.bin"}
 
 
@@ -155,21 +156,21 @@ def test_private_stays_private(folder, repo):
     assert publish.main([str(folder), repo, "--private"]) == 0
     assert HfApi().model_info(repo).private
     assert publish.main([str(folder), repo]) == 0
-    public = publish.publish(folder, Destination(f"{repo}-public"))
+    public = publication.publish(folder, Destination(f"{repo}-public"))
     with pytest.raises(UserError, match="exists and is public"):
-        publish.publish(folder, Destination(public.to.repo_id, private=True))
+        publication.publish(folder, Destination(public.to.repo_id, private=True))
 
 
 def test_an_organisation_of_ones_own_can_be_published_to(folder, organisation):
     name = f"{organisation}/model-{uuid.uuid4().hex[:8]}"
-    assert publish.publish(folder, Destination(name, "v1")).revision == client.resolve(name, "v1")
+    assert publication.publish(folder, Destination(name, "v1")).revision == client.resolve(name, "v1")
 
 
 def test_a_name_without_an_owner_is_the_tokens_own(folder):
     name = f"mine-{uuid.uuid4().hex[:8]}"
-    found = publish.preflight(Destination(name, space=name))
+    found = publication.preflight(Destination(name, space=name))
     assert (found.repo_id, found.space) == (f"demo/{name}", f"demo/{name}")
-    assert str(publish.publish(folder, Destination(name))).startswith(f"published demo/{name} at revision ")
+    assert str(publication.publish(folder, Destination(name))).startswith(f"published demo/{name} at revision ")
 
 
 @pytest.mark.parametrize("missing", ["model.safetensors", "recipe.yaml", "gate.safetensors"])
@@ -177,4 +178,4 @@ def test_a_folder_that_is_no_finished_run_is_named(folder, repo, missing, capsys
     add_gate(folder)
     (folder / missing).unlink()
     assert publish.main([str(folder), repo]) == 2
-    assert f"{folder} holds no {missing}" in capsys.readouterr().err
+    assert f"{folder} has no {missing}" in capsys.readouterr().err

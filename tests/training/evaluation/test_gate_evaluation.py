@@ -12,16 +12,17 @@ from cxr.gate.outliers import OUTLIER_KINDS
 from cxr.imaging.preprocess import make_processor
 from cxr.phantom import draw_phantom
 from cxr.training.data.dataset import XrayDataset
-from cxr.training.evaluation.gate_fit import fit_and_score_gate
+from cxr.training.evaluation.evaluation import Evaluator
+from cxr.training.evaluation.gate_evaluation import add_gate
 
 
 def split(start: int, count: int) -> datasets.Dataset:
-    pictures = [
+    images = [
         Image.fromarray(draw_phantom(seed, seed % 2).image).resize((56, 56)) for seed in range(start, start + count)
     ]
     hashes = [f"{seed * 7919 % 1000:015x}" for seed in range(count)]
     features = datasets.Features({"image": datasets.Image(), "sha256": datasets.Value("string")})
-    return datasets.Dataset.from_dict({"image": pictures, "sha256": hashes}, features)
+    return datasets.Dataset.from_dict({"image": images, "sha256": hashes}, features)
 
 
 def holding(**splits: datasets.Dataset) -> XrayDataset:
@@ -37,9 +38,9 @@ def model_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_is_seen_of_the_gate_is_told_and_the_gate_is_left_behind(model_dir: Path):
+def test_the_gate_is_saved_and_what_it_passes_and_refuses_is_returned(model_dir: Path):
     dataset = holding(train=split(0, 60), validation=split(1000, 20), test=split(2000, 20))
-    facts = fit_and_score_gate(model_dir, dataset, {"elsewhere": holding(test=split(3000, 15))}, seed=0)
+    facts = add_gate(Evaluator(model_dir), dataset, {"elsewhere": holding(test=split(3000, 15))}, seed=0)
     assert json.loads(json.dumps(facts)) == facts
     assert facts["threshold"] == Gate.load(model_dir / FILE_NAME).threshold.item()
     assert "60 training X-rays" in facts["fitted_on"]
@@ -52,16 +53,16 @@ def test_what_is_seen_of_the_gate_is_told_and_the_gate_is_left_behind(model_dir:
     assert np.mean([seen["share"] for seen in facts["refused"].values()]) >= 0.9
 
 
-def test_the_order_of_the_pictures_does_not_matter(model_dir: Path):
+def test_the_order_of_the_images_does_not_matter(model_dir: Path):
     others = {"validation": split(1000, 5), "test": split(2000, 5)}
     train, found = split(0, 24), []
     for order in (range(24), reversed(range(24))):
-        fit_and_score_gate(model_dir, holding(train=train.select(list(order)), **others), {}, seed=0)
+        add_gate(Evaluator(model_dir), holding(train=train.select(list(order)), **others), {}, seed=0)
         found.append((model_dir / FILE_NAME).read_bytes())
     assert found[0] == found[1]
 
 
-def test_a_stream_gives_its_first_pictures(model_dir: Path):
+def test_a_stream_gives_its_first_images(model_dir: Path):
     stream = {"train": split(0, 24).to_iterable_dataset()}
     dataset = XrayDataset(stream | {"validation": split(1000, 5), "test": split(2000, 5)}, {}, "phantoms", None)
-    assert "24 training X-rays" in fit_and_score_gate(model_dir, dataset, {}, seed=0)["fitted_on"]
+    assert "24 training X-rays" in add_gate(Evaluator(model_dir), dataset, {}, seed=0)["fitted_on"]

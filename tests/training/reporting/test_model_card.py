@@ -1,4 +1,4 @@
-"""The card: written from the run's own files alone, in the order reviewers read, with nothing empty or typed."""
+"""The card: generated from the run's own files alone, in the order of the guidelines, with no field left empty."""
 
 import json
 import re
@@ -10,7 +10,8 @@ import yaml
 from jinja2 import UndefinedError
 
 from cxr.statistics.metrics import METRIC_NAMES
-from cxr.training.reporting import card, metrics_file
+from cxr.training import card
+from cxr.training.reporting import metrics_file, model_card
 
 SECTIONS = (
     *("Summary", "Intended use", "Out of scope", "Data", "Splits", "Training", "Results", "Subgroups"),
@@ -38,7 +39,7 @@ def copied(finished, tmp_path) -> Path:
 def rewritten(folder: Path, **changed: object) -> str:
     """The card from facts that were changed."""
     (folder / "metrics.json").write_text(json.dumps(facts(folder) | changed), encoding="utf-8")
-    card.write_card(folder)
+    model_card.write_card(folder, *model_card.read_facts(folder))
     return text(folder)
 
 
@@ -57,7 +58,7 @@ def test_every_metric_is_in_the_card_as_measured_with_its_interval(finished):
     assert values == {key: facts(finished)["test"][key] for key in METRIC_NAMES}
 
 
-def test_the_card_says_what_it_started_from_and_that_phantoms_are_nobody(finished):
+def test_the_card_says_what_training_started_from_and_that_the_images_are_phantoms(finished):
     assert "Trained from random weights" in text(finished)
     assert "synthetic phantoms" in text(finished)
     assert "base_model" not in text(finished).split("---")[1]
@@ -78,18 +79,18 @@ def test_the_probes_stand_beside_the_headline(finished):
         assert f"{probe['auroc']:.3f} ({probe['low']:.3f}–{probe['high']:.3f})" in summary
 
 
-def test_too_few_validation_pictures_are_said_to_promise_nothing(finished):
+def test_too_few_validation_images_are_reported(finished):
     assert "validation holds only 4 NON-COVID and 4 COVID images" in text(finished)
 
 
-def test_several_seeds_are_told_with_their_spread(copied):
+def test_several_seeds_are_reported_with_their_spread(copied):
     def scores(auroc: float) -> dict:
         return {"validation": {"auroc": auroc}, "test": {"auroc": auroc}, "external": {}}
 
     trained = {"values": {"0": scores(0.9), "1": scores(0.94)}, "mean": scores(0.92), "sd": scores(0.028)}
     said = rewritten(copied, seeds=trained | {"published": 1})
-    assert "2 seeds were trained and seed 1 published, chosen on validation" in said
-    assert "test: AUROC 0.920 ± 0.028" in said
+    assert "2 seeds were trained; seed 1 was chosen on validation and published" in said
+    assert "0.920 ± 0.028 on its own test split" in said
 
 
 def test_an_external_set_of_one_class_leaves_no_hole(copied):
@@ -98,17 +99,17 @@ def test_an_external_set_of_one_class_leaves_no_hole(copied):
     single |= {"n_covid": single["n"], "intervals": found["test"]["intervals"] | {"auroc": None, "specificity": None}}
     single["dataset"] = {"name": "ward", "revision": None, "fingerprint": "f" * 64}
     said = rewritten(copied, external={"ward": single})
-    assert "undefined outside (ward)" in said
+    assert "undefined on ward" in said
     assert not EMPTY.search(said)
 
 
 def test_a_card_field_without_a_value_fails_the_run(finished, tmp_path, monkeypatch):
     template = tmp_path / "model_card.md"
-    monkeypatch.setattr(card, "TEMPLATE", template)
-    for field in ("{{ a_field_nobody_fills }}", "{{ model.backbone_license }}"):
+    monkeypatch.setattr(model_card, "TEMPLATE", template)
+    for field in ("{{ an_unknown_field }}", "{{ model.backbone_license }}"):
         template.write_text(field, encoding="utf-8")
         with pytest.raises(UndefinedError):
-            card.write_card(finished)
+            model_card.write_card(finished, *model_card.read_facts(finished))
 
 
 def test_a_value_of_none_fails_the_run(copied):
@@ -133,7 +134,7 @@ def test_a_folder_without_facts_is_one_line(copied, name, capsys):
     assert all(name in line for line in errors)
 
 
-def test_the_label_that_the_source_gives_away_is_said_in_the_card():
+def test_a_rule_that_reads_the_source_alone_is_measured():
     counts = {
         "a": {"COVID": {"train": 9, "test": 5}, "NON-COVID": {"train": 1, "test": 0}},
         "b": {"NON-COVID": {"train": 9, "test": 4}, "COVID": {"train": 0, "test": 1}},

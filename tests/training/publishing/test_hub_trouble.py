@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 from cxr import hub as client
 from cxr.errors import UserError
 from cxr.local_hub import access
-from cxr.training import run
-from cxr.training.publishing import publish, repo_files
-from cxr.training.publishing.publish import Destination
+from cxr.training import publish, run
+from cxr.training.publishing import model_repo, publication
+from cxr.training.publishing.publication import Destination
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def wanted() -> Destination:
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch):
-    """A second of patience with silence, and none at all between two tries."""
+def short_time_limit(monkeypatch: pytest.MonkeyPatch):
+    """A time limit of one second, and no pause between two tries."""
     monkeypatch.setenv("CXR_HUB_TIMEOUT", "1")
     huggingface_hub.close_session()
     now = SimpleNamespace(sleep=lambda seconds: None)
@@ -65,10 +65,10 @@ EARLY += [("/api/spaces/{0}/preupload", "403")]
 @pytest.mark.parametrize(("path", "fault"), EARLY)
 def test_what_can_be_found_before_training_is(wanted, hub, path, fault):
     if path.endswith("preupload"):
-        publish.preflight(wanted)
+        publication.preflight(wanted)
     found = hub.faults.add(path=path.format(wanted.repo_id), times=None, **FAULTS[fault])
     with pytest.raises(UserError, match=f"{wanted.repo_id}"):
-        publish.preflight(wanted)
+        publication.preflight(wanted)
     assert found.hits >= 1
 
 
@@ -81,37 +81,37 @@ def test_a_run_ends_in_one_line_before_its_first_step(command, hub, wanted, caps
 
 
 def test_no_token_is_told_before_anything(wanted, hub, monkeypatch):
-    silent = hub.faults.add(times=None, hang=True)
+    asked = hub.faults.add(times=None, hang=True)
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(UserError, match="HF_TOKEN"):
-        publish.preflight(wanted)
-    assert silent.hits == 0
+        publication.preflight(wanted)
+    assert asked.hits == 0
 
 
 def test_an_unknown_token_is_told(wanted, monkeypatch):
-    monkeypatch.setenv("HF_TOKEN", "hf_nobody")
+    monkeypatch.setenv("HF_TOKEN", "hf_unknown")
     with pytest.raises(UserError, match="HF_TOKEN"):
-        publish.preflight(wanted)
+        publication.preflight(wanted)
 
 
 def test_a_token_that_may_only_read_is_told(wanted, monkeypatch):
     monkeypatch.setitem(access.DEFAULT_TOKENS, "hf_reader", access.Account(name="demo", role="read", orgs=[]))
     monkeypatch.setenv("HF_TOKEN", "hf_reader")
     with pytest.raises(UserError, match=f"may only read: make one that may write to {wanted.repo_id}"):
-        publish.preflight(wanted)
+        publication.preflight(wanted)
 
 
 @pytest.mark.parametrize("name", ["repo_id", "space"])
 def test_somebody_elses_namespace_is_refused(wanted, name):
     theirs = replace(wanted, **{name: "stranger/model"})
     with pytest.raises(UserError, match=r"no right to write to stranger/model.*demo/"):
-        publish.preflight(theirs)
+        publication.preflight(theirs)
 
 
 @pytest.mark.parametrize("name", ["a/b/c", "demo/two words", "-x", "demo/a--b"])
 def test_an_impossible_name_is_told(name):
     with pytest.raises(UserError, match="neither a folder here nor a repo id like USER/NAME"):
-        publish.preflight(Destination(name))
+        publication.preflight(Destination(name))
 
 
 STEPS = {
@@ -141,7 +141,7 @@ def test_trouble_in_the_upload_loses_nothing_and_names_the_command_that_works_la
     assert error.count("\n") == 1
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     command = error.strip().partition("publish it later with: ")[2]
-    assert command == publish.command(folder, wanted)
+    assert command == publication.shell_command(folder, wanted)
     hub.faults.clear()
     assert publish.main(shlex.split(command)[3:]) == 0
     assert client.resolve(wanted.repo_id, "v1") == client.resolve(wanted.repo_id)
@@ -150,10 +150,10 @@ def test_trouble_in_the_upload_loses_nothing_and_names_the_command_that_works_la
 
 @pytest.mark.parametrize("step", ["announcement", "weights"])
 def test_one_refusal_in_the_upload_is_tried_again(folder, wanted, hub, step):
-    publish.preflight(wanted)
+    publication.preflight(wanted)
     where = STEPS[step]
     refused = hub.faults.add(**where, times=1, status=500)
-    client.commit(wanted.repo_id, repo_files.files(folder, wanted.repo_id), "Publish")
+    client.commit(wanted.repo_id, model_repo.files(folder, wanted.repo_id), "Publish")
     assert refused.hits == 1
 
 
@@ -162,7 +162,7 @@ def test_the_command_is_run_as_it_is_printed(folder, wanted, hub, env, monkeypat
     hub.faults.add(path="/commit/", method="POST", times=None, drop=True)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as told:
-        publish.publish(Path(folder.name), wanted)
+        publication.publish(Path(folder.name), wanted)
     hub.faults.clear()
     printed = str(told.value).partition("publish it later with: ")[2]
     done = subprocess.run(["bash", "-c", printed], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)

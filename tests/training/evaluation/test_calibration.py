@@ -7,9 +7,8 @@ from scipy.special import expit
 from transformers import ResNetConfig, ResNetForImageClassification
 
 from cxr.statistics import metrics
-from cxr.training.evaluation import calibration
-from cxr.training.evaluation.calibration import Calibration
-from cxr.training.evaluation.scores import margin
+from cxr.training.evaluation.calibration import Calibration, fit_calibration, fold
+from cxr.training.evaluation.evaluation import margin
 
 
 def calibrated(auroc_distance=1.8124, images=5000, seed=0, prevalence=0.5):
@@ -24,7 +23,7 @@ def calibrated(auroc_distance=1.8124, images=5000, seed=0, prevalence=0.5):
 def test_an_overconfident_model_is_calibrated_and_keeps_its_auroc_to_the_bit(seed):
     true, labels = calibrated(seed=seed)
     over = 3 * true
-    found = calibration.fit(over, labels, with_bias=False)
+    found = fit_calibration(over, labels, with_bias=False)
     after = found.apply(over)
     assert metrics.ece(expit(over), labels) > 0.05
     assert metrics.ece(expit(after), labels) < 0.02
@@ -38,18 +37,18 @@ def test_an_overconfident_model_is_calibrated_and_keeps_its_auroc_to_the_bit(see
 def test_float32_margins_keep_their_order():
     true, labels = calibrated()
     over = (40 * true).astype(np.float32)
-    found = calibration.fit(over, labels, with_bias=True)
+    found = fit_calibration(over, labels, with_bias=True)
     assert metrics.auroc(found.apply(over), labels) == metrics.auroc(over, labels)
 
 
 def test_a_bias_gives_back_the_prevalence_that_class_weights_took():
     true, labels = calibrated(prevalence=0.1)
     weighted_loss = 2 * (true + np.log(9))
-    found = calibration.fit(weighted_loss, labels, with_bias=True)
+    found = fit_calibration(weighted_loss, labels, with_bias=True)
     assert found.temperature == pytest.approx(2, rel=0.1)
     assert found.bias == pytest.approx(-np.log(9), abs=0.3)
     assert metrics.ece(expit(found.apply(weighted_loss)), labels) < 0.02
-    assert calibration.fit(weighted_loss, labels, with_bias=False).bias == 0
+    assert fit_calibration(weighted_loss, labels, with_bias=False).bias == 0
 
 
 @pytest.mark.parametrize(
@@ -58,7 +57,7 @@ def test_a_bias_gives_back_the_prevalence_that_class_weights_took():
 )
 def test_separable_reversed_and_huge_margins_give_a_sane_temperature(scores):
     labels = (np.arange(200) >= 100).astype(int)
-    found = calibration.fit(scores, labels, with_bias=True)
+    found = fit_calibration(scores, labels, with_bias=True)
     assert 0.04 <= found.temperature <= 21
     assert abs(found.bias) <= 10
     assert np.isfinite(found.apply(scores)).all()
@@ -70,15 +69,15 @@ def test_separable_reversed_and_huge_margins_give_a_sane_temperature(scores):
 )
 def test_too_small_a_validation_split_changes_nothing_and_says_so(negatives, positives, said):
     labels = np.repeat([0, 1], [negatives, positives])
-    found = calibration.fit(np.random.default_rng(0).normal(size=len(labels)), labels, with_bias=True)
+    found = fit_calibration(np.random.default_rng(0).normal(size=len(labels)), labels, with_bias=True)
     assert (found.temperature, found.bias) == (1.0, 0.0)
     assert said in found.reason
 
 
 def test_a_model_that_always_answers_the_same_is_left_alone():
-    found = calibration.fit(np.full(100, 0.3), np.arange(100) % 2, with_bias=True)
+    found = fit_calibration(np.full(100, 0.3), np.arange(100) % 2, with_bias=True)
     assert (found.temperature, found.bias) == (1.0, 0.0)
-    assert "same answer" in found.reason
+    assert "same score" in found.reason
 
 
 def test_the_saved_head_carries_it(tmp_path):
@@ -87,12 +86,12 @@ def test_the_saved_head_carries_it(tmp_path):
     model = ResNetForImageClassification(ResNetConfig(num_labels=2, operating_threshold=0.4, **tiny)).eval()
     model.classifier[1].weight.data *= 20
     model.save_pretrained(tmp_path)
-    pictures = torch.randn(16, 3, 32, 32)
+    images = torch.randn(16, 3, 32, 32)
     with torch.inference_mode():
-        before = margin(model(pictures).logits.numpy())
-    calibration.fold(tmp_path, Calibration(temperature=1.7, bias=-0.6))
+        before = margin(model(images).logits.numpy())
+    fold(tmp_path, Calibration(temperature=1.7, bias=-0.6))
     plain = ResNetForImageClassification.from_pretrained(tmp_path).eval()
     with torch.inference_mode():
-        after = margin(plain(pictures).logits.numpy())
+        after = margin(plain(images).logits.numpy())
     assert after == pytest.approx(before / 1.7 - 0.6, abs=1e-5)
     assert plain.config.operating_threshold == 0.4

@@ -13,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch.nn import functional
 
-from cxr.training.fitting.features import Features
-from cxr.training.fitting.head import DECAYS, choose
+from cxr.errors import UserError
+from cxr.training.head import DECAYS, Features, choose
 
 
 def features(count: int, seed: int) -> Features:
@@ -58,6 +58,12 @@ def test_the_weight_decay_is_chosen_on_validation_by_the_runs_own_criterion():
     chosen = {metric: choose(chooser(metric, None), train, validation) for metric in ("loss", "eval_auroc")}
     assert chosen["eval_auroc"].measured["eval_auroc"] >= chosen["loss"].measured["eval_auroc"]
     assert chosen["loss"].measured["eval_loss"] <= chosen["eval_auroc"].measured["eval_loss"]
+
+
+def test_a_head_is_not_fitted_to_one_class_alone():
+    one_class = Features(torch.randn(20, 12), torch.ones(20, dtype=torch.int64))
+    with pytest.raises(UserError, match=r"only one class.*--method full"):
+        choose(chooser("loss", None), one_class, features(20, 1))
 
 
 def test_head_leaves_the_backbone_and_lp_ft_starts_from_the_head(train_here, command, backbone, tmp_path):

@@ -1,4 +1,4 @@
-"""A streamed training split: dealt without overlap, the same again for the same seed and epoch, resumed in place."""
+"""A streamed training split: distributed without overlap, and the same for the same seed and epoch."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def order(folder: Path, epoch: int = 0, rank: int = 0, processes: int = 1, batch
     return [row["sha256"] for part in batches for row in part]
 
 
-def test_an_epoch_has_an_order_of_its_own_and_every_picture_once(sharded):
+def test_an_epoch_has_an_order_of_its_own_and_every_image_once(sharded):
     first = order(sharded)
     assert first == order(sharded)
     assert len(set(first)) == len(first) > 40
@@ -33,7 +33,7 @@ def test_an_epoch_has_an_order_of_its_own_and_every_picture_once(sharded):
 
 
 @pytest.mark.parametrize(("processes", "workers"), [(2, 0), (3, 0), (2, 2)])
-def test_processes_get_equally_many_and_none_of_each_others(sharded, processes, workers):
+def test_processes_get_equally_many_and_none_twice(sharded, processes, workers):
     parts = [order(sharded, rank=rank, processes=processes, workers=workers) for rank in range(processes)]
     assert len({len(part) for part in parts}) == 1
     assert len(set().union(*parts)) == sum(len(set(part)) for part in parts)
@@ -53,7 +53,7 @@ def test_from_the_hub_no_training_file_is_fetched_and_an_overlap_is_still_found(
         load_external([f"same={sharded}"], load(repo, None, 32, streaming=True), 32)
 
 
-def test_the_streamed_facts_are_those_of_every_training_picture(sharded):
+def test_the_streamed_facts_are_those_of_every_training_image(sharded):
     facts = stream(str(sharded), None)[1]
     whole = load(str(sharded), None, 32).splits["train"]
     assert [row["sha256"] for row in facts] == whole["sha256"][:]

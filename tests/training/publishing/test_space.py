@@ -21,9 +21,9 @@ from cxr.errors import UserError
 from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID
 from cxr.schema.verdicts import DISCLAIMER
-from cxr.training.publishing import publish
-from cxr.training.publishing.publish import Destination, Publication
-from cxr.training.reporting import card
+from cxr.training.publishing import publication
+from cxr.training.publishing.publication import Destination, Publication
+from cxr.training.reporting.model_card import headline, read_facts
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def wanted() -> Destination:
 @pytest.fixture(scope="module")
 def published(finished: Path) -> Publication:
     name = f"demo/space-{uuid.uuid4().hex[:8]}"
-    return publish.publish(finished, Destination(f"{name}-model", "v1", name))
+    return publication.publish(finished, Destination(f"{name}-model", "v1", name))
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +102,9 @@ def test_the_front_matter_is_complete_and_pins_the_commit(published, snapshot):
 
 def test_its_page_says_what_it_is_and_what_the_model_scored(finished, published, snapshot):
     text = " ".join((snapshot / "README.md").read_text(encoding="utf-8").split())
-    for said in (DISCLAIMER, " ".join(card.headline(finished).split()), published.revision, published.to.repo_id):
-        assert said in text
+    results = " ".join(headline(*read_facts(finished)).split())
+    for part in (DISCLAIMER, results, published.revision, published.to.repo_id):
+        assert part in text
 
 
 def test_its_requirements_are_ours_and_cover_every_import(snapshot):
@@ -117,15 +118,15 @@ def test_its_requirements_are_ours_and_cover_every_import(snapshot):
 
 @pytest.mark.slow
 def test_it_answers_from_its_own_folder_at_its_commit_even_after_the_model_moved_on(folder, wanted, tmp_path):
-    done = publish.publish(folder, wanted)
+    done = publication.publish(folder, wanted)
     (folder / "recipe.yaml").write_text("seed: 1\n", encoding="utf-8")
-    assert publish.publish(folder, Destination(wanted.repo_id, "v2")).revision != done.revision
+    assert publication.publish(folder, Destination(wanted.repo_id, "v2")).revision != done.revision
     into = snapshot_download(wanted.space, repo_type="space", local_dir=tmp_path / "space")
-    picture = tmp_path / "phantom.png"
-    Image.fromarray(draw_phantom(5, COVID).image).save(picture)
+    radiograph = tmp_path / "phantom.png"
+    Image.fromarray(draw_phantom(5, COVID).image).save(radiograph)
     alone = {"PYTHONPATH": "", "SPACE_ID": wanted.space}
     with serving("--host", "127.0.0.1", app=Path(into) / "app.py", cwd=Path(into), env=alone) as url:
-        answer = Client(url, verbose=False).predict(handle_file(picture), api_name="/predict")
+        answer = Client(url, verbose=False).predict(handle_file(radiograph), api_name="/predict")
     assert (answer["model_id"], answer["revision"]) == (wanted.repo_id, done.revision)
     probe = "import importlib.util as u, app; print([u.find_spec(n) for n in ('cxr.training', 'dataset_script')])"
     told = subprocess.run([sys.executable, "-c", probe], cwd=into, capture_output=True, text=True, check=True)
@@ -133,31 +134,31 @@ def test_it_answers_from_its_own_folder_at_its_commit_even_after_the_model_moved
 
 
 def test_another_model_replaces_it_and_nothing_stale_stays(folder, wanted):
-    publish.publish(folder, wanted)
+    publication.publish(folder, wanted)
     HfApi().upload_file(
         path_or_fileobj=b"x = 1", path_in_repo="cxr/serving/gone.py", repo_id=wanted.space, repo_type="space"
     )
     (folder / "recipe.yaml").write_text("seed: 1\n", encoding="utf-8")
-    second = publish.publish(folder, Destination(wanted.repo_id, "v2", wanted.space))
+    second = publication.publish(folder, Destination(wanted.repo_id, "v2", wanted.space))
     assert "cxr/serving/gone.py" not in files_of(wanted.space)
     readme = Path(HfApi().hf_hub_download(wanted.space, "README.md", repo_type="space")).read_text(encoding="utf-8")
     assert second.revision in readme
-    assert publish.publish(folder, Destination(wanted.repo_id, "v2", wanted.space)) == second
+    assert publication.publish(folder, Destination(wanted.repo_id, "v2", wanted.space)) == second
 
 
 def test_a_space_of_something_else_is_left_alone(folder, wanted):
     HfApi().create_repo(wanted.space, repo_type="space", space_sdk="static")
     HfApi().upload_file(path_or_fileobj=b"<p>mine", path_in_repo="index.html", repo_id=wanted.space, repo_type="space")
     with pytest.raises(UserError, match=rf"{wanted.space} holds files .*index\.html.*choose another name"):
-        publish.publish(folder, wanted)
+        publication.publish(folder, wanted)
     assert files_of(wanted.space) == {"index.html"}
 
 
 def test_a_private_models_space_is_private_and_told_what_it_needs(folder, wanted):
-    said = str(publish.publish(folder, Destination(wanted.repo_id, None, wanted.space, private=True)))
+    said = str(publication.publish(folder, Destination(wanted.repo_id, None, wanted.space, private=True)))
     assert HfApi().space_info(wanted.space).private
     assert "secret HF_TOKEN" in said.splitlines()[1]
-    assert str(publish.publish(folder, wanted)).splitlines()[1] == said.splitlines()[1]
+    assert str(publication.publish(folder, wanted)).splitlines()[1] == said.splitlines()[1]
 
 
 def test_every_module_that_the_app_imports_is_found_by_reading():
