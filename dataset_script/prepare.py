@@ -15,14 +15,12 @@ from cxr.schema.dataset import EXTERNAL
 from cxr.schema.dataset_card import live_report, live_shards
 from dataset_script import collections, reading, report
 from dataset_script.audit import inspection
-from dataset_script.builder import content_hash
-from dataset_script.collections.record import Collection, Refusal
 from dataset_script.duplicates import detect
 from dataset_script.options import Options
+from dataset_script.records import Collection, Refusal, Row, short
 from dataset_script.splits import division
 from dataset_script.splits.external import by_name
 from dataset_script.storage import leak_check, writing
-from dataset_script.storage.rows import Row, gather, short
 from dataset_script.storage.store import Store
 from dataset_script.storage.workspace import Workspace, digest_of, workspace
 
@@ -65,18 +63,16 @@ def _digest(found: Collection, options: Options) -> str:
         _public(options.sources),
     ]
     refusals = [str(refusal) for refusal in found.refusals]
-    return digest_of(
-        content_hash(found.records), refusals, settings, str(options.patient_key), import_closure.digest(_CODE)
-    )
+    return digest_of(found.records.digest(), refusals, settings, str(options.patient_key), import_closure.digest(_CODE))
 
 
 def _build(found: Collection, options: Options, place: Workspace, store: Store) -> dict:
     external = by_name(options.external, found.layouts)
     print(f"reading {len(found.records):,} pictures of {len(options.sources)} source(s)", file=sys.stderr)
     settings = reading.Settings(options.image_size, _key(options))
-    numbers, unreadable = reading.read_all(found.records, settings, options.num_proc, store)
+    held_out = set().union(*external.values())
+    rows, unreadable = reading.read_all(found.records, settings, store, num_proc=options.num_proc, external=held_out)
     refusals, licences = [*found.refusals, *unreadable], found.licences
-    rows = gather(found.records, numbers, store, set().union(*external.values()))
     if options.patient_key is None and any(row.format == "DICOM" for row in rows):
         print(NO_KEY, file=sys.stderr)
     division.check_classes([row.label for row in rows if row.predefined != EXTERNAL], refusals)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cxr.statistics.metrics import METRIC_NAMES
+from cxr.schema.metrics import METRIC_NAMES
 from cxr.training.arguments import RunArguments
 from cxr.training.reporting import metrics_file, model_card
 
@@ -25,7 +25,7 @@ def keep_best(run: RunArguments, repo_id: str | None) -> str:
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(_model_dir(run, best), draft)
     published = metrics[best] | {"seeds": spread(metrics) | {"published": int(best)}}
-    metrics_file.write_json(draft / "metrics.json", published)
+    metrics_file.write_metrics(draft, published)
     model_card.write_card(draft, published, facts[best][1], repo_id)
     shutil.rmtree(run.model_dir, ignore_errors=True)
     draft.rename(run.model_dir)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from cxr import import_closure
 from dataset_script.duplicates import pair_sheets, search
-from dataset_script.storage.rows import Row
+from dataset_script.records import Row
 from dataset_script.storage.store import Store
 
 _CODE = "dataset_script/duplicates/search.py"

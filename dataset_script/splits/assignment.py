@@ -23,7 +23,7 @@ from scipy.sparse.csgraph import connected_components
 from cxr.errors import UserError
 from cxr.schema.dataset import HELD_OUT, SPLITS
 from cxr.schema.labels import LABELS
-from dataset_script.storage.rows import Row
+from dataset_script.records import Row
 
 WEIGHTS = {"train": 70, "validation": 15, "test": 15}
 _SEEDS_TRIED, _FEW_GROUPS = 100, 2000

@@ -6,8 +6,8 @@ from typing import Any
 from cxr.markdown import table
 from cxr.schema.dataset import SPLITS
 from cxr.schema.labels import LABELS
+from cxr.schema.metrics import METRIC_NAMES
 from cxr.schema.probes import PROBES
-from cxr.statistics.metrics import METRIC_NAMES
 
 HEADLINE = ("auroc", "sensitivity", "specificity")
 """The metrics in the card's first table."""

@@ -11,7 +11,10 @@ from typing import Any
 import yaml
 from transformers import TrainerState
 
+from cxr.schema.document import check
 from cxr.schema.labels import LABELS
+from cxr.schema.metrics import SCHEMA_VERSION, DatasetSummary, Metrics, ModelSummary, TrainingSummary
+from cxr.schema.report import Report
 from cxr.training.arguments import Arguments
 from cxr.training.data.dataset import XrayDataset
 from cxr.training.reporting.judgement import judgement
@@ -30,14 +33,14 @@ class Training:
 
 def write_facts(
     arguments: Arguments, dataset: XrayDataset, training: Training, summary: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[Metrics, Report]:
     """Write the three files and return the contents of `metrics.json` and `dataset_report.json`.
 
     `summary` is what was measured. The report is the dataset's, without its lists of files and patients.
     """
     folder = arguments.run.model_dir
-    metrics = {
-        "schema_version": 2,
+    metrics: Metrics = {
+        "schema_version": SCHEMA_VERSION,
         **summary,
         "model": _model_facts(folder, arguments, training.backbone_revision),
         "dataset": _dataset_facts(dataset),
@@ -46,14 +49,14 @@ def write_facts(
     }
     report = {key: dataset.report[key] for key in dataset.report if key != "lists"}
     metrics["judgement"] = judgement(metrics, report)
-    write_json(folder / "metrics.json", metrics)
+    write_metrics(folder, metrics)
     write_json(folder / "dataset_report.json", report)
     recipe = yaml.safe_dump(arguments.recipe(), sort_keys=False)
     (folder / "recipe.yaml").write_text(recipe, encoding="utf-8")
     return metrics, report
 
 
-def _model_facts(folder: Path, arguments: Arguments, backbone_revision: str | None) -> dict[str, Any]:
+def _model_facts(folder: Path, arguments: Arguments, backbone_revision: str | None) -> ModelSummary:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     resnet50 = config["depths"] == [3, 4, 6, 3] and config["layer_type"] == "bottleneck"
     settings = arguments.model
@@ -67,7 +70,7 @@ def _model_facts(folder: Path, arguments: Arguments, backbone_revision: str | No
     }
 
 
-def _dataset_facts(dataset: XrayDataset) -> dict[str, Any]:
+def _dataset_facts(dataset: XrayDataset) -> DatasetSummary:
     report = dataset.report
     return {
         "name": dataset.name,
@@ -80,7 +83,7 @@ def _dataset_facts(dataset: XrayDataset) -> dict[str, Any]:
     }
 
 
-def _training_facts(arguments: Arguments, training: Training) -> dict[str, Any]:
+def _training_facts(arguments: Arguments, training: Training) -> TrainingSummary:
     run, state = arguments.run, training.state
     return {
         "method": "frozen" if arguments.model.freeze_backbone else arguments.model.method,
@@ -108,6 +111,12 @@ def source_only_accuracy(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) 
         right += labels.get(predicted, {}).get("test", 0)
         total += sum(splits.get("test", 0) for splits in labels.values())
     return right / total
+
+
+def write_metrics(folder: Path, metrics: Metrics) -> None:
+    """Write `metrics.json`, which must be as `cxr.schema.metrics` describes it."""
+    check(Metrics, metrics)
+    write_json(folder / "metrics.json", metrics)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

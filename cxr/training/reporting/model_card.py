@@ -14,8 +14,8 @@ from jinja2 import Environment, StrictUndefined, UndefinedError
 
 from cxr.errors import UserError
 from cxr.schema.labels import LABELS
+from cxr.schema.metrics import METRIC_NAMES
 from cxr.schema.verdicts import DISCLAIMER
-from cxr.statistics.metrics import METRIC_NAMES
 from cxr.training.reporting.card_tables import HEADLINE, all_tables, number, tested_sets, with_interval
 from cxr.training.reporting.judgement import judgement
 
