@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import datasets
@@ -25,7 +25,7 @@ from cxr.training.arguments import Arguments, RunArguments, parse
 from cxr.training.data.batches import COLUMNS, Augmentation, class_weights, collator
 from cxr.training.data.dataset import XrayDataset, load, load_external
 from cxr.training.data.streaming import TrainingStream
-from cxr.training.finalize import Training, finalize
+from cxr.training.finalize import External, Training, finalize
 from cxr.training.head import LogAtStart, fit_head
 from cxr.training.publishing import publication
 from cxr.training.publishing.publication import Destination
@@ -33,9 +33,6 @@ from cxr.training.trainer import CovidTrainer
 
 INTERRUPTED = 143
 """Exit code of a run that was stopped: 128 + SIGTERM, as a shell would report it."""
-
-External = Mapping[str, XrayDataset]
-"""External sets by name."""
 
 
 @command

@@ -6,30 +6,29 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cxr.schema.metrics import METRIC_NAMES
+from cxr.schema.metrics import METRIC_NAMES, GroupSummary, MetricName, Metrics, SeedMetrics, Seeds
 from cxr.training.arguments import RunArguments
-from cxr.training.reporting import metrics_file, model_card
+from cxr.training.finalize import write_metrics
+from cxr.training.reporting import model_card
 
 FINISHED = "finished"
 """An empty file in the folder of a seed whose model has been saved and evaluated."""
-
-Metrics = Mapping[str, Any]
 
 
 def keep_best(run: RunArguments, repo_id: str | None) -> str:
     """Make the best seed's model folder the run's and add the spread to its metrics and card; returns the headline."""
     facts = {seed: model_card.read_facts(_model_dir(run, seed)) for seed in run.seeds}
-    metrics = {seed: of_seed for seed, (of_seed, _) in facts.items()}
+    metrics = {seed: metrics_of_seed for seed, (metrics_of_seed, _) in facts.items()}
     best = choose({seed: found["validation"] for seed, found in metrics.items()}, run.metric_for_best_model)
     draft = run.model_dir.with_name("model.draft")
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(_model_dir(run, best), draft)
-    published = metrics[best] | {"seeds": spread(metrics) | {"published": int(best)}}
-    metrics_file.write_metrics(draft, published)
+    published: Metrics = metrics[best] | {"seeds": spread(metrics, int(best))}
+    write_metrics(draft, published)
     model_card.write_card(draft, published, facts[best][1], repo_id)
     shutil.rmtree(run.model_dir, ignore_errors=True)
     draft.rename(run.model_dir)
-    headline = model_card.headline(published, facts[best][1])
+    headline = model_card.headline(published)
     return f"seed {int(best)} of {', '.join(run.seeds)} is the best on validation. {headline}"
 
 
@@ -48,9 +47,9 @@ def choose(validation: Mapping[str, Mapping[str, float | None]], criterion: str)
     return max(validation, key=lambda seed: validation[seed][name] or 0.0)
 
 
-def spread(metrics: Mapping[str, Metrics]) -> dict[str, Any]:
+def spread(metrics: Mapping[str, Metrics], published: int) -> Seeds:
     """Each seed's metrics on validation, test and external sets, with their mean and standard deviation (n - 1)."""
-    values = {
+    values: dict[str, SeedMetrics] = {
         str(int(seed)): {
             **{split: _scores(found[split]) for split in ("validation", "test")},
             "external": {name: _scores(scores) for name, scores in found["external"].items()},
@@ -58,10 +57,11 @@ def spread(metrics: Mapping[str, Metrics]) -> dict[str, Any]:
         for seed, found in metrics.items()
     }
     trees = list(values.values())
-    return {"values": values, "mean": _over(trees, statistics.fmean), "sd": _over(trees, _deviation)}
+    mean, deviation = _over(trees, statistics.fmean), _over(trees, _deviation)
+    return {"values": values, "mean": mean, "sd": deviation, "published": published}
 
 
-def _scores(summary: Mapping[str, Any]) -> dict[str, float | None]:
+def _scores(summary: GroupSummary) -> dict[MetricName, float | None]:
     return {name: summary[name] for name in METRIC_NAMES}
 
 

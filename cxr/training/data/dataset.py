@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import datasets
 from huggingface_hub import hf_hub_download
@@ -16,12 +15,10 @@ from cxr.overlap import OVERLAP_COLUMNS, find_overlap
 from cxr.schema.dataset import SPLITS, is_synthetic
 from cxr.schema.dataset_card import live_report
 from cxr.schema.labels import LABELS
+from cxr.schema.report import Report
 from cxr.training.data.streaming import stream
 
 _PREPARE = "prepare it with `python -m dataset_script`"
-
-Report = Mapping[str, Any]
-"""`report.json` of a prepared dataset."""
 
 
 @dataclass(frozen=True)

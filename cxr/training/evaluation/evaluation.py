@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import datasets
 import numpy as np
@@ -20,6 +20,7 @@ from cxr import policy
 from cxr.errors import UserError
 from cxr.imaging.preprocess import load_processor
 from cxr.schema.labels import COVID, LABELS, NON_COVID
+from cxr.schema.metrics import Conformal, DatasetId, ExternalSummary, PredictiveValues, SplitSummary, Subgroup
 from cxr.statistics import conformal, metrics
 from cxr.statistics.bootstrap import Interval
 from cxr.statistics.intervals import metric_intervals, predictive_value_intervals
@@ -35,8 +36,16 @@ AGE_BANDS = {"0–17": 18, "18–39": 40, "40–59": 60, "60–79": 80, "80 or m
 
 UNKNOWN = "unknown"
 
-Summary = dict[str, Any]
-"""The numbers of a split, or of a run's splits, as `metrics.json` states them."""
+
+class EvaluationSummary(TypedDict):
+    """The part of `metrics.json` that is measured on the splits."""
+
+    operating_threshold: float
+    target_sensitivity: float
+    conformal: Conformal
+    validation: SplitSummary
+    test: SplitSummary
+    external: dict[str, ExternalSummary]
 
 
 @dataclass(frozen=True)
@@ -125,7 +134,7 @@ class Evaluator:
 class Evaluation:
     """The numbers of a run's splits, as `metrics.json` states them, and the scores behind them."""
 
-    summary: Summary
+    summary: EvaluationSummary
     validation: Scores
     test: Scores
     external: Mapping[str, Scores]
@@ -136,7 +145,7 @@ class Evaluation:
         return {"test": self.test} | {f"external: {name}": scores for name, scores in self.external.items()}
 
     @property
-    def tested_summaries(self) -> dict[str, Summary]:
+    def tested_summaries(self) -> dict[str, SplitSummary]:
         """The summaries of the same sets, by the same names."""
         external = self.summary["external"]
         return {"test": self.summary["test"]} | {f"external: {name}": found for name, found in external.items()}
@@ -156,7 +165,7 @@ def evaluate(
     threshold = metrics.operating_threshold(validation.probability, validation.labels, target_sensitivity)
     sets = conformal.fit_quantiles(validation.probability, validation.labels)
     quantiles, reason = sets["quantiles"], conformal.missing_promise(sets["calibration_images"])
-    summary = {
+    summary: EvaluationSummary = {
         "operating_threshold": threshold,
         "target_sensitivity": target_sensitivity,
         "conformal": sets | {"promise": reason is None, "reason": reason},
@@ -186,11 +195,11 @@ def score_validation(evaluator: Evaluator, dataset: XrayDataset) -> Scores:
     return scores
 
 
-def _identity(dataset: XrayDataset) -> dict[str, str | None]:
+def _identity(dataset: XrayDataset) -> DatasetId:
     return {"name": dataset.name, "revision": dataset.revision, "fingerprint": dataset.report["fingerprint"]}
 
 
-def summarize(scores: Scores, threshold: float, quantiles: Mapping[str, float]) -> Summary:
+def summarize(scores: Scores, threshold: float, quantiles: Mapping[str, float]) -> SplitSummary:
     """Everything that is reported of a split at the operating threshold; None where something is undefined."""
     values, intervals = _values(scores, threshold), _intervals(scores, threshold)
     return values | {
@@ -219,7 +228,7 @@ def _plain(intervals: Mapping[str, Interval | None]) -> dict[str, list[float] | 
 
 def _predictive_values(
     values: Mapping[str, float | int | None], intervals: Mapping[str, Interval | None], prevalence: float
-) -> Summary:
+) -> PredictiveValues:
     ppv, npv = metrics.predictive_values(values["sensitivity"], values["specificity"], prevalence)
     ends = predictive_value_intervals(intervals["sensitivity"], intervals["specificity"], prevalence)
     named = _plain(dict(zip(("ppv", "npv"), ends, strict=True)))
@@ -232,7 +241,7 @@ def _verdicts(probability: np.ndarray, threshold: float, quantiles: Mapping[str,
     return {verdict: count / len(probability) for verdict, count in sorted(given.items())}
 
 
-def _subgroups(scores: Scores, by: str, threshold: float) -> Iterator[Summary]:
+def _subgroups(scores: Scores, by: str, threshold: float) -> Iterator[Subgroup]:
     groups = scores.groups(by)
     for value in np.unique(groups).tolist():
         part = scores.subset(groups == value)

@@ -1,7 +1,6 @@
 """The out-of-distribution gate of a finished model: fitted on its training X-rays, and tried on others."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import datasets
 import numpy as np
@@ -9,6 +8,7 @@ import numpy as np
 from cxr.gate import FILE_NAME
 from cxr.gate.fitting import MAX_XRAYS, fit_gate, run_in_batches
 from cxr.gate.outliers import OUTLIER_KINDS, make_outlier
+from cxr.schema.metrics import GateShare, GateSummary
 from cxr.training.data.dataset import XrayDataset
 from cxr.training.evaluation.evaluation import Evaluator
 
@@ -18,9 +18,7 @@ MAX_SCORED = 500
 _OUTLIERS_A_KIND = 40
 
 
-def add_gate(
-    evaluator: Evaluator, dataset: XrayDataset, external: Mapping[str, XrayDataset], seed: int
-) -> dict[str, Any]:
+def add_gate(evaluator: Evaluator, dataset: XrayDataset, external: Mapping[str, XrayDataset], seed: int) -> GateSummary:
     """Fit the gate of a model, save it beside the model as `gate.safetensors`, and return what `metrics.json` says.
 
     The fit uses only training X-rays and outliers made from them; validation sets the threshold; test and external
@@ -33,7 +31,7 @@ def add_gate(
     gate = fit_gate(model, processor, _images(train, MAX_XRAYS), _images(validation, MAX_SCORED), seed)
     gate.save(evaluator.model_dir / FILE_NAME)
 
-    def passed(images: Iterator[np.ndarray]) -> dict[str, float | int]:
+    def passed(images: Iterator[np.ndarray]) -> GateShare:
         passes = gate.passes(run_in_batches(model, processor, images, gate.score))
         return {"n": len(passes), "share": passes.double().mean().item()}
 

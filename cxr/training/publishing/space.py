@@ -59,7 +59,7 @@ def _readme(folder: Path, model: str, revision: str) -> str:
             title=metadata["title"],
             model=model,
             revision=revision,
-            headline=headline(*read_facts(folder)),
+            headline=headline(read_facts(folder)[0]),
             disclaimer=DISCLAIMER,
         )
     )

@@ -1,20 +1,16 @@
 """The tables of the model card, in Markdown, from `metrics.json` and the dataset's report."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from cxr.markdown import table
 from cxr.schema.dataset import SPLITS
 from cxr.schema.labels import LABELS
-from cxr.schema.metrics import METRIC_NAMES
+from cxr.schema.metrics import METRIC_NAMES, GroupSummary, Metrics, PredictiveValues, SplitSummary
 from cxr.schema.probes import PROBES
+from cxr.schema.report import Ages, ProbeResult, Report
 
 HEADLINE = ("auroc", "sensitivity", "specificity")
 """The metrics in the card's first table."""
-
-Metrics = Mapping[str, Any]
-Report = Mapping[str, Any]
-Scores = Mapping[str, Any]
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -22,13 +18,13 @@ def number(value: float | None, digits: int = 3) -> str:
     return "undefined" if value is None else f"{value:.{digits}f}"
 
 
-def with_interval(scores: Scores, key: str) -> str:
+def with_interval(scores: GroupSummary | PredictiveValues, key: str) -> str:
     """A metric and the ends of its interval: "0.962 (0.940–0.981)"."""
     ends = scores["intervals"].get(key)
     return number(scores[key]) + (f" ({ends[0]:.3f}–{ends[1]:.3f})" if ends else "")
 
 
-def tested_sets(metrics: Metrics) -> dict[str, Scores]:
+def tested_sets(metrics: Metrics) -> dict[str, SplitSummary]:
     """The sets that had no part in any choice, by their names in the card: its own test split, and external ones."""
     return {"own test split": metrics["test"]} | {
         f"external: {name}": scores for name, scores in metrics["external"].items()
@@ -54,7 +50,7 @@ def _headline(metrics: Metrics, report: Report) -> str:
     return table(("", "images", "COVID", "patients", "AUROC", *HEADLINE[1:]), rows)
 
 
-def _probe_row(probe: Mapping[str, Any]) -> tuple[str | int, ...]:
+def _probe_row(probe: ProbeResult) -> tuple[str | int, ...]:
     name, auroc = f"a small classifier shown {PROBES[probe['name']].short}", "not tested"
     if probe["auroc"] is not None:
         auroc = f"{number(probe['auroc'])} ({probe['low']:.3f}–{probe['high']:.3f})"
@@ -62,11 +58,11 @@ def _probe_row(probe: Mapping[str, Any]) -> tuple[str | int, ...]:
 
 
 def _sources(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> str:
-    rows = (
+    rows = [
         (source, label, *(splits.get(split, 0) for split in SPLITS))
         for source, labels in counts.items()
         for label, splits in labels.items()
-    )
+    ]
     return table(("source", "class", *SPLITS), rows)
 
 
@@ -81,7 +77,7 @@ def _patients(report: Report) -> str:
     )
 
 
-def _ages(ages: Mapping[str, Any]) -> str:
+def _ages(ages: Ages) -> str:
     count = f"{ages['known']} of {ages['known'] + ages['unknown']}"
     if not ages["known"]:
         return f"{count} known"
@@ -103,40 +99,40 @@ def _results(metrics: Metrics) -> str:
     return table(("", *sets), rows)
 
 
-def _sizes(scores: Scores) -> tuple[int, int, int]:
+def _sizes(scores: GroupSummary) -> tuple[int, int, int]:
     return scores["n"], scores["n_covid"], scores["patients"]
 
 
-def _headline_metrics(scores: Scores) -> list[str]:
+def _headline_metrics(scores: GroupSummary) -> list[str]:
     return [with_interval(scores, key) for key in HEADLINE]
 
 
 def _predictive_values(metrics: Metrics) -> str:
     return table(
         ("evaluated on", "prevalence", "positive predictive value", "negative predictive value"),
-        (
+        [
             (name, f"{100 * values['prevalence']:.0f} %", with_interval(values, "ppv"), with_interval(values, "npv"))
             for name, scores in tested_sets(metrics).items()
             for values in scores["predictive_values"]
-        ),
+        ],
     )
 
 
 def _subgroups(metrics: Metrics) -> str:
-    rows = (
+    rows = [
         (name, f"{group['by']}: {group['value']}", *_sizes(group), *_headline_metrics(group))
         for name, scores in tested_sets(metrics).items()
         for group in scores["subgroups"]
-    )
+    ]
     return table(("evaluated on", "subgroup", "images", "COVID", "patients", "AUROC", *HEADLINE[1:]), rows)
 
 
 def _verdicts(metrics: Metrics) -> str:
     sets = {"validation": metrics["validation"]} | tested_sets(metrics)
-    return table(("fraction of images", *sets), _verdict_rows(list(sets.values())))
+    return table(("fraction of images", *sets), [*_verdict_rows(list(sets.values()))])
 
 
-def _verdict_rows(sets: list[Scores]) -> Iterator[tuple[str, ...]]:
+def _verdict_rows(sets: list[SplitSummary]) -> Iterator[tuple[str, ...]]:
     for verdict in dict.fromkeys(verdict for scores in sets for verdict in scores["verdicts"]):
         yield (verdict, *(f"{scores['verdicts'].get(verdict, 0):.3f}" for scores in sets))
     for name in LABELS:

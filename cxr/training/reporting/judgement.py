@@ -10,9 +10,10 @@ every run.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from cxr.schema.metrics import GroupSummary, Metrics
 from cxr.schema.probes import PROBES
+from cxr.schema.report import Audit, ProbeResult, Report
 
 DROP = 0.05
 """By how much AUROC must fall on external data to count as a drop, beyond what the intervals explain."""
@@ -23,13 +24,8 @@ WIDE = 0.15
 _BY_EVIDENCE = ("border", "border_in_view", "lungs_blacked_out", "file", "source")
 """The order in which a flagged probe is quoted: first what a network can see, then what it can only infer."""
 
-Scores = Mapping[str, Any]
-"""`auroc` (None where a class is absent) and `intervals` (`auroc`: low and high, or None) of a split."""
 
-Probe = Mapping[str, Any]
-
-
-def judgement(metrics: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+def judgement(metrics: Metrics, report: Report) -> str:
     """The sentence for a run's `metrics.json` and its dataset's report."""
     sentence = judge(metrics["test"], metrics["external"], report.get("audit"))
     if metrics["dataset"]["synthetic"]:
@@ -37,23 +33,28 @@ def judgement(metrics: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     return sentence
 
 
-def judge(test: Scores, external: Mapping[str, Scores], audit: Mapping[str, Any] | None) -> str:
-    """Weigh the scores of the test split, those of external sets, and the audit section of the dataset's report."""
+def judge(test: GroupSummary, external: Mapping[str, GroupSummary], audit: Audit | None) -> str:
+    """Weigh the scores of the test split, those of external sets, and the audit of the dataset.
+
+    Of a summary only `auroc` and its interval are used.
+    """
     probe = _flagged_probe(audit)
     numbers = [f"AUROC {_number(test['auroc'])} on its own test split"]
     numbers += [f"{_number(scores['auroc'])} on {name}" for name, scores in external.items()]
     if probe:
         numbers.append(f"{_number(probe['auroc'])} for a small classifier shown {PROBES[probe['name']].short}")
-    return f"{', '.join(numbers)}{_meaning(test, list(external.values()), audit, probe)}."
+    return f"{', '.join(numbers)}{_meaning(test, list(external.values()), probe, audit is not None)}."
 
 
-def _flagged_probe(audit: Mapping[str, Any] | None) -> Probe | None:
+def _flagged_probe(audit: Audit | None) -> ProbeResult | None:
     """The flagged probe that is the strongest evidence."""
     flagged = {probe["name"]: probe for probe in (audit or {}).get("probes", ()) if probe["shouts"]}
     return next((flagged[name] for name in _BY_EVIDENCE if name in flagged), None)
 
 
-def _meaning(test: Scores, external: Sequence[Scores], audit: Mapping[str, Any] | None, probe: Probe | None) -> str:
+def _meaning(
+    test: GroupSummary, external: Sequence[GroupSummary], probe: ProbeResult | None, is_audited: bool
+) -> str:
     scored = [scores for scores in external if scores["auroc"] is not None]
     if test["auroc"] is None:
         return ": the test split holds only one class, so nothing can be concluded"
@@ -61,7 +62,7 @@ def _meaning(test: Scores, external: Sequence[Scores], audit: Mapping[str, Any] 
         return ": on its own test split it cannot be distinguished from chance"
     if probe:
         return f": {_meaning_of_a_shortcut(test, scored, probe)}"
-    not_audited = "" if audit else "; whether the label can be predicted without the lungs was not audited"
+    not_audited = "" if is_audited else "; whether the label can be predicted without the lungs was not audited"
     if not external:
         return f"; not yet evaluated on data from another hospital{not_audited}"
     if not scored:
@@ -73,7 +74,7 @@ def _meaning(test: Scores, external: Sequence[Scores], audit: Mapping[str, Any] 
     return f": it performs as well on external data, and no probe explains its score{not_audited}"
 
 
-def _meaning_of_a_shortcut(test: Scores, external: Sequence[Scores], probe: Probe) -> str:
+def _meaning_of_a_shortcut(test: GroupSummary, external: Sequence[GroupSummary], probe: ProbeResult) -> str:
     shortcut = f"the label can be predicted from {PROBES[probe['name']].short}"
     if any(_drops(test, scores) for scores in external):
         return "this model recognizes the source of an image, such as its marks and borders, rather than the disease"
@@ -84,7 +85,7 @@ def _meaning_of_a_shortcut(test: Scores, external: Sequence[Scores], probe: Prob
     return f"{shortcut}, yet this model performs as well on external data"
 
 
-def _drops(test: Scores, external: Scores) -> bool:
+def _drops(test: GroupSummary, external: GroupSummary) -> bool:
     """By more than `DROP`, and beyond the interval of one of the two."""
     low, _ = test["intervals"]["auroc"] or (0.0, 1.0)
     _, high = external["intervals"]["auroc"] or (0.0, 1.0)
@@ -92,12 +93,12 @@ def _drops(test: Scores, external: Scores) -> bool:
     return beyond and external["auroc"] < test["auroc"] - DROP
 
 
-def _is_vague(scores: Scores) -> bool:
+def _is_vague(scores: GroupSummary) -> bool:
     interval = scores["intervals"]["auroc"]
     return interval is None or scores["auroc"] - interval[0] > WIDE
 
 
-def _may_be_chance(scores: Scores) -> bool:
+def _may_be_chance(scores: GroupSummary) -> bool:
     interval = scores["intervals"]["auroc"]
     return interval is not None and interval[0] <= 0.5
 

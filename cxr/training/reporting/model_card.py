@@ -14,7 +14,8 @@ from jinja2 import Environment, StrictUndefined, UndefinedError
 
 from cxr.errors import UserError
 from cxr.schema.labels import LABELS
-from cxr.schema.metrics import METRIC_NAMES
+from cxr.schema.metrics import METRIC_NAMES, DatasetId, GateShare, GroupSummary, MetricName, Metrics, SplitSummary
+from cxr.schema.report import Report
 from cxr.schema.verdicts import DISCLAIMER
 from cxr.training.reporting.card_tables import HEADLINE, all_tables, number, tested_sets, with_interval
 from cxr.training.reporting.judgement import judgement
@@ -24,21 +25,20 @@ UNNAMED = "path/to/this/folder"
 
 TEMPLATE = Path(__file__).resolve().parents[3] / "model_card.md"
 
-Metrics = Mapping[str, Any]
-Report = Mapping[str, Any]
-Scores = Mapping[str, Any]
-
 
 def read_facts(folder: Path) -> tuple[Metrics, Report]:
     """`metrics.json` and `dataset_report.json` of a finished model folder.
 
+    The judgement is made anew from the numbers, for a model that an earlier version of this project described.
+
     Raises:
         UserError: if one of them is missing or is not JSON.
     """
-    return _read_json(folder, "metrics.json"), _read_json(folder, "dataset_report.json")
+    metrics, report = _read_json(folder, "metrics.json"), _read_json(folder, "dataset_report.json")
+    return metrics | {"judgement": judgement(metrics, report)}, report
 
 
-def _read_json(folder: Path, name: str) -> dict[str, Any]:
+def _read_json(folder: Path, name: str) -> Any:
     try:
         return json.loads((folder / name).read_text(encoding="utf-8"))
     except OSError as error:
@@ -60,14 +60,14 @@ def write_card(folder: Path, metrics: Metrics, report: Report, repo_id: str | No
     (folder / "README.md").write_text(f"---\n{_front_matter(metrics)}\n---\n\n{body}\n", encoding="utf-8")
 
 
-def headline(metrics: Metrics, report: Report) -> str:
+def headline(metrics: Metrics) -> str:
     """The result in a few lines: the headline metrics of each tested set, the number of seeds, the judgement."""
     lines = [
         f"{name} (n = {scores['n']}): "
         + ", ".join(f"{METRIC_NAMES[key]} {with_interval(scores, key)}" for key in HEADLINE)
         for name, scores in tested_sets(metrics).items()
     ]
-    return "\n".join([*lines, _seeds(metrics), judgement(metrics, report)])
+    return "\n".join([*lines, _seeds(metrics), metrics["judgement"]])
 
 
 def _require_value(value: Any) -> Any:
@@ -90,7 +90,6 @@ def _context(folder: Path, metrics: Metrics, report: Report) -> dict[str, Any]:
         "report": report,
         "title": _title(metrics),
         "disclaimer": DISCLAIMER,
-        "judgement": judgement(metrics, report),
         "seeds_sentence": _seeds(metrics),
         "tables": all_tables(metrics, report),
         "figure": figure,
@@ -124,7 +123,7 @@ def _seeds(metrics: Metrics) -> str:
     )
 
 
-def _plus_minus(mean: Scores, deviation: Scores) -> str:
+def _plus_minus(mean: Mapping[MetricName, float | None], deviation: Mapping[MetricName, float | None]) -> str:
     return f"{number(mean['auroc'])} ± {number(deviation['auroc'])}"
 
 
@@ -132,7 +131,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _shares(parts: Mapping[str, Mapping[str, float]]) -> str:
+def _shares(parts: Mapping[str, GateShare]) -> str:
     """ "99.1 % of validation (n = 229), …" from `share` and `n` of each part."""
     return ", ".join(f"{100 * part['share']:.1f} % of {name} (n = {part['n']})" for name, part in parts.items())
 
@@ -141,7 +140,7 @@ def _exclusions(reasons: Mapping[str, int]) -> str:
     return "; ".join(f"{count:,} files: {reason}" for reason, count in reasons.items()) or "nothing"
 
 
-def _failures(name: str, scores: Scores) -> str:
+def _failures(name: str, scores: SplitSummary) -> str:
     covid, others = scores["n_covid"], scores["n"] - scores["n_covid"]
     missed, false_alarms = _errors(scores["sensitivity"], covid), _errors(scores["specificity"], others)
     return (
@@ -154,7 +153,7 @@ def _errors(rate: float | None, count: int) -> int:
     return 0 if rate is None else round((1 - rate) * count)
 
 
-def _worst_subgroup(scores: Scores) -> str:
+def _worst_subgroup(scores: SplitSummary) -> str:
     """The subgroup of ten images or more with the lowest accuracy, if that lies below the interval of the whole set."""
     groups = [group for group in scores["subgroups"] if group["n"] >= 10 and group["accuracy"] is not None]
     interval = scores["intervals"]["accuracy"]
@@ -182,7 +181,7 @@ def _front_matter(metrics: Metrics) -> str:
     ).to_yaml()
 
 
-def _eval_results(dataset: Mapping[str, str | None], name: str, scores: Scores) -> list[EvalResult]:
+def _eval_results(dataset: DatasetId, name: str, scores: GroupSummary) -> list[EvalResult]:
     """The `model-index` entries of one dataset's test split, without metrics that are undefined there."""
     return [
         EvalResult(

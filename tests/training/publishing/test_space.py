@@ -102,7 +102,7 @@ def test_the_front_matter_is_complete_and_pins_the_commit(published, snapshot):
 
 def test_its_page_says_what_it_is_and_what_the_model_scored(finished, published, snapshot):
     text = " ".join((snapshot / "README.md").read_text(encoding="utf-8").split())
-    results = " ".join(headline(*read_facts(finished)).split())
+    results = " ".join(headline(read_facts(finished)[0]).split())
     for part in (DISCLAIMER, results, published.revision, published.to.repo_id):
         assert part in text
 

@@ -23,7 +23,7 @@ def facts(value: float, outside: float | None) -> dict:
 
 
 def test_the_spread_is_mean_and_standard_deviation_over_the_seeds():
-    found = spread({"0": facts(0.5, 0.6), "07": facts(0.9, None)})
+    found = spread({"0": facts(0.5, 0.6), "07": facts(0.9, None)}, published=7)
     assert list(found["values"]) == ["0", "7"]
     assert found["values"]["7"]["test"]["auroc"] == 0.9
     assert found["mean"]["test"]["auroc"] == pytest.approx(0.7)
@@ -31,7 +31,7 @@ def test_the_spread_is_mean_and_standard_deviation_over_the_seeds():
     assert found["mean"]["external"]["clinic"]["auroc"] is None
     assert found["sd"]["external"]["clinic"]["accuracy"] == 0
     assert "n" not in found["mean"]["test"]
-    assert spread({"3": facts(0.5, 0.6)})["sd"]["test"]["auroc"] is None
+    assert spread({"3": facts(0.5, 0.6)}, published=3)["sd"]["test"]["auroc"] is None
 
 
 def test_the_best_is_chosen_on_validation_by_the_runs_criterion():
