@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from huggingface_hub import HfApi
-
+from cxr import hub
 from cxr.errors import UserError
 from cxr.gate import FILE_NAME as GATE
 from cxr.training.reporting.model_card import UNNAMED
@@ -78,7 +77,7 @@ def tagged_commit(repo_id: str, tag: str) -> str | None:
     Raises:
         UserError: if a branch has that name.
     """
-    references = HfApi().list_repo_refs(repo_id)
+    references = hub.api().list_repo_refs(repo_id)
     if tag in {branch.name for branch in references.branches}:
         raise UserError(f"{repo_id} has a branch {tag}: choose another name for the tag")
     return next((reference.target_commit for reference in references.tags if reference.name == tag), None)
@@ -86,7 +85,7 @@ def tagged_commit(repo_id: str, tag: str) -> str | None:
 
 def holds(repo_id: str, revision: str, files: Files) -> bool:
     """Whether a commit consists of exactly these files, compared by the ids that git and LFS give their contents."""
-    siblings = HfApi().model_info(repo_id, revision=revision, files_metadata=True).siblings
+    siblings = hub.api().model_info(repo_id, revision=revision, files_metadata=True).siblings
     there = {file.rfilename: file for file in siblings if file.rfilename != ".gitattributes"}
     return there.keys() == files.keys() and all(
         there[name].lfs.sha256 == _digest(content, "sha256", b"")

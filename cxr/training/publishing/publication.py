@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from huggingface_hub import HfApi
 from transformers import AutoModelForImageClassification
 
 from cxr import hub
@@ -68,12 +67,10 @@ def preflight(wanted: Destination, folder: Path | None = None) -> Destination:
     if wanted.tag:
         model_repo.require_valid_tag(wanted.tag)
     to = replace(wanted, repo_id=hub.preflight(wanted.repo_id, wanted.private))
-    try:
-        hub.require_free_of_others(to.repo_id, model_repo.PATTERNS)
+    with hub.explained(to.repo_id):
+        hub.require_only(to.repo_id, model_repo.PATTERNS)
         _find_tag(to, folder)
         return _preflight_space(to) if to.space else to
-    except hub.HUB_ERRORS as error:
-        raise hub.explain(error, to.repo_id) from error
 
 
 def _find_tag(to: Destination, folder: Path | None) -> str | None:
@@ -85,9 +82,9 @@ def _find_tag(to: Destination, folder: Path | None) -> str | None:
 
 
 def _preflight_space(to: Destination) -> Destination:
-    private = to.private or HfApi().model_info(to.repo_id).private or None
+    private = to.private or hub.api().model_info(to.repo_id).private or None
     space_id = hub.preflight(to.space, private, repo_type="space")
-    hub.require_free_of_others(space_id, space.PATTERNS, repo_type="space")
+    hub.require_only(space_id, space.PATTERNS, repo_type="space")
     return replace(to, space=space_id, private=private)
 
 
@@ -152,9 +149,9 @@ def _commit_and_tag(folder: Path, to: Destination) -> str:
     if tagged:
         return tagged
     message = f"Publish {to.tag or 'the trained model'}"
-    sha = hub.commit(to.repo_id, model_repo.files(folder, to.repo_id), message)
+    sha = hub.commit(to.repo_id, model_repo.files(folder, to.repo_id), message, replace=model_repo.PATTERNS)
     if to.tag:
-        HfApi().create_tag(to.repo_id, tag=to.tag, revision=sha)
+        hub.api().create_tag(to.repo_id, tag=to.tag, revision=sha)
     return sha
 
 

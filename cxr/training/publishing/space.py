@@ -35,7 +35,8 @@ def publish_space(folder: Path, model: str, revision: str, space: str) -> str:
         The sha of the Space's commit.
     """
     message = f"Show {model} at {revision[:7]}"
-    return hub.commit(space, _files(folder, model, revision), message, repo_type="space")
+    files = _files(folder, model, revision)
+    return hub.commit(space, files, message, repo_type="space", replace=PATTERNS)
 
 
 def _files(folder: Path, model: str, revision: str) -> dict[str, Path | bytes]:
@@ -68,7 +69,7 @@ def _readme(folder: Path, model: str, revision: str) -> str:
 
 def _front_matter(folder: Path, model: str, revision: str) -> dict[str, Any]:
     """The front matter of this project's README, with the model that is served and the gradio that is installed."""
-    pulled = [name for name in model_repo.files(folder, model) if any(fnmatch(name, end) for end in hub.WANTED)]
+    pulled = [name for name in model_repo.files(folder, model) if any(fnmatch(name, end) for end in hub.PULLED_FILES)]
     return {
         **metadata_load(import_closure.ROOT / "README.md"),
         "sdk_version": version("gradio"),

@@ -52,9 +52,7 @@ def _flagged_probe(audit: Audit | None) -> ProbeResult | None:
     return next((flagged[name] for name in _BY_EVIDENCE if name in flagged), None)
 
 
-def _meaning(
-    test: GroupSummary, external: Sequence[GroupSummary], probe: ProbeResult | None, is_audited: bool
-) -> str:
+def _meaning(test: GroupSummary, external: Sequence[GroupSummary], probe: ProbeResult | None, is_audited: bool) -> str:
     scored = [scores for scores in external if scores["auroc"] is not None]
     if test["auroc"] is None:
         return ": the test split holds only one class, so nothing can be concluded"
