@@ -25,8 +25,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cxr.phantom import draw
+from cxr.serving.heatmap import png
 from cxr.serving.input_files import find
-from cxr.serving.web.pages import png
 
 ROOT = Path(__file__).resolve().parents[1]
 PHANTOMS = 10
