@@ -18,9 +18,7 @@ import numpy as np
 
 from cxr.imaging.geometry import CROP_PCT
 from cxr.schema.labels import COVID
-
-OPACITY_BOX = (0.70, 0.78)
-"""Width and height, as shares of what the model sees, of the central box outside which nothing tells the class."""
+from cxr.schema.probes import LUNG_BOX
 
 _RIGHT, _LEFT = -1, 1
 _MARGIN = 6.0
@@ -54,14 +52,13 @@ class _Body:
     shoulder: float
 
 
-def draw(seed: int, label: int) -> Phantom:
+def draw_phantom(seed: int, label: int) -> Phantom:
     """Draw the phantom of this seed and class; the same arguments give the same pixels.
 
     The two labels of one seed share patient and exposure, so their difference is the opacities alone.
     """
     rng = np.random.default_rng([seed, 0])
-    view = "AP" if rng.random() < 0.5 else "PA"
-    sex, age = ("F" if rng.random() < 0.5 else "M"), int(np.clip(rng.normal(56, 17), 18, 95))
+    view, sex, age = _patient(rng)
     body = _body(rng, view)
     lungs = [_lung(body, side) for side in (_RIGHT, _LEFT)]
     picture = _anatomy(rng, body, lungs)
@@ -70,6 +67,17 @@ def draw(seed: int, label: int) -> Phantom:
     lung_area = np.logical_or(*(lung > 0.5 for lung in lungs))
     mask = (opacity > 0.22) & lung_area if label == COVID else np.zeros(lung_area.shape, bool)
     return Phantom(_expose(rng, picture, view), mask, lung_area, label, view, sex, age)
+
+
+def phantom_patient(seed: int) -> tuple[str, str, int]:
+    """View, sex and age in years of a seed's phantom, without drawing it."""
+    return _patient(np.random.default_rng([seed, 0]))
+
+
+def _patient(rng: np.random.Generator) -> tuple[str, str, int]:
+    view = "AP" if rng.random() < 0.5 else "PA"
+    sex, age = ("F" if rng.random() < 0.5 else "M"), int(np.clip(rng.normal(56, 17), 18, 95))
+    return view, sex, age
 
 
 def _body(rng: np.random.Generator, view: str) -> _Body:
@@ -224,7 +232,7 @@ def _opacity(rng: np.random.Generator, body: _Body, lungs: list[np.ndarray], lab
 
 def _half_box(body: _Body) -> np.ndarray:
     """Half the width and height, in pixels, of the box in the middle that holds every opacity."""
-    return np.array(OPACITY_BOX) * CROP_PCT * min(body.height, body.width) / 2 - _MARGIN
+    return np.array(LUNG_BOX) * CROP_PCT * min(body.height, body.width) / 2 - _MARGIN
 
 
 def _pulled_inside(body: _Body, x: float, y: float, radius: float) -> np.ndarray:

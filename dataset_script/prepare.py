@@ -9,22 +9,22 @@ from pathlib import Path
 
 import pyarrow.parquet
 
+from cxr import import_closure
 from cxr.patient_key import load_or_make_key, new_key
+from cxr.schema.dataset import EXTERNAL
+from cxr.schema.dataset_card import live_report, live_shards
 from dataset_script import collections, reading, report
 from dataset_script.audit import inspection
-from dataset_script.builder import content_hash
-from dataset_script.collections.record import Collection, Refusal
 from dataset_script.duplicates import detect
 from dataset_script.options import Options
+from dataset_script.records import Collection, Refusal, Row, short
 from dataset_script.splits import division
-from dataset_script.splits.assignment import EXTERNAL
 from dataset_script.splits.external import by_name
 from dataset_script.storage import leak_check, writing
-from dataset_script.storage.rows import Row, gather, short
-from dataset_script.storage.store import Store, code_digest
+from dataset_script.storage.store import Store
 from dataset_script.storage.workspace import Workspace, digest_of, workspace
 
-_CODE = ("dataset_script/**/*.py", "cxr/*.py", "cxr/imaging/**/*.py", "cxr/schema/**/*.py", "cxr/statistics/*.py")
+_CODE = "dataset_script/prepare.py"
 
 NO_KEY = (
     "no --patient_key: the pseudonyms of DICOM patients and files cannot be joined to those of another run, and the "
@@ -63,16 +63,16 @@ def _digest(found: Collection, options: Options) -> str:
         _public(options.sources),
     ]
     refusals = [str(refusal) for refusal in found.refusals]
-    return digest_of(content_hash(found.records), refusals, settings, str(options.patient_key), code_digest(*_CODE))
+    return digest_of(found.records.digest(), refusals, settings, str(options.patient_key), import_closure.digest(_CODE))
 
 
 def _build(found: Collection, options: Options, place: Workspace, store: Store) -> dict:
     external = by_name(options.external, found.layouts)
     print(f"reading {len(found.records):,} pictures of {len(options.sources)} source(s)", file=sys.stderr)
     settings = reading.Settings(options.image_size, _key(options))
-    numbers, unreadable = reading.read_all(found.records, settings, options.num_proc, store)
+    held_out = set().union(*external.values())
+    rows, unreadable = reading.read_all(found.records, settings, store, num_proc=options.num_proc, external=held_out)
     refusals, licences = [*found.refusals, *unreadable], found.licences
-    rows = gather(found.records, numbers, store, set().union(*external.values()))
     if options.patient_key is None and any(row.format == "DICOM" for row in rows):
         print(NO_KEY, file=sys.stderr)
     division.check_classes([row.label for row in rows if row.predefined != EXTERNAL], refusals)
@@ -152,11 +152,11 @@ def _public(arguments: Sequence[str]) -> list[str]:
 def _before(options: Options) -> dict[int, str]:
     """The splits of the dataset in `out`, by the short form of files' hashes; of one with another seed, nothing."""
     try:
-        old = json.loads(writing.live_report(options.out).read_text(encoding="utf-8"))
+        old = json.loads(live_report(options.out).read_text(encoding="utf-8"))
         if old["seed"] != options.seed:
             return {}
         found = {}
-        for split, names in writing.live(options.out).items():
+        for split, names in live_shards(options.out).items():
             for name in names:
                 for batch in pyarrow.parquet.ParquetFile(options.out / name).iter_batches(columns=["sha256"]):
                     found |= dict.fromkeys(map(short, batch[0].to_pylist()), split)

@@ -34,10 +34,9 @@ from importlib.metadata import version
 
 import numpy as np
 
+from cxr.schema.dataset import SPLITS
 from cxr.schema.labels import LABELS
-from dataset_script.collections.record import Refusal
-from dataset_script.splits.assignment import SPLITS
-from dataset_script.storage.rows import Row
+from dataset_script.records import Refusal, Row
 
 PREPARED_BY = "dataset_script"
 _TOOLS = ("datasets", "pyarrow", "pillow", "numpy", "opencv-python-headless", "ImageHash")

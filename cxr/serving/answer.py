@@ -5,9 +5,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from cxr import policy
-from cxr.activation_map import on_picture
-from cxr.errors import UserError, one_line
-from cxr.imaging.unreadable import UnreadableImage
+from cxr.activation_map import resample_to_image
+from cxr.errors import UnreadableImage, UserError, one_line
 
 SCHEMA_VERSION = 1
 """Of docs/answer.schema.json: raised when a field changes its meaning or is removed, not when one is added."""
@@ -78,7 +77,7 @@ class Explanation:
 
     def map_over_image(self, size: tuple[int, int]) -> np.ndarray:
         """The map for an image of `size` (width, height): float32 (height, width), NaN outside the network's crop."""
-        return on_picture(self.activation_map, size, self.input_size)
+        return resample_to_image(self.activation_map, size, self.input_size)
 
 
 COLUMNS = ("file", *Answer.__dataclass_fields__, "heatmap", "error")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from cxr.errors import UserError
 from cxr.imaging.reader import Radiograph
-from cxr.parallel import in_order
+from cxr.parallel import map_in_order
 from cxr.serving import heatmap
 from cxr.serving.answer import COLUMNS, Explanation, FileAnswer
 from cxr.serving.input_files import ImageFile
@@ -32,7 +32,7 @@ def answer_files(
     in_work = 3 * predictor.concurrency
     with ThreadPoolExecutor(in_work, initializer=torch.set_num_threads, initargs=(1,)) as threads:
         answer = partial(_answer_file, predictor, heatmap_folder)
-        yield from in_order(threads, answer, enumerate(files, start=1), 2 * in_work)
+        yield from map_in_order(threads, answer, enumerate(files, start=1), 2 * in_work)
 
 
 def _answer_file(predictor: Predictor, heatmap_folder: Path | None, numbered: tuple[int, ImageFile]) -> FileAnswer:

@@ -12,15 +12,15 @@ from transformers import AutoConfig, BaseImageProcessor, ResNetForImageClassific
 from transformers.utils import logging
 
 from cxr import policy
-from cxr.activation_map import activation_map, where
-from cxr.errors import UserError, one_line
-from cxr.gate.features import joined
+from cxr.activation_map import activation_map, describe_location
+from cxr.errors import UnreadableImage, UserError, one_line
+from cxr.gate.gate import join_features
 from cxr.hub import Pulled, pull_or_last
 from cxr.imaging import reader
-from cxr.imaging.colour_cast import PHOTOGRAPHED
-from cxr.imaging.preprocess import QuickPixelValues, load_processor, resized_to, to_pixel_values
-from cxr.imaging.reader import Radiograph, UnreadableImage
-from cxr.schema.labels import DISCLAIMER
+from cxr.imaging.colour_cast import PHOTOGRAPH_THRESHOLD
+from cxr.imaging.preprocess import FastPixelValues, load_processor, processor_short_side, to_pixel_values
+from cxr.imaging.reader import Radiograph
+from cxr.schema.verdicts import DISCLAIMER
 from cxr.serving import loading, runtime
 from cxr.serving.answer import Answer, Explanation
 
@@ -66,7 +66,7 @@ class Predictor:
         self._covid = loading.covid_index(model.config, pulled)
         self._head = model.classifier[1].weight.detach().float().cpu()
         processor = load_processor(pulled.folder)
-        short_side = resized_to(processor)
+        short_side = processor_short_side(processor)
         self.precision: Precision = "exact"
         self._decoded_side: int | None = None  # full decoding
         if precision == "fast" and short_side is not None:
@@ -108,7 +108,7 @@ class Predictor:
         Raises:
             UnreadableImage: if it is missing, empty, damaged, animated, too large or not an image.
         """
-        return reader.read(source, at_least=self._decoded_side)
+        return reader.read_radiograph(source, min_short_side=self._decoded_side)
 
     def predict(self, xray: Radiograph) -> Answer:
         """Answer for one radiograph of any size.
@@ -132,13 +132,13 @@ class Predictor:
             raise UserError(f"{name} gives no number: its weights are broken, publish it again")
         covid_map = activation_map(output.feature_map[0].cpu(), self._head, self._covid)
         gate_score = self._gate_score(pixel_values, output)
-        answer = self._answer(probability, gate_score, where(covid_map), colour_warning(xray))
+        answer = self._answer(probability, gate_score, describe_location(covid_map), colour_warning(xray))
         return Explanation(answer, covid_map, pixel_values.shape[-1])
 
     def _gate_score(self, pixel_values: torch.Tensor, output: runtime.ForwardPass) -> float | None:
         if self._gate is None:
             return None
-        return float(self._gate.score_features(joined(pixel_values, output.pooled, output.moments)))
+        return float(self._gate.score_features(join_features(pixel_values, output.pooled, output.moments)))
 
     def _answer(self, probability: float, gate_score: float | None, zone: str, warning: str) -> Answer:
         passed = None if self._gate is None or gate_score is None else bool(self._gate.passes(gate_score))
@@ -164,7 +164,7 @@ class Predictor:
 def _preprocessing(processor: BaseImageProcessor, precision: Precision) -> Callable[[np.ndarray], torch.Tensor]:
     """Gray pixels, uint8 (H, W) → the network's input, float32 (1, 3, S, S)."""
     if precision == "fast":
-        return QuickPixelValues(processor)
+        return FastPixelValues(processor)
     return lambda pixels: to_pixel_values([pixels], processor)
 
 
@@ -180,4 +180,4 @@ def _network(
 
 def colour_warning(xray: Radiograph) -> str:
     """The gate passes many photographs of screens; their colours give them away."""
-    return COLOUR_WARNING if xray.cast >= PHOTOGRAPHED else ""
+    return COLOUR_WARNING if xray.colour_cast >= PHOTOGRAPH_THRESHOLD else ""

@@ -45,7 +45,7 @@ def check_on_phantoms(predictor: Predictor) -> None:
 
 
 def _probability(predictor: Predictor, seed: int, label: int) -> float:
-    return predictor.predict(predictor.read(png(phantom.draw(seed, label).image))).probability
+    return predictor.predict(predictor.read(png(phantom.draw_phantom(seed, label).image))).probability
 
 
 def _published_auroc_on_phantoms(predictor: Predictor) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from dataset_script.storage.rows import Row
+from dataset_script.records import FileRef, Row
 from dataset_script.storage.writing import PICTURES
 
 
@@ -23,21 +23,21 @@ def inspect(rows: Iterable[Row], staged: Path, seed: int, num_proc: int) -> dict
 
 def _masks(rows: Iterable[Row]) -> Callable[[dict], np.ndarray | None] | None:
     """A function from a row of Contract 1 to its mask, bool (H, W), or None; None where no row has one."""
-    masks = {row.name: row.rows.masks[row.at] for row in rows if row.at in row.rows.masks}
+    masks = {row.name: row.mask for row in rows if row.mask}
     if not masks:
         return None
 
     def mask_of(row: dict) -> np.ndarray | None:
-        opener = masks.get(f"{row['source']}/{row['file']}")
-        return _mask(opener) if opener else None
+        ref = masks.get(f"{row['source']}/{row['file']}")
+        return _mask(ref) if ref else None
 
     return mask_of
 
 
-def _mask(opener: Callable[[], bytes]) -> np.ndarray | None:
+def _mask(ref: FileRef) -> np.ndarray | None:
     """The mask, None where its file cannot be read."""
     try:
-        with Image.open(io.BytesIO(opener())) as image:
+        with Image.open(io.BytesIO(ref.read())) as image:
             return np.asarray(image.convert("L")) > 127
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
         return None

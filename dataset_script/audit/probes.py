@@ -21,18 +21,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from cxr.schema.labels import COVID, LABELS
+from cxr.schema.probes import PROBES, is_flagged, shown
 from cxr.statistics import bootstrap
-from dataset_script.audit.regions import LUNG_BOX, Glimpse
+from dataset_script.audit.regions import Glimpse
 from dataset_script.storage import finished
-
-LOUD, SURE = 0.70, 0.60
-"""A probe shouts if its AUROC is at least `LOUD` and the lower end of its interval above `SURE`."""
 
 FOLDS = 3
 _SCORED = 256
 _VARIANCE = 0.9
-_WIDE, _HIGH = (round(100 * share) for share in LUNG_BOX)
-_BOX = f"what the model sees, with the lungs (the central {_WIDE} % × {_HIGH} %) blacked out"
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ class Part:
     @cached_property
     def folds(self) -> list[tuple[np.ndarray, np.ndarray]] | None:
         """Indices to fit on and to score on, no patient on both sides; None where a class has too few patients."""
-        fewest = min(bootstrap.patients_in(self.labels == label, self.patients) for label in range(len(LABELS)))
+        fewest = min(bootstrap.count_patients(self.labels == label, self.patients) for label in range(len(LABELS)))
         if fewest < FOLDS:
             return None
         return list(StratifiedGroupKFold(FOLDS).split(self.labels, self.labels, self.patients))
@@ -84,9 +80,9 @@ def run(probe: Probe, train: Part, test: Part, seed: int) -> dict:
     seen = probe.features(train)
     model = _choose(probe.candidates(seed), seen, train).fit(seen, train.labels)
     score = _scores(model, probe.features(test))
-    auroc, low, high = bootstrap.auroc(score, test.labels, test.patients, seed=seed)
-    shouts = auroc >= LOUD and low > SURE
-    return found | {"auroc": round(auroc, 4), "low": round(low, 4), "high": round(high, 4), "shouts": bool(shouts)}
+    auroc, low, high = bootstrap.auroc_interval(score, test.labels, test.patients, seed=seed)
+    numbers = {"auroc": round(auroc, 4), "low": round(low, 4), "high": round(high, 4)}
+    return found | numbers | {"shouts": bool(is_flagged(auroc, low))}
 
 
 def _scores(model: BaseEstimator, seen: np.ndarray) -> np.ndarray:
@@ -97,7 +93,7 @@ def _scores(model: BaseEstimator, seen: np.ndarray) -> np.ndarray:
 
 def _obstacle(part: Part, split: str) -> str | None:
     for label, name in enumerate(LABELS):
-        count = bootstrap.patients_in(part.labels == label, part.patients)
+        count = bootstrap.count_patients(part.labels == label, part.patients)
         if count < bootstrap.FEWEST:
             return f"the {split} split has {count} {name} patient{'' if count == 1 else 's'}"
     return None
@@ -158,13 +154,11 @@ def _on_pixels(seed: int) -> list[BaseEstimator]:
 
 def all_probes(lungs: str) -> list[Probe]:
     """The probes, with the lungs blacked out by `masks` or by the central `box`."""
-    margin = "the picture's border: the outer 10 % of what the model sees, and the margin that its crop cuts off"
-    hidden = {"masks": "what the model sees, with the lungs (by their masks) blacked out", "box": _BOX}[lungs]
-    pixels = _pixels({"masks": "masked", "box": "boxed"}[lungs])
-    return [
-        Probe("source", "the source alone", _source, _rates),
-        Probe("file", "the raw file's width, height, aspect, mode and format", _file_facts, _trees_on_facts),
-        Probe("border", margin, _pixels("rim", "outer"), _on_pixels),
-        Probe("border_in_view", "the outer 10 % of what the model sees", _pixels("rim"), _on_pixels),
-        Probe("lungs_blacked_out", hidden, pixels, _on_pixels),
-    ]
+    instruments = {
+        "source": (_source, _rates),
+        "file": (_file_facts, _trees_on_facts),
+        "border": (_pixels("rim", "outer"), _on_pixels),
+        "border_in_view": (_pixels("rim"), _on_pixels),
+        "lungs_blacked_out": (_pixels({"masks": "masked", "box": "boxed"}[lungs]), _on_pixels),
+    }
+    return [Probe(name, shown(name, lungs), *instruments[name]) for name in PROBES]

@@ -12,9 +12,7 @@ import numpy as np
 from PIL import Image
 
 from cxr.imaging.geometry import CROP_PCT
-
-LUNG_BOX = (0.70, 0.78)
-"""Width and height, as shares of what the model sees, of the central box that stands for the lungs."""
+from cxr.schema.probes import LUNG_BOX
 
 CELLS, _PIXELS = 20, 8
 _SIDE = CELLS * _PIXELS

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from cxr import import_closure
 from dataset_script.duplicates import pair_sheets, search
-from dataset_script.storage.rows import Row
-from dataset_script.storage.store import Store, code_digest
+from dataset_script.records import Row
+from dataset_script.storage.store import Store
 
-_CODE = tuple(f"dataset_script/duplicates/{name}.py" for name in ("search", "registration", "fingerprint"))
+_CODE = "dataset_script/duplicates/search.py"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Likeness:
 
 def find(rows: Sequence[Row], store: Store, num_proc: int) -> Likeness:
     """Search the copies among `rows`; pairs that an earlier run compared are not compared again."""
-    code = code_digest(*_CODE)
+    code = import_closure.digest(_CODE)
     fingerprints = store.fingerprints([row.number for row in rows])
     pairs = search.find_copies(
         fingerprints,

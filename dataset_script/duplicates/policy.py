@@ -20,14 +20,14 @@ then the first by name. Annotations are not weighed: nothing measures them relia
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cxr.schema.dataset import EXTERNAL, HELD_OUT
+
 DROP, KEEP, REPORT = MODES = ("drop", "keep", "report")
-EXTERNAL = "external"
 
 COPY = "is a copy of a picture that stays"
 CONFLICT = "has a copy with the other label"
 STRADDLES = "is a copy of a picture of a held-out set"
 
-_RANKS = (EXTERNAL, "test", "validation")
 _LOSSY = {"JPEG": 2, "WEBP": 1, "GIF": 1}
 
 
@@ -94,7 +94,7 @@ def _leaving(
 
 def _rank(copy: Copy) -> int:
     """0 for the copies that stay before all others."""
-    return _RANKS.index(copy.split) if copy.split in _RANKS else len(_RANKS)
+    return HELD_OUT.index(copy.split) if copy.split in HELD_OUT else len(HELD_OUT)
 
 
 def _preference(copy: Copy) -> tuple[int, int, int, str]:

@@ -21,17 +21,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from cxr.errors import UserError
+from cxr.schema.dataset import HELD_OUT, SPLITS
 from cxr.schema.labels import LABELS
-from dataset_script.storage.rows import Row
+from dataset_script.records import Row
 
-SPLITS = ("train", "validation", "test")
 WEIGHTS = {"train": 70, "validation": 15, "test": 15}
-_HELD_OUT = ("external", "test", "validation")
 _SEEDS_TRIED, _FEW_GROUPS = 100, 2000
-
-
-EXTERNAL = "external"
-"""What a row's `predefined` split says of a collection that becomes a dataset of its own."""
 
 
 @dataclass
@@ -108,7 +103,7 @@ def _draw(items: Sequence[Row], groups: _Groups, open_splits: dict[str, set[str]
     found = Assignment([None] * len(items))
     for group in groups:
         held_out = {items[index].predefined for index in group}
-        fixed = next((split for split in _HELD_OUT if split in held_out), None)
+        fixed = next((split for split in HELD_OUT if split in held_out), None)
         if fixed is None:
             common = set.intersection(*(open_splits[items[index].source] for index in group))
             drawn = _split_of(min(_hash(items[index].patient) for index in group), seed, common)

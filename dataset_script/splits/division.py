@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from cxr.errors import UserError
+from cxr.schema.dataset import EXTERNAL
 from cxr.schema.labels import LABELS
-from dataset_script.collections.record import Refusal
 from dataset_script.duplicates import policy
-from dataset_script.splits.assignment import EXTERNAL, assign
-from dataset_script.storage.rows import Row, short
+from dataset_script.records import Refusal, Row, short
+from dataset_script.splits.assignment import assign
 
 STRADDLES = "shares its patient or its pixels with a picture of a predefined held-out split"
 SHARED = "shares its patient or its pixels with an external set"

@@ -1,70 +1,88 @@
-"""Many rows in little memory: Python objects would take six hundred bytes and more a row, columns a hundred or two."""
+"""Columns of many values in little memory: a row takes six hundred bytes as Python objects, one to two hundred so.
 
+Whole numbers need no class of their own: `array.array` is such a column.
+"""
+
+import math
 from array import array
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+Word = TypeVar("Word", bound=Hashable)
 
 
-class Columns:
-    """Values of many rows by column.
+class Floats:
+    """Numbers of which some are missing (None)."""
 
-    Numbers stand in arrays, a missing one as NaN. Words are values that many rows share, each held once and numbered.
-    Texts are a row's own, one after the other in one buffer.
-    """
+    def __init__(self) -> None:
+        self._values = array("d")
 
-    def __init__(self, numbers: Mapping[str, str], words: Sequence[str], texts: Sequence[str]) -> None:
-        """Make the columns, empty; `numbers` gives each of them its type as `array` names it."""
-        self._numbers = {name: array(kind) for name, kind in numbers.items()}
-        self._codes = {name: array("i") for name in words}
-        self._places = {name: place for place, name in enumerate(texts)}
-        self._words: list[Hashable] = []
-        self._code_of: dict[Hashable, int] = {}
-        self._text, self._ends = bytearray(), array("q", [0])
-        self._count = 0
+    def append(self, value: float | None) -> None:
+        """Add a number."""
+        self._values.append(math.nan if value is None else value)
 
-    def __len__(self) -> int:
-        """How many rows there are."""
-        return self._count
+    def __getitem__(self, at: int) -> float | None:
+        """The number of a row."""
+        value = self._values[at]
+        return None if math.isnan(value) else value
 
-    def append(self, values: Mapping) -> None:
-        """Add a row, of which every column must be given; texts may be `str` or `bytes`."""
-        for name, numbers in self._numbers.items():
-            value = values[name]
-            numbers.append(float("nan") if value is None else value)
-        for name, codes in self._codes.items():
-            codes.append(self._code(values[name]))
-        for name in self._places:
-            value = values[name]
-            self._text += value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
-            self._ends.append(len(self._text))
-        self._count += 1
 
-    def number(self, name: str, at: int) -> float | int:
-        """A number of a row."""
-        return self._numbers[name][at]
+class Words(Generic[Word]):
+    """Values that many rows share, each held once and numbered."""
 
-    def set_number(self, name: str, at: int, value: float) -> None:
-        """Change a number of a row."""
-        self._numbers[name][at] = value
+    def __init__(self) -> None:
+        self._numbers = array("i")
+        self._values: list[Word] = []
+        self._number_of: dict[Word, int] = {}
 
-    def word(self, name: str, at: int) -> Hashable:
-        """A word of a row."""
-        return self._words[self._codes[name][at]]
+    def append(self, value: Word) -> None:
+        """Add a value."""
+        self._numbers.append(self._number(value))
 
-    def set_word(self, name: str, at: int, word: Hashable) -> None:
-        """Change a word of a row."""
-        self._codes[name][at] = self._code(word)
+    def __getitem__(self, at: int) -> Word:
+        """The value of a row."""
+        return self._values[self._numbers[at]]
 
-    def raw(self, name: str, at: int) -> bytes:
-        """A text of a row as bytes."""
-        place = at * len(self._places) + self._places[name]
-        return bytes(self._text[self._ends[place] : self._ends[place + 1]])
+    def __setitem__(self, at: int, value: Word) -> None:
+        self._numbers[at] = self._number(value)
 
-    def text(self, name: str, at: int) -> str:
-        """A text of a row."""
-        return self.raw(name, at).decode("utf-8", "surrogatepass")
+    def _number(self, value: Word) -> int:
+        number = self._number_of.setdefault(value, len(self._values))
+        if number == len(self._values):
+            self._values.append(value)
+        return number
 
-    def _code(self, word: Hashable) -> int:
-        code = self._code_of.setdefault(word, len(self._words))
-        if code == len(self._words):
-            self._words.append(word)
-        return code
+
+class Texts:
+    """Strings that differ from row to row, one after the other in one buffer. Lone surrogates are kept."""
+
+    def __init__(self) -> None:
+        self._buffer, self._ends = bytearray(), array("q", [0])
+
+    def append(self, text: str) -> None:
+        """Add a string."""
+        self._buffer += self._pack(text)
+        self._ends.append(len(self._buffer))
+
+    def __getitem__(self, at: int) -> str:
+        """The string of a row."""
+        return self._unpack(bytes(self._buffer[self._ends[at] : self._ends[at + 1]]))
+
+    def _pack(self, text: str) -> bytes:
+        return text.encode("utf-8", "surrogatepass")
+
+    def _unpack(self, packed: bytes) -> str:
+        return packed.decode("utf-8", "surrogatepass")
+
+
+class Hashes(Texts):
+    """Hexadecimal strings, in half the bytes."""
+
+    def _pack(self, text: str) -> bytes:
+        return bytes.fromhex(text)
+
+    def _unpack(self, packed: bytes) -> str:
+        return packed.hex()
+
+
+Column = array | Floats | Words | Texts

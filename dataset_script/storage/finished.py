@@ -5,27 +5,22 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from huggingface_hub import metadata_load
 
+from cxr.schema.dataset import SPLITS
+from cxr.schema.dataset_card import live_shards
+from cxr.schema.features import FEATURES
 from cxr.schema.labels import LABELS
-from dataset_script import builder
-from dataset_script.splits.assignment import SPLITS
 
 BATCH = 64
 _LEFT_OUT = ["image", "sha256", "phash"]
-NO_ROWS = builder.FEATURES.arrow_schema.empty_table().drop_columns(_LEFT_OUT)
+NO_ROWS = FEATURES.arrow_schema.empty_table().drop_columns(_LEFT_OUT)
 
 
 def shards(folder: Path) -> dict[str, list[Path]]:
     """The Parquet files of each split: those that the card names, else `data/SPLIT-*.parquet`."""
-    card = folder / "README.md"
-    configs = (metadata_load(card) or {}).get("configs") if card.is_file() else None
-    named = configs[0]["data_files"] if configs else [{"split": s, "path": f"data/{s}-*.parquet"} for s in SPLITS]
-    found = {split: [] for split in SPLITS}
-    for entry in named:
-        paths = [entry["path"]] if isinstance(entry["path"], str) else entry["path"]
-        found[entry["split"]] = sorted(file for path in paths for file in folder.glob(path))
-    return found
+    named = live_shards(folder) or {split: [f"data/{split}-*.parquet"] for split in SPLITS}
+    paths = {split: sorted(path for name in names for path in folder.glob(name)) for split, names in named.items()}
+    return {split: [] for split in SPLITS} | paths
 
 
 def facts(files: list[Path]) -> pa.Table:

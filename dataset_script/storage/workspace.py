@@ -11,10 +11,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from cxr.errors import UserError
+from cxr.schema.dataset import EXTERNAL
 from dataset_script import report
 from dataset_script.storage import writing
 
-OUR_FILES = {"README.md", "data", "report.json", "external", writing.PICTURES, ".cache"}
+OUR_FILES = {"README.md", "data", "report.json", EXTERNAL, writing.PICTURES, ".cache"}
 
 
 class Workspace:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
-from huggingface_hub import metadata_load
 
+from cxr.schema.dataset import SPLITS
+from cxr.schema.dataset_card import live_report, live_shards
+from cxr.schema.features import FEATURES
 from dataset_script import card
-from dataset_script.builder import FEATURES
-from dataset_script.splits.assignment import SPLITS
-from dataset_script.storage.rows import Row
+from dataset_script.records import Row
 from dataset_script.storage.store import Store
 
 SHARD_BYTES = 500_000_000
@@ -79,16 +79,6 @@ def shards_in(folder: Path) -> dict[str, list[str]]:
     return {split: [f"data/{name}" for name in names] for split, names in found.items() if names}
 
 
-def live(folder: Path) -> dict[str, list[str]]:
-    """By split, the shards that a dataset's card names; nothing where there is no dataset of this kind."""
-    try:
-        matter = metadata_load(folder / "README.md") or {}
-        listed = matter["configs"][0]["data_files"]
-        return {item["split"]: [item["path"]] if isinstance(item["path"], str) else item["path"] for item in listed}
-    except (OSError, LookupError, TypeError, ValueError):
-        return {}
-
-
 def put_in_place(staged: Path, out: Path) -> None:
     """Make `out` the dataset that lies complete in `staged`, on the same disk."""
     (out / "data").mkdir(parents=True, exist_ok=True)
@@ -107,7 +97,7 @@ def put_in_place(staged: Path, out: Path) -> None:
 def tidy(out: Path) -> None:
     """Repeat the live report as `report.json`, and delete the shards and reports that the card does not name."""
     report = live_report(out)
-    named = {Path(name).name for names in live(out).values() for name in names} | {report.name}
+    named = {Path(name).name for names in live_shards(out).values() for name in names} | {report.name}
     draft = out / "data" / "report.json.draft"
     shutil.copyfile(report, draft)
     draft.replace(out / "report.json")
@@ -123,16 +113,11 @@ def remove_externals(out: Path, keep: Collection[str]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def live_report(folder: Path) -> Path:
-    """The report that belongs to the card."""
-    return folder / (metadata_load(folder / "README.md") or {}).get("report", "report.json")
-
-
 def contents(out: Path) -> Iterator[Path]:
     """Every file of a finished dataset and its external sets, less their pictures."""
     for folder in (out, *sorted((out / "external").glob("*"))):
         yield from (folder / "README.md", folder / "report.json", live_report(folder))
-        yield from (folder / name for names in live(folder).values() for name in names)
+        yield from (folder / name for names in live_shards(folder).values() for name in names)
 
 
 def _sync(path: Path) -> None:

@@ -3,11 +3,10 @@
 from raw import folders, save
 
 from dataset_script.builder import POOL, CovidCxr
-from dataset_script.collections import collect
 
 
 def build(raw, cache, **config):
-    return CovidCxr(cache_dir=str(cache), records=collect([f"folder={raw}"]).records, image_size=16, **config)
+    return CovidCxr(cache_dir=str(cache), sources=[f"folder={raw}"], image_size=16, **config)
 
 
 def pictures(builder, num_proc=None):

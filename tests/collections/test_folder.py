@@ -103,7 +103,7 @@ def test_wrong_path_empty_folder_and_missing_class(tmp_path, capsys):
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "no such folder" in refused(capsys, tmp_path / "out", f"folder={tmp_path / 'gone'}")
-    assert "holds no pictures" in refused(capsys, tmp_path / "out", f"folder={empty}")
+    assert "holds no images" in refused(capsys, tmp_path / "out", f"folder={empty}")
     raw = folders(tmp_path / "raw", covid=5)
     assert "no NON-COVID picture" in refused(capsys, tmp_path / "out", f"folder={raw}")
     (raw / "normal").mkdir()

@@ -113,7 +113,7 @@ def _rows(out: Path) -> int:
 
     try:
         with sqlite3.connect(f"file:{out}/.cache/rows.sqlite?mode=ro", uri=True) as connection:
-            return connection.execute("SELECT count(*) FROM pictures").fetchone()[0]
+            return connection.execute("SELECT count(*) FROM images").fetchone()[0]
     except sqlite3.OperationalError:
         return 0
 

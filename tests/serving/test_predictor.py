@@ -12,8 +12,9 @@ from transformers import pipeline
 
 from cxr.errors import UserError
 from cxr.imaging import reader
-from cxr.phantom import draw
-from cxr.schema.labels import COVID, DISCLAIMER
+from cxr.phantom import draw_phantom
+from cxr.schema.labels import COVID
+from cxr.schema.verdicts import DISCLAIMER
 from cxr.serving.answer import Answer
 from cxr.serving.predictor import Precision, Predictor
 
@@ -49,7 +50,7 @@ def test_parallel_answers_are_bit_identical(published: Published, xray: Path):
 
 def test_a_large_jpeg_is_decoded_no_finer_than_its_answer_needs(published: Published, tmp_path: Path):
     path = tmp_path / "large.jpg"
-    Image.fromarray(draw(5, COVID).image).resize((1200, 1600)).save(path, exif=_turned())
+    Image.fromarray(draw_phantom(5, COVID).image).resize((1200, 1600)).save(path, exif=_turned())
     exact, fast = (Predictor.load(str(published.folder), precision=precision) for precision in ("exact", "fast"))
     whole, part = exact.read(path), fast.read(path)
     assert (whole.width, whole.height) == (part.width, part.height) == (1600, 1200)
@@ -90,7 +91,7 @@ def test_real_radiographs_get_the_plain_pipelines_answer(published: Published, s
 
 
 def test_answer_carries_model_revision_threshold_and_notices(published: Published, xray: Path):
-    answer = Predictor.load(published.repo_id, published.revision[:9]).predict(reader.read(xray)).to_dict()
+    answer = Predictor.load(published.repo_id, published.revision[:9]).predict(reader.read_radiograph(xray)).to_dict()
     assert answer["model_id"] == published.repo_id
     assert answer["revision"] == published.revision
     assert answer["threshold"] == 0.41

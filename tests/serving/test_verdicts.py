@@ -10,11 +10,12 @@ from safetensors.torch import load_file, save_file
 from tiny import save_tiny
 
 import predict
-from cxr import phantom, policy
+from cxr import phantom
 from cxr.errors import UserError
 from cxr.gate import FILE_NAME
 from cxr.imaging import reader
 from cxr.schema.labels import LABELS
+from cxr.schema.verdicts import OF_CLASS
 from cxr.serving.answer import Explanation
 from cxr.serving.heatmap import png
 from cxr.serving.model_info import ModelInfo
@@ -23,7 +24,7 @@ from cxr.serving.web.answer_card import answer_card
 
 SURE = {"quantiles": dict.fromkeys(LABELS, 0.0)}
 UNSURE = {"level": 0.9, "quantiles": dict.fromkeys(LABELS, 1.0), "calibration_images": dict.fromkeys(LABELS, 3)}
-XRAY = phantom.draw(900, 1).image
+XRAY = phantom.draw_phantom(900, 1).image
 
 
 def predictor(folder: Path, gate_file: Path, **config: object) -> Predictor:
@@ -33,12 +34,12 @@ def predictor(folder: Path, gate_file: Path, **config: object) -> Predictor:
 
 
 def explain(model: Predictor, pixels: np.ndarray) -> Explanation:
-    return model.explain(reader.read(png(np.ascontiguousarray(pixels))))
+    return model.explain(reader.read_radiograph(png(np.ascontiguousarray(pixels))))
 
 
 def test_a_phantom_passes_and_gets_a_class(tmp_path: Path, gate_file: Path):
     answer = explain(predictor(tmp_path, gate_file, conformal=SURE, operating_threshold=0.5), XRAY).answer
-    assert answer.verdict in policy.VERDICTS.values()
+    assert answer.verdict in OF_CLASS.values()
     assert answer.conformal_set == []
     assert answer.gate_passed is True
     assert answer.gate_score > 0
@@ -74,7 +75,7 @@ def test_what_the_gate_refuses_gets_no_class_no_zone_and_no_map(tmp_path: Path, 
 def test_a_model_without_gate_and_quantiles_still_answers(tmp_path: Path):
     save_tiny(tmp_path)
     answer = explain(Predictor.load(str(tmp_path)), XRAY).answer
-    assert answer.verdict in policy.VERDICTS.values()
+    assert answer.verdict in OF_CLASS.values()
     assert (answer.conformal_set, answer.gate_score, answer.gate_passed, answer.why) == (None, None, None, "")
 
 

@@ -10,15 +10,14 @@ import huggingface_hub
 import numpy as np
 from PIL import Image
 
-from cxr.policy import REFUSED, UNCERTAIN, VERDICTS
-from cxr.schema.labels import COVID, NON_COVID
+from cxr.schema.verdicts import NEGATIVE, OF_CLASS, POSITIVE, REFUSED, UNCERTAIN
 from cxr.serving import heatmap
 from cxr.serving.answer import Answer, Explanation
 from cxr.serving.model_info import ModelInfo
 
 TONES = {
-    VERDICTS[COVID]: ("positive", "▲"),
-    VERDICTS[NON_COVID]: ("negative", "●"),
+    POSITIVE: ("positive", "▲"),
+    NEGATIVE: ("negative", "●"),
     UNCERTAIN: ("uncertain", "◆"),
     REFUSED: ("refused", "✕"),
 }
@@ -48,7 +47,7 @@ def answer_card(explanation: Explanation, pixels: np.ndarray, model: ModelInfo, 
 
 def title(text: str) -> str:
     """Text with a capital letter; verdicts that are a class keep their spelling."""
-    return text if text in VERDICTS.values() else text[:1].upper() + text[1:]
+    return text if text in OF_CLASS.values() else text[:1].upper() + text[1:]
 
 
 def paragraph(text: str) -> str:

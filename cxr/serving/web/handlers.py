@@ -37,7 +37,7 @@ class Handlers:
 
     def __init__(self, predictor: Predictor, time_limit: TimeLimit):
         self.model_info = ModelInfo.of(predictor)
-        self.examples = [(phantom.draw(seed, label).image, caption) for seed, label, caption in _EXAMPLES]
+        self.examples = [(phantom.draw_phantom(seed, label).image, caption) for seed, label, caption in _EXAMPLES]
         self._read = predictor.read
         self._explain = on_gpu(predictor.explain)
         self._time_limit = time_limit

@@ -4,15 +4,14 @@ from html import escape
 
 import numpy as np
 
-from cxr.policy import REFUSED, UNCERTAIN, VERDICTS
-from cxr.schema.labels import COVID, DISCLAIMER, NON_COVID
+from cxr.schema.verdicts import DISCLAIMER, NEGATIVE, POSITIVE, REFUSED, UNCERTAIN
 from cxr.serving.model_info import ModelInfo
 from cxr.serving.predictor import Predictor
 from cxr.serving.web.answer_card import TONES, model_source, preview_image, title
 
 _MEANINGS = {
-    VERDICTS[COVID]: "The probability is clearly above the model's threshold.",
-    VERDICTS[NON_COVID]: "The probability is clearly below it.",
+    POSITIVE: "The probability is clearly above the model's threshold.",
+    NEGATIVE: "The probability is clearly below it.",
     UNCERTAIN: "The probability is in a range where both classes occur, or calibration had too few images to tell.",
     REFUSED: "A photograph, a page of text, or an inverted or rotated X-ray: no class is given.",
 }

@@ -23,8 +23,7 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cxr.errors import UserError
-from cxr.imaging.unreadable import UnreadableImage
+from cxr.errors import UnreadableImage, UserError
 from cxr.serving.input_files import find, unpack
 from cxr.serving.web.limits import MAX_FILE_SIZE, MAX_IMAGES
 

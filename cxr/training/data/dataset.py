@@ -8,18 +8,19 @@ from pathlib import Path
 import datasets
 import numpy as np
 import torch
-from huggingface_hub import hf_hub_download, metadata_load
+from huggingface_hub import hf_hub_download
 from transformers import BaseImageProcessor
 
 from cxr import hub
 from cxr.errors import UserError, one_line
 from cxr.imaging.geometry import short_side
 from cxr.imaging.preprocess import to_pixel_values
-from cxr.overlap import COLUMNS, overlap
+from cxr.overlap import OVERLAP_COLUMNS, find_overlap
+from cxr.schema.dataset import SPLITS, is_synthetic
+from cxr.schema.dataset_card import live_report
 from cxr.schema.labels import LABELS
 from cxr.training.data.streaming import stream
 
-SPLITS = ("train", "validation", "test")
 _PREPARE = "prepare it with `python -m dataset_script`"
 
 
@@ -39,7 +40,7 @@ class XrayDataset:
     @property
     def synthetic(self) -> bool:
         """Whether every picture is a phantom, so that no score says anything about patients."""
-        return set(self.report["counts"]) == {"phantom"}
+        return is_synthetic(self.report["counts"])
 
 
 def load(
@@ -77,11 +78,11 @@ def load_external(external: Sequence[str], training: XrayDataset, input_size: in
     found = {}
     for name, _, dataset in (item.partition("=") for item in external):
         found[name] = load(dataset, None, input_size, ("test",), f"--external {name}:")
-        shared = overlap(_facts(training, SPLITS), _facts(found[name], ("test",)))
+        shared = find_overlap(_facts(training, SPLITS), _facts(found[name], ("test",)))
         if any(shared):
             raise UserError(
                 f"--external {name}: {shared.patients} of its pictures share a patient, {shared.files} a file and "
-                f"{shared.copies} a near copy with --dataset {training.name}: prepare both together, "
+                f"{shared.near_duplicates} a near copy with --dataset {training.name}: prepare both together, "
                 "with `python -m dataset_script … --external NAME`"
             )
     return found
@@ -90,17 +91,17 @@ def load_external(external: Sequence[str], training: XrayDataset, input_size: in
 def _facts(dataset: XrayDataset, splits: Sequence[str]) -> dict[str, list[str]]:
     """`overlap.COLUMNS` of some splits; no picture is read, not even of a streamed split."""
     columns = [_split_facts(dataset, split) for split in splits]
-    return {name: [value for part in columns for value in part[name]] for name in COLUMNS}
+    return {name: [value for part in columns for value in part[name]] for name in OVERLAP_COLUMNS}
 
 
 def _split_facts(dataset: XrayDataset, split: str) -> Mapping[str, list[str]]:
     if split == "train" and dataset.train_facts is not None:
         return next(iter(dataset.train_facts.batch(dataset.report["splits"]["train"]["images"])))
-    return dataset.splits[split].select_columns(COLUMNS)[:]
+    return dataset.splits[split].select_columns(OVERLAP_COLUMNS)[:]
 
 
 def _from_folder(folder: Path, flag: str, streaming: bool) -> XrayDataset:
-    report = _report_of(folder)
+    report = live_report(folder)
     if not report.is_file():
         raise UserError(f"{flag} {folder} holds no report.json: {_PREPARE}")
     try:
@@ -108,12 +109,6 @@ def _from_folder(folder: Path, flag: str, streaming: bool) -> XrayDataset:
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise UserError(f"{flag} {folder} cannot be read ({one_line(error)}): {_PREPARE}") from error
     return XrayDataset(splits, json.loads(report.read_text(encoding="utf-8")), folder.resolve().name, None, facts)
-
-
-def _report_of(folder: Path) -> Path:
-    """The report that the card names: the one that belongs to its shards, whenever a preparation was killed."""
-    card = folder / "README.md"
-    return folder / ((metadata_load(card) if card.is_file() else None) or {}).get("report", "report.json")
 
 
 def _open(

@@ -109,7 +109,7 @@ def test_what_cannot_be_read_gets_one_sentence(client: Client, app_url: str, tmp
         ask(client, path)
     message = str(caught.value)
     assert said in message
-    assert message.startswith("The picture ")
+    assert message.startswith("The image ")
     assert "\n" not in message.strip()
     stream = ask_http(app_url, upload(app_url, path))
     assert "event: error" in stream
@@ -156,7 +156,7 @@ def test_a_tool_takes_the_address_of_an_upload_and_no_other(
 
 
 def test_a_tool_says_in_one_sentence_what_it_cannot_read(app_url: str, text: Path):
-    assert ask_mcp(app_url, data_url(text)) == (True, as_sentence(f"the picture {reader.NO_IMAGE}"))
+    assert ask_mcp(app_url, data_url(text)) == (True, as_sentence(f"the image {reader.NO_IMAGE}"))
 
 
 @pytest.mark.parametrize("spoil", [{"probability": 1.2}, {"verdict": "sick"}, {"surprise": 1}, {"revision": None}])

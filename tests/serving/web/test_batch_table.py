@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from cxr import phantom
 from cxr.errors import UserError
 from cxr.imaging import reader
-from cxr.policy import VERDICTS
+from cxr.schema.verdicts import OF_CLASS
 from cxr.serving.answer import COLUMNS, FileAnswer
 from cxr.serving.heatmap import png
 from cxr.serving.model_info import ModelInfo
@@ -29,7 +29,7 @@ EVIL = "<b onclick=alert(1)>"
 
 def image(folder: Path, name: str, seed: int = 5) -> Upload:
     path = folder / f"{abs(hash(name))}"
-    path.write_bytes(png(phantom.draw(seed, 1).image))
+    path.write_bytes(png(phantom.draw_phantom(seed, 1).image))
     return Upload(path, name)
 
 
@@ -105,13 +105,13 @@ def test_a_zip_is_its_images_under_the_visitors_name_for_it(tmp_path: Path):
     found = images_in([zipped(tmp_path, **{"a/b.png": b"x", "a/.hidden.png": b"x", "readme.md": b"x"})])
     assert [str(upload) for upload in found] == ["ward.zip/a/b.png"]
     with pytest.raises(UserError, match="no image"):
-        reader.read(found[0].read())
+        reader.read_radiograph(found[0].read())
 
 
 def test_a_zip_without_an_image_is_one_bad_file(tmp_path: Path):
     (found,) = images_in([zipped(tmp_path, **{"readme.md": b"x"})])
     with pytest.raises(UserError, match="is no image"):
-        reader.read(found.read())
+        reader.read_radiograph(found.read())
 
 
 def test_a_zip_of_very_many_files_is_refused(tmp_path: Path):
@@ -148,7 +148,7 @@ def test_other_visitors_are_answered_between_the_images_of_a_batch(predictor: Pr
     next(batch)
     next(batch)
     ((card, *_),) = handlers.answer_uploads([image(tmp_path, "other.png")])
-    assert any(verdict in card for verdict in VERDICTS.values())
+    assert any(verdict in card for verdict in OF_CLASS.values())
     assert "4 images answered" in [card for card, *_ in batch][-1]
 
 
