@@ -112,6 +112,6 @@ class CovidCxr(datasets.GeneratorBasedBuilder):
             try:
                 found = reading.read_record(record, self.config.settings)
             except UnreadableImage as error:
-                _log.warning("left out: %s: %s", record.source, error)
+                _log.warning("left out: %s/%s %s", record.source, record.file, error.reason)
                 continue
             yield number, {"image": {"bytes": found.png, "path": None}} | reading.describe(record, found.facts)

@@ -9,7 +9,7 @@ import hashlib
 import io
 import multiprocessing
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -23,11 +23,12 @@ from tqdm import tqdm
 from cxr import import_closure
 from cxr.errors import UnreadableImage, UserError
 from cxr.imaging import reader
+from cxr.imaging.geometry import resize_to_short_side
 from cxr.parallel import map_in_order
 from cxr.patient_key import file_hash
 from cxr.schema.dataset import COLUMNS, EXTERNAL
 from dataset_script.duplicates.fingerprint import fingerprint
-from dataset_script.records import Facts, Reading, Record, Refusal, Rows
+from dataset_script.records import Facts, Reading, Record, Records, Refusal, Rows
 from dataset_script.storage.store import Store
 
 CODE = ("dataset_script/reading.py", "dataset_script/collections/__init__.py")
@@ -71,7 +72,7 @@ def read_record(record: Record, settings: Settings) -> Reading:
     header = radiograph.header
     if header and header.refusal:
         raise UnreadableImage(header.refusal, record.file)
-    pixels = reader.resize_to_short_side(radiograph.pixels, settings.image_size)
+    pixels = resize_to_short_side(radiograph.pixels, settings.image_size)
     facts: Facts = {
         "sha256": radiograph.sha256,
         "phash": str(imagehash.phash(Image.fromarray(pixels), hash_size=_HASH_SIZE)),
@@ -106,7 +107,7 @@ def describe(record: Record, facts: Facts) -> Facts:
 
 
 def read_all(
-    records: Sequence[Record], settings: Settings, store: Store, *, num_proc: int = 1, external: Collection[str] = ()
+    records: Records, settings: Settings, store: Store, *, num_proc: int = 1, external: Collection[str] = ()
 ) -> tuple[Rows, list[Refusal]]:
     """Read every record that is not in the store yet; `external` are the collections that become external sets.
 
@@ -144,7 +145,7 @@ def _key(record: Record, code: str) -> bytes:
     return hashlib.blake2b(place.encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 
-def _rows(records: Sequence[Record], numbers: np.ndarray, store: Store, external: Collection[str]) -> Rows:
+def _rows(records: Records, numbers: np.ndarray, store: Store, external: Collection[str]) -> Rows:
     rows = Rows()
     for record, number in zip(records, numbers.tolist(), strict=True):
         if number != _NONE:
@@ -161,7 +162,7 @@ def _rows(records: Sequence[Record], numbers: np.ndarray, store: Store, external
 
 
 def _read(
-    missing: np.ndarray, records: Sequence[Record], settings: Settings, num_proc: int
+    missing: np.ndarray, records: Records, settings: Settings, num_proc: int
 ) -> Iterator[list[tuple[int, Reading | str]]]:
     """Results chunk by chunk; few are under way at a time, so that pixels never pile up."""
     chunks = (missing[start : start + _CHUNK].tolist() for start in range(0, len(missing), _CHUNK))

@@ -8,9 +8,9 @@ import hashlib
 import json
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, overload
 
 import numpy as np
 
@@ -20,8 +20,8 @@ Facts = dict[str, str | int | float | None]
 """Columns of Contract 1 by name."""
 
 
-class Place(Protocol):
-    """Where images lie: a folder, a zip, a dataset of the Hub. Small, hashable and picklable: processes are sent it."""
+class Place(Hashable, Protocol):
+    """Where images lie: a folder, a zip, a dataset of the Hub. Small and picklable, because processes are sent it."""
 
     def read(self, name: str) -> bytes:
         """The bytes of one file.
@@ -91,29 +91,36 @@ class Reading:
     pseudonymous: bool = False
 
 
-class Records(Sequence[Record]):
+class Records:
     """Many records, held in columns; indexing puts one together."""
 
     def __init__(self) -> None:
-        self._columns: dict[str, Column] = {"label": array("b"), "age": Floats()}
-        self._columns |= {name: Words() for name in ("source", "finding", "view", "sex", "split", "mask")}
-        self._columns |= {name: Texts() for name in ("file", "patient_id")}
+        words = ("source", "finding", "view", "sex", "split", "mask")
+        self._columns: dict[str, Column] = {
+            "label": array("b"),
+            "age": Floats(),
+            "file": Texts(),
+            "patient_id": Texts(),
+            **{name: Words() for name in words},
+        }
         self._places: Words[Place] = Words()
         self._names, self._stamps = Texts(), Texts()
         self._order: np.ndarray | None = None
 
     def __len__(self) -> int:
-        """How many records there are."""
         return len(self._columns["label"])
 
     def __getitem__(self, at: int) -> Record:
-        """One record."""
         if not 0 <= at < len(self):
             raise IndexError(at)
         if self._order is not None:
             at = int(self._order[at])
         image = FileRef(self._places[at], self._names[at], self._stamps[at])
-        return Record(image=image, **{name: column[at] for name, column in self._columns.items()})
+        values: dict[str, Any] = {name: column[at] for name, column in self._columns.items()}
+        return Record(image=image, **values)
+
+    def __iter__(self) -> Iterator[Record]:
+        return (self[at] for at in range(len(self)))
 
     def append(self, record: Record) -> None:
         """Add a record; call `sort` after the last one."""
@@ -151,7 +158,10 @@ class Collection:
 
     def add(self, item: Record | Refusal) -> None:
         """Add one image, or the reason why it is left out."""
-        (self.records if isinstance(item, Record) else self.refusals).append(item)
+        if isinstance(item, Record):
+            self.records.append(item)
+        else:
+            self.refusals.append(item)
 
     def refuse(self, source: str, files: Iterable[str], reason: str) -> None:
         """Leave files out for one reason."""
@@ -172,28 +182,43 @@ class Rows(Sequence["Row"]):
     """Images that have been read: Contract 1 less pixels and perceptual hashes, in columns; indexing gives a `Row`."""
 
     def __init__(self) -> None:
-        self.columns: dict[str, Column] = {"label": array("b"), "age": Floats(), "number": array("q")}
-        self.columns |= {name: array("i") for name in ("width", "height", "bytes")}
-        words = ("finding", "source", "view", "sex", "mode", "format", "mask", "predefined", "split", "cluster")
-        self.columns |= {name: Words() for name in (*words, "is_known_patient")}
-        self.columns |= {"file": Texts(), "patient_id": Texts(), "sha256": Hashes()}
+        words = ("finding", "source", "view", "sex", "mode", "format", "mask", "is_known_patient", "predefined")
+        self.columns: dict[str, Column] = {
+            "label": array("b"),
+            "age": Floats(),
+            "file": Texts(),
+            "patient_id": Texts(),
+            "sha256": Hashes(),
+            **{name: Words() for name in words},
+            **{name: array("i") for name in ("width", "height", "bytes")},
+            "number": array("q"),
+        }
+        self.splits: Words[str | None] = Words()
+        self.clusters: Words[int | None] = Words()
 
     def __len__(self) -> int:
-        """How many rows there are."""
         return len(self.columns["label"])
 
-    def __getitem__(self, at: int) -> "Row":
-        """A view of one row."""
+    @overload
+    def __getitem__(self, at: int) -> "Row": ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence["Row"]: ...
+
+    def __getitem__(self, at: int | slice) -> "Row | Sequence[Row]":
+        if isinstance(at, slice):
+            return [Row(self, place) for place in range(*at.indices(len(self)))]
         return Row(self, at)
 
     def __iter__(self) -> Iterator["Row"]:
-        """A view of each row in turn."""
         return (Row(self, at) for at in range(len(self)))
 
     def append(self, values: dict[str, Any]) -> None:
-        """Add a row, of which every column but `split` and `cluster` must be given."""
+        """Add a row, of which every column must be given; it has neither split nor cluster yet."""
         for name, column in self.columns.items():
-            column.append(values.get(name) if name in ("split", "cluster") else values[name])
+            column.append(values[name])
+        self.splits.append(None)
+        self.clusters.append(None)
 
 
 def _value(column: str) -> Any:
@@ -236,20 +261,20 @@ class Row:
     @property
     def split(self) -> str | None:
         """The split that it gets, None where it leaves."""
-        return self.rows.columns["split"][self.at]
+        return self.rows.splits[self.at]
 
     @split.setter
     def split(self, split: str | None) -> None:
-        self.rows.columns["split"][self.at] = split
+        self.rows.splits[self.at] = split
 
     @property
     def cluster(self) -> int | None:
         """The number of its cluster of near-duplicates."""
-        return self.rows.columns["cluster"][self.at]
+        return self.rows.clusters[self.at]
 
     @cluster.setter
     def cluster(self, number: int) -> None:
-        self.rows.columns["cluster"][self.at] = number
+        self.rows.clusters[self.at] = number
 
     @property
     def patient(self) -> str:

@@ -36,9 +36,9 @@ import numpy as np
 
 from cxr.schema.dataset import SPLITS
 from cxr.schema.labels import LABELS
+from cxr.schema.report import PREPARED_BY
 from dataset_script.records import Refusal, Row
 
-PREPARED_BY = "dataset_script"
 _TOOLS = ("datasets", "pyarrow", "pillow", "numpy", "opencv-python-headless", "ImageHash")
 
 

@@ -1,45 +1,21 @@
 """The answer about one image, as the page, the API, MCP and the terminal all give it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from cxr import policy
 from cxr.activation_map import resample_to_image
 from cxr.errors import UnreadableImage, UserError, one_line
-
-SCHEMA_VERSION = 1
-"""Of docs/answer.schema.json: raised when a field changes its meaning or is removed, not when one is added."""
+from cxr.schema.answer import AnswerFields
 
 Value = str | float | bool | None
+"""What a table's cell can hold."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One verdict with everything that must be said beside it; JSON-safe, as docs/answer.schema.json describes.
-
-    `probability` is that of COVID, `label` the class on its side of `threshold`. `conformal_set` holds the classes that
-    cannot be excluded, and is None for a model without quantiles; `gate_score` (log-odds of being an X-ray like those
-    the model learned from) and `gate_passed` are None for a model without a gate. `why` explains a verdict that is not
-    a class; `where` names the zone with the strongest evidence for COVID, and is empty where the gate refused.
-    `warning` is about the image, `notice` about the model.
-    """
-
-    verdict: str
-    label: str
-    probability: float
-    threshold: float
-    conformal_set: list[str] | None
-    gate_score: float | None
-    gate_passed: bool | None
-    why: str
-    where: str
-    model_id: str
-    revision: str
-    disclaimer: str
-    notice: str = ""
-    warning: str = ""
-    schema_version: int = SCHEMA_VERSION
+class Answer(AnswerFields):
+    """One verdict with everything that must be said beside it; `model_dump()` gives docs/answer.schema.json."""
 
     @property
     def sentence(self) -> str:
@@ -57,14 +33,10 @@ class Answer:
         """Probability and threshold in words."""
         return policy.numbers(self.probability, self.threshold)
 
-    def to_dict(self) -> dict[str, Value | list[str]]:
-        """The fields as JSON values."""
-        return asdict(self)
-
     def to_row(self) -> dict[str, Value]:
         """The fields as one value per column; the classes of the conformal set are joined by spaces."""
         classes = self.conformal_set
-        return asdict(self) | {"conformal_set": None if classes is None else " ".join(classes)}
+        return self.model_dump() | {"conformal_set": None if classes is None else " ".join(classes)}
 
 
 @dataclass(frozen=True)
@@ -80,7 +52,7 @@ class Explanation:
         return resample_to_image(self.activation_map, size, self.input_size)
 
 
-COLUMNS = ("file", *Answer.__dataclass_fields__, "heatmap", "error")
+COLUMNS = ("file", *Answer.model_fields, "heatmap", "error")
 """Columns of the CSV tables of the page and of `predict.py`."""
 
 
@@ -105,15 +77,15 @@ class FileAnswer:
 
     def to_dict(self) -> dict[str, Value | list[str]]:
         """The answer's fields with the file's name, or the name with the error."""
-        return {"file": self.file, **(self.answer.to_dict() if self.answer else {"error": self.error}), **self._extra}
+        return self._with(self.answer.model_dump() if self.answer else {"error": self.error})
 
     def to_row(self) -> dict[str, Value]:
         """The same with one value per column."""
-        return {"file": self.file, **(self.answer.to_row() if self.answer else {"error": self.error}), **self._extra}
+        return self._with(self.answer.to_row() if self.answer else {"error": self.error})
 
-    @property
-    def _extra(self) -> dict[str, str]:
-        return {"heatmap": self.heatmap} if self.heatmap else {}
+    def _with(self, fields: dict[str, Any]) -> dict[str, Any]:
+        heatmap = {"heatmap": self.heatmap} if self.heatmap else {}
+        return {"file": self.file, **fields, **heatmap}
 
     @property
     def sentence(self) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from cxr.errors import UnreadableImage
-from cxr.imaging import reader
+from cxr.imaging import decoders
 from cxr.imaging.file_type import HEAD_BYTES, is_dicom
 
 MAX_ENTRY_BYTES = 1 << 28
@@ -85,7 +85,7 @@ def _images_in_zip(path: Path) -> Iterator[ImageFile]:
 
 
 def _has_suffix(name: str) -> bool:
-    known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in reader.FORMATS}
+    known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in decoders.FORMATS}
     return Path(name).suffix.lower() in known | {".dcm"}
 
 

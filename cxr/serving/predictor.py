@@ -17,7 +17,7 @@ from cxr.errors import UnreadableImage, UserError, one_line
 from cxr.gate.gate import join_features
 from cxr.hub import Pulled, pull_or_last
 from cxr.imaging import reader
-from cxr.imaging.colour_cast import PHOTOGRAPH_THRESHOLD
+from cxr.imaging.colour import PHOTOGRAPH_THRESHOLD
 from cxr.imaging.preprocess import FastPixelValues, load_processor, processor_short_side, to_pixel_values
 from cxr.imaging.reader import Radiograph
 from cxr.schema.verdicts import DISCLAIMER

@@ -46,7 +46,8 @@ def collect(arguments: Sequence[str], cache: Path | None = None) -> Collection:
     Raises:
         UserError: if a source is malformed, missing or empty, or if two of them name the same file of one collection.
     """
-    merged, given_by = Collection(), {}
+    merged = Collection()
+    given_by: dict[str, str] = {}
     for argument in sorted(arguments):
         layout, path = parse(argument)
         part = hub.collect(path, cache) if layout == "hub" else LAYOUTS[layout](path)

@@ -137,6 +137,10 @@ class Archive:
     prefix: str = ""
 
     @property
+    def _place(self) -> ZipFile:
+        return ZipFile(str(self.path))
+
+    @property
     def name(self) -> str:
         """What the collection is called where nothing else names it: the zip's name without its ending."""
         return clean(self.path.stem)
@@ -163,7 +167,7 @@ class Archive:
     def ref(self, name: str) -> FileRef:
         """A reference to a file; its stamp stays when other files are added to the zip."""
         entry = self.entries[self.prefix + name]
-        return FileRef(ZipFile(str(self.path)), entry.filename, f"{entry.file_size}-{entry.CRC:08x}")
+        return FileRef(self._place, entry.filename, f"{entry.file_size}-{entry.CRC:08x}")
 
     def inside(self, file: str) -> str | None:
         """What a table calls a file, as a name here; None if it leads out of the zip."""
@@ -171,9 +175,8 @@ class Archive:
 
     def is_image(self, name: str) -> bool:
         """Whether a file begins like an image; its name does not matter."""
-        place, entry, _ = self.ref(name)
         try:
-            with place.opened().open(entry) as stream:
+            with self._place.opened().open(self.entries[self.prefix + name].filename) as stream:
                 return looks_like_image(stream.read(HEAD_BYTES))
         except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError):
             return False

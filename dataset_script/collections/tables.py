@@ -56,18 +56,19 @@ def read_text(root: Root, name: str, flag: str) -> str:
 def _csv(text: str, flag: str) -> Table:
     header = text.split("\n", 1)[0]
     separate = (line[0] for line in _LINE.finditer(text))  # a stream would hold four bytes a letter
-    numbered = _numbered(csv.reader(separate, delimiter=max(",;\t", key=header.count)), flag)
+    numbered = _numbered(separate, max(",;\t", key=header.count), flag)
     columns = [name.casefold() for name in next(numbered, (0, []))[1]]
     lines = ((number, dict(zip(columns, values, strict=False))) for number, values in numbered if any(values))
     return Table(columns, lines)
 
 
-def _numbered(lines: Iterator[list[str]], flag: str) -> Iterator[tuple[int, list[str]]]:
+def _numbered(text: Iterator[str], delimiter: str, flag: str) -> Iterator[tuple[int, list[str]]]:
+    rows = csv.reader(text, delimiter=delimiter)
     try:
-        for values in lines:
-            yield lines.line_num, [value.strip() for value in values]
+        for values in rows:
+            yield rows.line_num, [value.strip() for value in values]
     except csv.Error as error:
-        raise UserError(f"{flag}, line {lines.line_num}: is no CSV ({error})") from error
+        raise UserError(f"{flag}, line {rows.line_num}: is no CSV ({error})") from error
 
 
 def _json_lines(text: str, flag: str) -> Table:

@@ -6,9 +6,21 @@ Whole numbers need no class of their own: `array.array` is such a column.
 import math
 from array import array
 from collections.abc import Hashable
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 Word = TypeVar("Word", bound=Hashable)
+
+
+class Column(Protocol):
+    """Values that are added one by one and looked up by their row's number."""
+
+    def append(self, value: Any, /) -> None:
+        """Add a value."""
+        ...
+
+    def __getitem__(self, at: int, /) -> Any: ...
+
+    def __len__(self) -> int: ...
 
 
 class Floats:
@@ -17,12 +29,14 @@ class Floats:
     def __init__(self) -> None:
         self._values = array("d")
 
+    def __len__(self) -> int:
+        return len(self._values)
+
     def append(self, value: float | None) -> None:
         """Add a number."""
         self._values.append(math.nan if value is None else value)
 
     def __getitem__(self, at: int) -> float | None:
-        """The number of a row."""
         value = self._values[at]
         return None if math.isnan(value) else value
 
@@ -35,12 +49,14 @@ class Words(Generic[Word]):
         self._values: list[Word] = []
         self._number_of: dict[Word, int] = {}
 
+    def __len__(self) -> int:
+        return len(self._numbers)
+
     def append(self, value: Word) -> None:
         """Add a value."""
         self._numbers.append(self._number(value))
 
     def __getitem__(self, at: int) -> Word:
-        """The value of a row."""
         return self._values[self._numbers[at]]
 
     def __setitem__(self, at: int, value: Word) -> None:
@@ -59,13 +75,15 @@ class Texts:
     def __init__(self) -> None:
         self._buffer, self._ends = bytearray(), array("q", [0])
 
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
     def append(self, text: str) -> None:
         """Add a string."""
         self._buffer += self._pack(text)
         self._ends.append(len(self._buffer))
 
     def __getitem__(self, at: int) -> str:
-        """The string of a row."""
         return self._unpack(bytes(self._buffer[self._ends[at] : self._ends[at + 1]]))
 
     def _pack(self, text: str) -> bytes:
@@ -83,6 +101,3 @@ class Hashes(Texts):
 
     def _unpack(self, packed: bytes) -> str:
         return packed.hex()
-
-
-Column = array | Floats | Words | Texts

@@ -61,7 +61,9 @@ class Store:
         """Keep an image, with the next `commit`, and return its number; `secret` is None where it has no pseudonym."""
         query = "INSERT OR REPLACE INTO images (key, secret, facts, fingerprint, image) VALUES (?, ?, ?, ?, ?)"
         values = (key, secret, json.dumps(reading.facts), reading.fingerprint, reading.png)
-        return self._connection.execute(query, values).lastrowid
+        number = self._connection.execute(query, values).lastrowid
+        assert number is not None  # it is an INSERT
+        return number
 
     def commit(self) -> None:
         """Put on disk what has been added: it outlasts a crash."""

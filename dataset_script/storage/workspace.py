@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from cxr.errors import UserError
 from cxr.schema.dataset import EXTERNAL
-from dataset_script import report
+from cxr.schema.report import PREPARED_BY
 from dataset_script.storage import writing
 
 OUR_FILES = {"README.md", "data", "report.json", EXTERNAL, writing.PICTURES, ".cache"}
@@ -96,6 +96,6 @@ def _check_out(out: Path) -> None:
 def _is_ours(out: Path) -> bool:
     """Whether a report says so, or a run was stopped here before there was one."""
     try:
-        return json.loads((out / "report.json").read_text(encoding="utf-8"))["prepared_by"] == report.PREPARED_BY
+        return json.loads((out / "report.json").read_text(encoding="utf-8"))["prepared_by"] == PREPARED_BY
     except (OSError, ValueError, LookupError, TypeError):
         return (out / ".cache" / "rows.sqlite").is_file()

@@ -17,7 +17,9 @@ import pyarrow.parquet
 
 from cxr.schema.dataset import SPLITS
 from cxr.schema.dataset_card import live_report, live_shards
+from cxr.schema.document import check
 from cxr.schema.features import FEATURES
+from cxr.schema.report import Report
 from dataset_script import card
 from dataset_script.records import Row
 from dataset_script.storage.store import Store
@@ -65,8 +67,9 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:12]
 
 
-def write_report(report: dict, folder: Path) -> None:
+def write_report(report: Report, folder: Path) -> None:
     """Write the report, under the name that the card will give it, and the card."""
+    check(Report, report)
     text = (json.dumps(report, indent=1) + "\n").encode()
     name = f"data/report-{hashlib.sha256(text).hexdigest()[:12]}.json"
     (folder / name).write_bytes(text)

@@ -99,7 +99,7 @@ def test_an_unreadable_picture_is_counted_and_named_and_not_fatal(tmp_path, run_
     assert report["images"] == 80
     assert [(item["source"], item["file"], item["reason"].split(" (")[0]) for item in report["lists"]["refused"]] == [
         ("raw", "covid/empty.png", "is empty"),
-        ("raw", "covid/report.pdf", "is no image we can read"),
+        ("raw", "covid/report.pdf", "is not an image we can read"),
         ("raw", "normal/cut.png", "is damaged or cut off"),
     ]
     assert report["refused"]["sources"]["raw"]["is empty"] == 1

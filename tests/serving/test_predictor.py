@@ -36,7 +36,7 @@ def test_answer_equals_the_plain_pipeline(published: Published, xray: Path, prec
 
 
 def test_exact_and_fast_agree_on_all_but_the_last_digits(published: Published, xray: Path):
-    exact, fast = (classify(published.folder, xray, precision).to_dict() for precision in ("exact", "fast"))
+    exact, fast = (classify(published.folder, xray, precision).model_dump() for precision in ("exact", "fast"))
     assert exact.pop("probability") == pytest.approx(fast.pop("probability"), abs=0.01)
     assert exact == fast
 
@@ -91,7 +91,9 @@ def test_real_radiographs_get_the_plain_pipelines_answer(published: Published, s
 
 
 def test_answer_carries_model_revision_threshold_and_notices(published: Published, xray: Path):
-    answer = Predictor.load(published.repo_id, published.revision[:9]).predict(reader.read_radiograph(xray)).to_dict()
+    answer = (
+        Predictor.load(published.repo_id, published.revision[:9]).predict(reader.read_radiograph(xray)).model_dump()
+    )
     assert answer["model_id"] == published.repo_id
     assert answer["revision"] == published.revision
     assert answer["threshold"] == 0.41

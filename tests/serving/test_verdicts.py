@@ -45,7 +45,7 @@ def test_a_phantom_passes_and_gets_a_class(tmp_path: Path, gate_file: Path):
     assert answer.gate_score > 0
     assert answer.why == ""
     assert answer.where.endswith("zone") or answer.where == "nowhere in particular"
-    assert json.loads(json.dumps(answer.to_dict())) == answer.to_dict()
+    assert json.loads(json.dumps(answer.model_dump())) == answer.model_dump()
 
 
 def test_both_classes_are_uncertain(tmp_path: Path, gate_file: Path):

@@ -63,12 +63,12 @@ class Endpoints:
 
 
 def _answer(explanation: Explanation, xray: Radiograph) -> Response:
-    return explanation.answer.to_dict()
+    return explanation.answer.model_dump()
 
 
 def _answer_with_heatmap(explanation: Explanation, xray: Radiograph) -> Response:
     height, width = xray.pixels.shape
-    return explanation.answer.to_dict() | {"heatmap": overlay_png(explanation, (width, height))}
+    return explanation.answer.model_dump() | {"heatmap": overlay_png(explanation, (width, height))}
 
 
 def add_endpoints(endpoints: Endpoints) -> None:

@@ -17,13 +17,10 @@ class Layout:
     source: str
     classes: Mapping[str, int]
 
-    def label(self, folder: str) -> int | None:
-        """The label of a folder, None if it is none of the classes."""
-        return {plain(name): label for name, label in self.classes.items()}.get(plain(folder))
-
-    def folders(self, root: Root) -> list[str]:
-        """The class folders of a root."""
-        return [name for name in root.folders() if self.label(name) is not None]
+    def folders(self, root: Root) -> dict[str, int]:
+        """The class folders of a root, however they are spelt, and their labels."""
+        labels = {plain(name): label for name, label in self.classes.items()}
+        return {name: labels[plain(name)] for name in root.folders() if plain(name) in labels}
 
 
 LAYOUTS = {
@@ -44,9 +41,9 @@ def collect(name: str, path: str) -> Collection:
     root = descend(open_root(path, flag), lambda root: len(layout.folders(root)) > 1)
     collection = Collection()
     collection.refuse(layout.source, root.escaping, ESCAPES)
-    for folder in layout.folders(root):
-        for file in _images(root, folder):
-            collection.add(_record(layout, root, folder, file))
+    for folder, label in layout.folders(root).items():
+        for name in _images(root, folder):
+            collection.add(_record(root, name, layout.source, folder, label))
     if not collection.records:
         *folders, last = (f"{folder}/images" for folder in layout.classes)
         raise UserError(f"{flag} holds no {', '.join(folders)} or {last}")
@@ -59,12 +56,12 @@ def _images(root: Root, folder: str) -> list[str]:
     return list(root.walk(f"{folder}/images")) or [name for name in root.walk(folder) if name.count("/") == right_below]
 
 
-def _record(layout: Layout, root: Root, folder: str, name: str) -> Record:
+def _record(root: Root, name: str, source: str, finding: str, label: int) -> Record:
     mask = name.replace("/images/", "/masks/")
     return Record(
-        source=layout.source,
-        label=layout.label(folder),
-        finding=folder,
+        source=source,
+        label=label,
+        finding=finding,
         file=clean(name),
         image=root.ref(name),
         mask=root.ref(mask) if mask != name and root.has(mask) else None,

@@ -1,4 +1,4 @@
-"""COVID-CXNet: a folder of COVID-19 images whose names say more.
+"""COVID-CXNet: a folder of COVID-19 images whose names tell more.
 
 `12-.jpg` shows no abnormality: the patient had COVID-19, so it stays COVID, with a finding of its own. `12p.jpg` shows
 a child and is left out: age would tell the classes apart.

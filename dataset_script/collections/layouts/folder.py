@@ -1,7 +1,7 @@
 """Class-named folders: `covid/`, `Normal/`, `Train/noncovid/`, `Test/COVID-19/…`.
 
 The class is the innermost known class name on the way from the root to the file, the split the first known split name
-on that way. Folders of masks are left out. The collection is called like its folder.
+on that way. Folders of masks are left out. The collection is named after its folder.
 """
 
 from collections import defaultdict
@@ -47,16 +47,17 @@ def _parents(name: str) -> list[str]:
     return name.split("/")[:-1]
 
 
-def _classes(name: str) -> list[str]:
-    """The class names on the way to a file, outermost first."""
-    return [part for part in _parents(name) if label_of(part) is not None]
+def _classes(name: str) -> list[tuple[str, int]]:
+    """The class names on the way to a file, outermost first, and their labels."""
+    labels = ((part, label_of(part)) for part in _parents(name))
+    return [(part, label) for part, label in labels if label is not None]
 
 
 def _record(root: Root, name: str) -> Record:
-    finding = _classes(name)[-1]
+    finding, label = _classes(name)[-1]
     return Record(
         source=root.name,
-        label=label_of(finding),
+        label=label,
         finding=clean(finding),
         file=clean(name),
         image=root.ref(name),
@@ -68,10 +69,12 @@ def _check_nested_classes(flag: str, inside: Sequence[str]) -> None:
     """Refuse a class inside the other class, unless the outer folder is a collection of both (`covid/train/normal`)."""
     labels_within = defaultdict(set)
     for name in inside:
-        labels_within[_classes(name)[0]].add(label_of(_classes(name)[-1]))
+        classes = _classes(name)
+        labels_within[classes[0][0]].add(classes[-1][1])
     for name in inside:
-        outer, inner = _classes(name)[0], _classes(name)[-1]
-        if label_of(outer) != label_of(inner) and len(labels_within[outer]) < len(LABELS):
+        classes = _classes(name)
+        (outer, outer_label), (inner, label) = classes[0], classes[-1]
+        if outer_label != label and len(labels_within[outer]) < len(LABELS):
             parent = PurePosixPath(name).parent
             raise UserError(f"{flag}: {parent}: {inner!r} lies inside {outer!r}, the other class; rename one of them")
 

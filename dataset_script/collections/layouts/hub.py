@@ -90,7 +90,7 @@ def _check_names(names: list[str] | None, flag: str) -> None:
 def _item(row: dict[str, Any], names: list[str] | None, repo: str, place: str, image: FileRef) -> Record | Refusal:
     file, finding = row.get("file") or place, _class_name(row["label"], names)
     label = None if finding is None else vocabulary.label_of(finding)
-    if label is None:
+    if finding is None or label is None:
         return Refusal(repo, file, NO_LABEL)
     patient = row.get("patient_id") or ""
     return Record(

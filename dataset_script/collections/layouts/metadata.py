@@ -177,9 +177,13 @@ def _item(layout: Layout, root: Root, file: str, values: Cells) -> Record | Refu
     name, label = root.inside(file), layout.label(values["finding"])
     if name is None:
         return Refusal(layout.source, file, ESCAPES)
-    reason = _reason_to_refuse(layout, values, label) or (None if root.has(name) else MISSING)
+    reason = _reason_to_refuse(layout, values)
     if reason:
         return Refusal(layout.source, file, reason)
+    if isinstance(label, str):
+        return Refusal(layout.source, file, label)
+    if not root.has(name):
+        return Refusal(layout.source, file, MISSING)
     return Record(
         source=layout.source,
         label=label,
@@ -193,14 +197,14 @@ def _item(layout: Layout, root: Root, file: str, values: Cells) -> Record | Refu
     )
 
 
-def _reason_to_refuse(layout: Layout, values: Cells, label: int | str) -> str | None:
-    """Why a row is left out, other than for its file; None if it stays."""
+def _reason_to_refuse(layout: Layout, values: Cells) -> str | None:
+    """Why a row is left out for what its image shows; None if it stays."""
     if not vocabulary.is_x_ray(values.get("modality", "")):
         return NOT_X_RAY
     is_unstated = not layout.states_views and not values.get("view")
     if vocabulary.frontal_view(values.get("view", "")) is None and not is_unstated:
         return NOT_FRONTAL
-    return label if isinstance(label, str) else None
+    return None
 
 
 def _unlisted(root: Root, files: set[str], folders: set[str]) -> Iterator[str]:

@@ -58,7 +58,8 @@ def _tables(root: Root) -> list[str]:
 
 
 def _collect_lines(root: Root, name: str, table: tables.Table, flag: str) -> Collection:
-    collection, labels = Collection(), {}
+    collection = Collection()
+    labels: dict[int, int] = {}
     for number, cells in table.lines:
         where = f"{flag}, line {number}"
         item = _item(root, cells, cells.get("source") or name, where)

@@ -68,7 +68,7 @@ def test_a_bad_file_is_a_row_and_every_file_is_deleted(predictor: Predictor, tmp
     told = dict(zip([row[0] for row in written(card)], [row[-1] for row in written(card)], strict=True))
     assert told["good.png"] == ""
     assert told["gone.png"].startswith("the file cannot be opened")
-    assert told["bad.png"].startswith("the file is no image we can read")
+    assert told["bad.png"].startswith("the file is not an image we can read")
     assert "The file cannot be opened" in rows
     assert not any(upload.path.exists() for upload in (good, gone, bad))
 
@@ -104,13 +104,13 @@ def zipped(folder: Path, **entries: bytes) -> Upload:
 def test_a_zip_is_its_images_under_the_visitors_name_for_it(tmp_path: Path):
     found = images_in([zipped(tmp_path, **{"a/b.png": b"x", "a/.hidden.png": b"x", "readme.md": b"x"})])
     assert [str(upload) for upload in found] == ["ward.zip/a/b.png"]
-    with pytest.raises(UserError, match="no image"):
+    with pytest.raises(UserError, match="not an image"):
         reader.read_radiograph(found[0].read())
 
 
 def test_a_zip_without_an_image_is_one_bad_file(tmp_path: Path):
     (found,) = images_in([zipped(tmp_path, **{"readme.md": b"x"})])
-    with pytest.raises(UserError, match="is no image"):
+    with pytest.raises(UserError, match="is not an image"):
         reader.read_radiograph(found.read())
 
 
