@@ -58,7 +58,7 @@ def test_twenty_files_become_a_table_and_a_csv(browser: Browser, page_url: str, 
         assert fits(page)
         table = {row["file"]: row for row in downloaded(page)}
     assert set(table) == {path.name for path in ward} - {FORMULA} | {f"'{FORMULA}"}
-    assert table[BAD]["error"].startswith("the file is no image")
+    assert table[BAD]["error"].startswith("the file is not an image")
     assert 0 < float(table["00.png"]["probability"]) < 1
     assert all(row["verdict"] or row["error"] for row in table.values())
 
