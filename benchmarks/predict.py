@@ -11,7 +11,6 @@ summed medians (demanded: 0.40 at most), the ratio of files a second (3.5 at lea
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +21,6 @@ from PIL import Image
 from tqdm import tqdm
 from transformers import pipeline
 from transformers.utils import logging
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cxr import policy
 from cxr.schema.labels import COVID, LABELS
