@@ -23,8 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cxr.phantom import draw_phantom
+from cxr.serving.heatmap import png
 from cxr.serving.input_files import find
-from cxr.serving.web.pages import png
 
 ROOT = Path(__file__).resolve().parents[1]
 PHANTOMS = 10
