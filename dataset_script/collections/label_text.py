@@ -279,7 +279,7 @@ def _judge_affirmed(stances: list[_Stance], found: set[_Stance]) -> LabelReading
 
 def _stance(clause: Clause) -> _Stance:
     said = _merged([kind for kind in clause if kind != Kind.NEUTRAL])
-    if Kind.DOUBT in said:
+    if Kind.DOUBT in said or Kind.UNDECIDED in said:
         return _Stance.DOUBTED
     denied = [at for at, kind in enumerate(said) if kind in _DENIALS]
     affirmed = [at for at, kind in enumerate(said) if kind in _AFFIRMATIONS]

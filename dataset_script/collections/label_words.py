@@ -89,7 +89,7 @@ no evidence of; no evidence; no sign of; no signs of; sin evidencia de; sin sign
 DOUBT = """
 suspected; suspect; suspicious; suspicion; suspicion of; suspicious for; suspicious of; suspects; high suspicion
 low suspicion; possible; possibly; probable; probably; likely; presumed; presumptive; presumptively; presumably; maybe
-perhaps; may; might; could; could be; query; queried; questionable; question; question of; equivocal; inconclusive
+perhaps; may; might; could; could be; query; queried; questionable; question; question of; equivocal
 indeterminate; atypical appearance; indeterminate appearance; uncertain; unclear; doubtful; borderline; ambiguous
 rule out; r o; to rule out; to exclude; rule in; cannot exclude; can not exclude; cannot rule out; can not rule out
 can t exclude; can t rule out; not excluded; not ruled out; cannot be excluded; can not be excluded
@@ -179,7 +179,7 @@ annat; annet
 """Findings that are not COVID-19, and having none: radiographs without a word about COVID-19 are NON-COVID."""
 
 UNDECIDED = """
-unknown; todo; to do; pending; na; n a; nan; none; null; nil; tba; tbd; undetermined; not available; unspecified
+inconclusive; unknown; todo; to do; pending; na; n a; nan; none; null; nil; tba; tbd; undetermined; not available; unspecified
 not specified; not stated; missing; not reported; not applicable; not done; no report; no label; unlabeled; unlabelled
 empty; blank; desconocido; desconocida; pendiente; sin datos; desconhecido; pendente; inconnu; inconnue; en attente
 sconosciuto; in attesa; unbekannt; ausstehend; onbekend; bilinmiyor; nieznany; неизвестно; okänd; ukendt; ukjent

@@ -49,7 +49,7 @@ _SEX_OF = {name: sex for sex, names in _SEXES.items() for name in names.split()}
 
 def known_labels() -> str:
     """The class names understood, a few of them, in words for a message."""
-    return f"{LABELS[COVID]}: covid, positive, …; {LABELS[NON_COVID]}: normal, negative, pneumonia, non-covid, …"
+    return f"{LABELS[COVID]}: covid, positive, …; {LABELS[NON_COVID]}: no_finding, normal, negative, pneumonia, …"
 
 
 def split_of(name: str) -> str | None:

@@ -29,9 +29,9 @@ suspected COVID-19; possible COVID; COVID?; COVID-19 ?; rule out COVID; r/o COVI
 history of COVID-19; h/o covid; COVID not excluded; COVID cannot be excluded; likely COVID; COVID +/-; COVID±
 sospecha de COVID; Verdacht auf COVID; V.a. COVID; suspicion de COVID; 疑似新冠; suspected; COVID-19, suspected
 previous COVID-19; recovered COVID; COVID contact; COVID test; long covid; COVID-19 not confirmed; PUI
-COVID consistent with; COVID-19 not negative
+COVID consistent with; COVID-19 not negative; COVID-19 pending; COVID-19: unknown; COVID inconclusive
 """
-UNDECIDED_TEXTS = "unknown; todo; pending; nan; N/A; none; -; ?"
+UNDECIDED_TEXTS = "inconclusive; unknown; todo; pending; nan; N/A; none; -; ?"
 NOT_UNDERSTOOD = """
 COVID-19 lorem; lorem; COVID positive negative; no covid, positive; dataset1; No pneumonia, COVID-19; COVID: 0
 images; COVID-19, influenza negative

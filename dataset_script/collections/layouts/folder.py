@@ -121,12 +121,13 @@ def _check_nested_classes(flag: str, inside: dict[str, list[ClassFolder]]) -> No
 
 def _check_strays(root: Root, flag: str, strays: Sequence[str], inside: dict[str, list[ClassFolder]]) -> None:
     """Tell a stray image, in the root, a split or above class folders, from a class that is unknown."""
-    unknown = sorted({parent.name for parent in _unknown_classes(root, strays, inside)})
+    unknown = sorted(_unknown_classes(root, strays, inside))
     if unknown:
-        listed = ", ".join(repr(name) for name in unknown[:_SHOWN]) + (", …" if len(unknown) > _SHOWN else "")
+        listed = ", ".join(map(str, unknown[:_SHOWN])) + (", …" if len(unknown) > _SHOWN else "")
+        first = unknown[0].name
         raise UserError(
             f"{flag}: unknown label: images lie in {listed}; call such a folder one of {known_labels()} or say what it "
-            f"means with --label '{unknown[0]}=COVID', '{unknown[0]}=NON-COVID' or '{unknown[0]}=out'"
+            f"means with --label '{first}=COVID', '{first}=NON-COVID' or '{first}=out'"
         )
 
 
