@@ -179,8 +179,8 @@ annat; annet
 """Findings that are not COVID-19, and having none: radiographs without a word about COVID-19 are NON-COVID."""
 
 UNDECIDED = """
-inconclusive; unknown; todo; to do; pending; na; n a; nan; none; null; nil; tba; tbd; undetermined; not available; unspecified
-not specified; not stated; missing; not reported; not applicable; not done; no report; no label; unlabeled; unlabelled
+inconclusive; unknown; todo; to do; pending; na; n a; nan; none; null; nil; tba; tbd; undetermined
+not available; unspecified; not specified; not stated; missing; not reported; not applicable; not done; no report; no label; unlabeled; unlabelled
 empty; blank; desconocido; desconocida; pendiente; sin datos; desconhecido; pendente; inconnu; inconnue; en attente
 sconosciuto; in attesa; unbekannt; ausstehend; onbekend; bilinmiyor; nieznany; неизвестно; okänd; ukendt; ukjent
 """

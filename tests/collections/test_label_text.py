@@ -84,9 +84,8 @@ before = st.sampled_from(
 behind = st.sampled_from(
     """-; -;(-); (-);[-]; −; –; neg; neg.; negative; -ve; ruled out; excluded; not detected; unlikely; absent;: negative
     ;: no;, negative;, ruled out; was ruled out; negativo; negativa; négatif; negativ; ausgeschlossen; descartado
-    ; não detectado; non rilevato; uitgesloten; yok; ujemny; исключен; отрицательный; 阴性; 陰性; not found;= neg""".replace(
-        "\n", ""
-    ).split(";")
+    ; não detectado; non rilevato; uitgesloten; yok; ujemny; исключен
+    ; отрицательный; 阴性; 陰性; not found;= neg""".replace("\n", "").split(";")
 )
 doubts = st.sampled_from(
     """suspected ;possible ;probable ;likely ;rule out ;r/o ;?;query ;history of ;post-;post ;previous ;suspicion of ;

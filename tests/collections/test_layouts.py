@@ -7,7 +7,7 @@ import zipfile
 from collections import Counter
 
 import pytest
-from raw import folders, prepare, rows, save, table
+from raw import folders, prepare, refused, rows, save, table
 from support import ROOT
 
 from dataset_script.collections import LAYOUTS
