@@ -180,7 +180,8 @@ annat; annet
 
 UNDECIDED = """
 inconclusive; unknown; todo; to do; pending; na; n a; nan; none; null; nil; tba; tbd; undetermined
-not available; unspecified; not specified; not stated; missing; not reported; not applicable; not done; no report; no label; unlabeled; unlabelled
+not available; unspecified; not specified; not stated; missing; not reported; not applicable; not done
+no report; no label; unlabeled; unlabelled
 empty; blank; desconocido; desconocida; pendiente; sin datos; desconhecido; pendente; inconnu; inconnue; en attente
 sconosciuto; in attesa; unbekannt; ausstehend; onbekend; bilinmiyor; nieznany; неизвестно; okänd; ukendt; ukjent
 """
