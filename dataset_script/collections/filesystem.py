@@ -243,7 +243,7 @@ def _names_a_class(name: str) -> bool:
 
 
 def _named(name: str | None, has: Callable[[str], bool], folded_names: Callable[[], dict[str, str]]) -> str | None:
-    """The file that a table means by `name`: the one called so, else the only one called so but for case and accents."""
+    """The file that a table means by `name`: the one called so, else the only one that differs in case or accents."""
     if name is None or has(name):
         return name
     return folded_names().get(folded(name), name)
