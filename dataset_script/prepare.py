@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet
 
+from cxr import import_closure
 from cxr.patient_key import load_or_make_key, new_key
 from dataset_script import collections, reading, report
 from dataset_script.audit import inspection
@@ -21,10 +22,10 @@ from dataset_script.splits.assignment import EXTERNAL
 from dataset_script.splits.external import by_name
 from dataset_script.storage import leak_check, writing
 from dataset_script.storage.rows import Row, gather, short
-from dataset_script.storage.store import Store, code_digest
+from dataset_script.storage.store import Store
 from dataset_script.storage.workspace import Workspace, digest_of, workspace
 
-_CODE = ("dataset_script/**/*.py", "cxr/*.py", "cxr/imaging/**/*.py", "cxr/schema/**/*.py", "cxr/statistics/*.py")
+_CODE = "dataset_script/prepare.py"
 
 NO_KEY = (
     "no --patient_key: the pseudonyms of DICOM patients and files cannot be joined to those of another run, and the "
@@ -63,7 +64,9 @@ def _digest(found: Collection, options: Options) -> str:
         _public(options.sources),
     ]
     refusals = [str(refusal) for refusal in found.refusals]
-    return digest_of(content_hash(found.records), refusals, settings, str(options.patient_key), code_digest(*_CODE))
+    return digest_of(
+        content_hash(found.records), refusals, settings, str(options.patient_key), import_closure.digest(_CODE)
+    )
 
 
 def _build(found: Collection, options: Options, place: Workspace, store: Store) -> dict:

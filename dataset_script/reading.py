@@ -12,21 +12,17 @@ from functools import partial
 import numpy as np
 from tqdm import tqdm
 
+from cxr import import_closure
 from cxr.errors import UserError
 from cxr.imaging.reader import UnreadableImage
 from cxr.parallel import in_order
 from dataset_script.builder import Reading, read_record
 from dataset_script.collections.record import Record, Refusal
-from dataset_script.storage.store import Store, code_digest, key_of
+from dataset_script.storage.store import Store, key_of
 
-_READERS = (
-    "cxr/imaging/*.py",
-    "cxr/imaging/dicom/*.py",
-    "cxr/patient_key.py",
-    "cxr/phantom.py",
-    "dataset_script/builder.py",
-)
-_READERS += ("dataset_script/collections/layouts/phantom.py", "dataset_script/duplicates/fingerprint.py")
+_CODE = ("dataset_script/builder.py", "dataset_script/collections/__init__.py")
+"""Where reading starts: what opens a record's file, and what reads it."""
+
 _CHUNK = 16
 _NONE = -1
 
@@ -45,7 +41,7 @@ class Settings:
 
     def digest(self) -> bytes:
         """Stands for the settings, and for the code that obeys them, in the store's keys."""
-        return f"{self.image_size} {code_digest(*_READERS)}".encode()
+        return f"{self.image_size} {import_closure.digest(*_CODE)}".encode()
 
 
 def read_all(

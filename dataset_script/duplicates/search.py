@@ -26,11 +26,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
+from cxr import import_closure
 from dataset_script.duplicates.candidates import propose_pairs
 from dataset_script.duplicates.fingerprint import HASH_BYTES, codes, pixel_hash
 from dataset_script.duplicates.registration import ACCEPT, Prepared, Squares, similarity, squares
 from dataset_script.storage.rows import Row
-from dataset_script.storage.store import Store, code_digest
+from dataset_script.storage.store import Store
 
 CACHED_SQUARES = 600
 """Images whose squares are kept in memory at a time; each takes 50 kB."""
@@ -39,7 +40,8 @@ _CACHED_PREPARED = 32
 """Images kept normalised for comparison at a time; each takes 0.4 MB."""
 
 _PAIRS_PER_LOT, _IMAGES_PER_BLOCK = 1024, CACHED_SQUARES // 3
-_CODE = tuple(f"dataset_script/duplicates/{name}.py" for name in ("search", "registration", "fingerprint"))
+_CODE = "dataset_script/duplicates/registration.py"
+"""What a similarity depends on: an edit there, or in what it imports, discards the similarities of earlier runs."""
 
 
 class Known(Protocol):
@@ -73,7 +75,7 @@ def find_near_duplicates(rows: Sequence[Row], store: Store, num_proc: int) -> Ne
     pairs = find_pairs(
         store.fingerprints([row.number for row in rows]),
         lambda position: load_pixels(store, rows[position]),
-        known=store.similarities(code_digest(*_CODE)),
+        known=store.similarities(import_closure.digest(_CODE)),
         num_proc=num_proc,
     )
     return NearDuplicates(pairs, cluster_pairs(pairs, len(rows)))

@@ -9,7 +9,6 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ import numpy as np
 from dataset_script.collections.record import Record
 from dataset_script.duplicates.fingerprint import SIZE
 
-_TOOLS = ("pillow", "numpy", "opencv-python-headless", "imagecodecs", "kornia-rs", "ImageHash")
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS pictures "
     "(id INTEGER PRIMARY KEY, key BLOB UNIQUE, secret TEXT, facts TEXT, fingerprint BLOB, image BLOB)",
@@ -118,15 +116,6 @@ class Similarities:
         with self._lock, self._connection:
             rows = ((self._code, *pair, float(value)) for pair, value in found.items())
             self._connection.executemany("INSERT OR REPLACE INTO similarities VALUES (?, ?, ?, ?)", rows)
-
-
-def code_digest(*parts: str) -> str:
-    """A hash of our own source files (relative to the project) and of the versions of the tools they call."""
-    root = Path(__file__).resolve().parents[2]
-    digest = hashlib.sha256(json.dumps([version(tool) for tool in _TOOLS]).encode())
-    for file in sorted(file for part in parts for file in root.glob(part)):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def key_of(record: Record, settings: bytes) -> bytes:

@@ -16,10 +16,11 @@ from PIL import Image
 from support import ROOT, serving
 
 from cxr import hub as client
+from cxr import import_closure
 from cxr.errors import UserError
 from cxr.phantom import draw
 from cxr.schema.labels import COVID, DISCLAIMER
-from cxr.training.publishing import import_closure, publish
+from cxr.training.publishing import publish
 from cxr.training.publishing.publish import Destination, Publication
 from cxr.training.reporting import card
 

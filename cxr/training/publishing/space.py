@@ -12,9 +12,9 @@ import yaml
 from huggingface_hub import metadata_load
 from jinja2 import Environment, StrictUndefined
 
-from cxr import hub
+from cxr import hub, import_closure
 from cxr.schema.labels import DISCLAIMER
-from cxr.training.publishing import import_closure, repo_files
+from cxr.training.publishing import repo_files
 from cxr.training.reporting import card
 
 PATTERNS = ("README.md", "LICENSE", "app.py", "requirements.txt", "cxr/*")
