@@ -95,11 +95,11 @@ def ask(url: str, out: Path) -> None:
     from gradio_client import Client, handle_file
     from PIL import Image
 
-    from cxr.phantom import draw
+    from cxr.phantom import draw_phantom
     from cxr.schema.labels import COVID
 
     picture = out / "question.png"
-    Image.fromarray(draw(10**6, COVID).image).save(picture)
+    Image.fromarray(draw_phantom(10**6, COVID).image).save(picture)
     with phase("question: a synthetic radiograph with COVID-like opacities"):
         answer = Client(url, verbose=False).predict(handle_file(picture), api_name="/predict")
     print(json.dumps(answer, indent=2))
@@ -114,9 +114,9 @@ def _published_revision() -> str:
 def _publish_stand_in(folder: Path) -> None:
     from huggingface_hub import HfApi
 
-    from cxr.model import save_stand_in
+    from cxr.model import save_stand_in_backbone
 
-    save_stand_in(folder)
+    save_stand_in_backbone(folder)
     HfApi().create_repo(BACKBONE)
     HfApi().upload_folder(repo_id=BACKBONE, folder_path=folder)
 

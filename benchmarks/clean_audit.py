@@ -16,7 +16,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 
 ROOT = Path(__file__).resolve().parents[1]
 ALLOWED = 1
@@ -44,7 +44,9 @@ def _audited(folder: Path, seed: int, count: int) -> dict:
     """The audit's section for `count` phantoms, every other one COVID, none of them drawn for another seed."""
     lines = ["file,label,patient_id"]
     for number in range(count):
-        Image.fromarray(draw(seed * count + number, number % 2).image).save(folder / f"{number}.png", compress_level=1)
+        Image.fromarray(draw_phantom(seed * count + number, number % 2).image).save(
+            folder / f"{number}.png", compress_level=1
+        )
         lines.append(f"{number}.png,{number % 2},{number}")
     (folder / "table.csv").write_text("\n".join(lines))
     command = [sys.executable, "-m", "dataset_script", "--source", f"table={folder / 'table.csv'}"]

@@ -17,7 +17,7 @@ from transformers import AutoModelForImageClassification
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cxr.imaging.preprocess import load_processor, to_pixel_values
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, LABELS
 from cxr.statistics import conformal
 
@@ -46,7 +46,7 @@ def _scores(folder: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
     model, processor = AutoModelForImageClassification.from_pretrained(folder).eval(), load_processor(folder)
     labels = np.arange(count) % 2
     logits = [
-        model(to_pixel_values([draw(FIRST + number, int(label)).image], processor)).logits[0]
+        model(to_pixel_values([draw_phantom(FIRST + number, int(label)).image], processor)).logits[0]
         for number, label in enumerate(labels)
     ]
     return torch.stack(logits).double().softmax(dim=1)[:, COVID].numpy(), labels
@@ -58,8 +58,8 @@ def _coverage(probability: np.ndarray, labels: np.ndarray, rng: np.random.Genera
     for label in range(len(LABELS)):
         mine = np.flatnonzero(labels == label)
         calibrates[rng.permutation(mine)[: len(mine) // 2]] = True
-    fitted = conformal.fit(probability[calibrates], labels[calibrates])
-    tested = conformal.report(probability[~calibrates], labels[~calibrates], fitted["quantiles"])
+    fitted = conformal.fit_quantiles(probability[calibrates], labels[calibrates])
+    tested = conformal.summarize_sets(probability[~calibrates], labels[~calibrates], fitted["quantiles"])
     return [tested["coverage"][name] for name in LABELS]
 
 

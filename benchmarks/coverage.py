@@ -22,7 +22,7 @@ from scipy.special import expit, logit
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cxr.statistics import metrics
-from cxr.statistics.metric_intervals import of_metrics, of_predictive_values
+from cxr.statistics.intervals import metric_intervals, predictive_value_intervals
 
 AUROCS = (0.76, 0.90, 0.98)
 _CROWD = 300_000
@@ -71,7 +71,7 @@ def probability(design: Design, auroc: float, score: np.ndarray) -> np.ndarray:
 
 def values(found: dict, sensitivity: object, specificity: object) -> Iterator[tuple[str, object]]:
     """The metrics by their names, then the predictive values at each prevalence, of numbers or of intervals."""
-    by_bayes = metrics.predictive_values if isinstance(sensitivity, float) else of_predictive_values
+    by_bayes = metrics.predictive_values if isinstance(sensitivity, float) else predictive_value_intervals
     yield from found.items()
     for prevalence in metrics.PREVALENCES:
         ppv, npv = by_bayes(sensitivity, specificity, prevalence)
@@ -82,12 +82,12 @@ def coverage(design: Design, auroc: float, studies: int, pictures: int) -> dict[
     """For each metric the share of intervals that hold the truth, and how many studies had none."""
     rng, threshold = np.random.default_rng(0), design.prevalence
     score, label, _ = draw(design, auroc, _CROWD, rng)
-    truth = metrics.compute(probability(design, auroc, score), label, threshold, score) | {"auroc": auroc}
+    truth = metrics.compute_metrics(probability(design, auroc, score), label, threshold, score) | {"auroc": auroc}
     truth = dict(values(truth, truth["sensitivity"], truth["specificity"]))
     held = {name: [] for name in truth}
     for number in range(studies):
         score, label, patient = draw(design, auroc, pictures, rng)
-        found = of_metrics(probability(design, auroc, score), label, patient, threshold, score, seed=number)
+        found = metric_intervals(probability(design, auroc, score), label, patient, threshold, score, seed=number)
         for name, interval in values(found, found["sensitivity"], found["specificity"]):
             held[name].append(None if interval is None else interval.low <= truth[name] <= interval.high)
     return {

@@ -64,11 +64,13 @@ def _peak() -> int:
 def _spectra(folder: Path | None) -> np.ndarray:
     """Coefficients, float32 (N, VIEWS × 256), of the folder's pictures or of 400 phantoms."""
     if folder is None:
-        pictures = (phantom.draw(seed, seed % 2).image for seed in tqdm(range(400), desc="drawing"))
+        pictures = (phantom.draw_phantom(seed, seed % 2).image for seed in tqdm(range(400), desc="drawing"))
     else:
         root = Folder(folder)
         names = [name for name in root.walk() if root.is_image(name)]
-        pictures = (reader.read(root.opener(name)(), short=256).pixels for name in tqdm(names, desc="reading"))
+        pictures = (
+            reader.read_radiograph(root.opener(name)(), short_side=256).pixels for name in tqdm(names, desc="reading")
+        )
     return np.stack([spectra(pixels).ravel() for pixels in pictures])
 
 

@@ -22,7 +22,7 @@ from transformers import AutoModelForImageClassification
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cxr.gate import FILE_NAME, Gate
-from cxr.gate.fitting import look
+from cxr.gate.fitting import run_in_batches
 from cxr.imaging import reader
 from cxr.imaging.preprocess import load_processor
 from cxr.serving import input_files
@@ -71,7 +71,9 @@ def _judge(folder: Path) -> Callable[[Pictures], np.ndarray]:
     """A function from pictures to whether each is refused, bool (N,)."""
     model = AutoModelForImageClassification.from_pretrained(folder, dtype=torch.float32).eval()
     gate, processor = Gate.load(folder / FILE_NAME), load_processor(folder)
-    return lambda pictures: ~gate.passes(look(model, processor, tqdm(pictures, leave=False), gate.score)).numpy()
+    return lambda pictures: (
+        ~gate.passes(run_in_batches(model, processor, tqdm(pictures, leave=False), gate.score)).numpy()
+    )
 
 
 def _print(name: str, refused: np.ndarray) -> None:
@@ -81,8 +83,8 @@ def _print(name: str, refused: np.ndarray) -> None:
 def _xrays(folder: Path, count: int) -> list[np.ndarray]:
     found = input_files.find([str(folder)])
     chosen = np.random.default_rng(0).permutation(len(found))[:count]
-    read = (reader.read(found[index].source).pixels for index in tqdm(sorted(chosen), leave=False))
-    return [reader.shrink(pixels, _SHORT) for pixels in read]
+    read = (reader.read_radiograph(found[index].source).pixels for index in tqdm(sorted(chosen), leave=False))
+    return [reader.resize_to_short_side(pixels, _SHORT) for pixels in read]
 
 
 def _photographs(rng: np.random.Generator, count: int) -> Pictures:

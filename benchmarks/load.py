@@ -24,7 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 from cxr.serving.input_files import find
 from cxr.serving.web.pages import png
 
@@ -42,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--requests", type=int, default=20)
     args = parser.parse_args(arguments)
-    pictures = _read(args.pictures) if args.pictures else [png(draw(seed, seed % 2).image) for seed in range(PHANTOMS)]
+    pictures = (
+        _read(args.pictures) if args.pictures else [png(draw_phantom(seed, seed % 2).image) for seed in range(PHANTOMS)]
+    )
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -20,8 +20,9 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cxr.imaging.geometry import resized
-from cxr.imaging.reader import UnreadableImage
+from cxr.errors import UnreadableImage
+from cxr.imaging import reader
+from cxr.imaging.geometry import resized_size
 from cxr.patient_key import new_key
 from cxr.schema.labels import COVID
 from dataset_script import builder
@@ -69,7 +70,7 @@ def _ours(record: Record, image_size: int, store: Store) -> float:
 
 
 def _search(record: Record, image_size: int) -> float:
-    pixels = builder.radiograph.read(record.opener(), short=image_size, patient_key=_KEY).pixels
+    pixels = reader.read_radiograph(record.opener(), short_side=image_size, patient_key=_KEY).pixels
     start = time.perf_counter()
     builder.fingerprint(pixels)
     return time.perf_counter() - start
@@ -79,7 +80,7 @@ def _pillow(record: Record, image_size: int) -> float:
     start = time.perf_counter()
     folder, name = record.opener.args
     with Image.open(Path(folder, name)) as image:
-        image.convert("RGB").resize(resized(image.size, image_size), Image.Resampling.BICUBIC)
+        image.convert("RGB").resize(resized_size(image.size, image_size), Image.Resampling.BICUBIC)
     return time.perf_counter() - start
 
 

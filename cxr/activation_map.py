@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import torch
 
-from cxr.imaging.geometry import seen
+from cxr.imaging.geometry import visible_box
 
 _AS_STRONG = 0.8
 _CENTRAL = 0.1
@@ -27,13 +27,13 @@ def activation_map(features: torch.Tensor, head: torch.Tensor, covid: int) -> np
     return torch.einsum("c,chw->hw", weight.float(), features.float()).cpu().numpy()
 
 
-def on_picture(found: np.ndarray, size: tuple[int, int], input_size: int) -> np.ndarray:
+def resample_to_image(found: np.ndarray, size: tuple[int, int], input_size: int) -> np.ndarray:
     """The map laid over the original picture: float32 (height, width), NaN where the network saw nothing.
 
     `size` is (width, height) of the picture, whose short side was resized and whose middle was cropped.
     """
     width, height = size
-    left, top, right, bottom = seen(size, input_size)
+    left, top, right, bottom = visible_box(size, input_size)
     x = (np.arange(width) + 0.5 - left) / (right - left)
     y = (np.arange(height) + 0.5 - top) / (bottom - top)
     rows, columns = (np.broadcast_to(axis, (height, width)) for axis in (y[:, None], x[None, :]))
@@ -49,17 +49,17 @@ def peak(found: np.ndarray) -> tuple[float, float]:
     return _centre(found, int(found.argmax()))
 
 
-def where(found: np.ndarray) -> str:
+def describe_location(found: np.ndarray) -> str:
     """In words, where the evidence for COVID lies: the strongest cell's zone, and a second one if nearly as strong."""
     if found.max() <= 0:
         return "nowhere in particular"
     order = np.argsort(-found, axis=None, kind="stable")
     strong = order[found.flat[order] >= _AS_STRONG * found.max()]
-    zones = dict.fromkeys(zone(*_centre(found, int(cell))) for cell in strong)
+    zones = dict.fromkeys(lung_zone(*_centre(found, int(cell))) for cell in strong)
     return " and ".join(list(zones)[:2])
 
 
-def zone(x: float, y: float) -> str:
+def lung_zone(x: float, y: float) -> str:
     """Such as "right lower zone" for a point of what the network sees, in shares from its top left corner.
 
     Right is the patient's, which is the viewer's left. Lungs are not searched for: a typical position is assumed.

@@ -12,7 +12,7 @@ _TILE, _LINE, _GAP, _HEADER = 220, 15, 10, 44
 _PAPER, _INK, _FAINT = 250, 20, 110
 
 
-def tile(image: Image.Image, captions: Sequence[str]) -> Image.Image:
+def make_tile(image: Image.Image, captions: Sequence[str]) -> Image.Image:
     """A picture on a square of paper, lines of text below it: the first one dark, the others fainter."""
     page = Image.new("L", (_TILE, _TILE + 4 + _LINE * len(captions)), _PAPER)
     page.paste(ImageOps.pad(image.convert("L"), (_TILE, _TILE), color=_PAPER))
@@ -23,7 +23,7 @@ def tile(image: Image.Image, captions: Sequence[str]) -> Image.Image:
     return page
 
 
-def sheet(title: str, tiles: Sequence[Image.Image]) -> Image.Image:
+def make_sheet(title: str, tiles: Sequence[Image.Image]) -> Image.Image:
     """A page of tiles of one size, six beside each other, under a title."""
     across, down = _TILE + _GAP, tiles[0].height + _GAP
     lines = -(-len(tiles) // COLUMNS)
@@ -35,7 +35,7 @@ def sheet(title: str, tiles: Sequence[Image.Image]) -> Image.Image:
     return page
 
 
-def slug(name: str) -> str:
+def safe_file_name(name: str) -> str:
     """A name as part of a file name; a hash tells names apart that had to be changed alike."""
     plain = re.sub(r"[^\w.-]+", "_", name)
     return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"

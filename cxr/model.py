@@ -15,7 +15,7 @@ BACKBONE = "microsoft/resnet-50"
 _WEIGHTS_MISSING = "or start from random weights with --from_scratch (the card will say so)"
 
 
-def from_pretrained(backbone: str, revision: str | None, seed: int) -> tuple[ResNetForImageClassification, str]:
+def load_pretrained(backbone: str, revision: str | None, seed: int) -> tuple[ResNetForImageClassification, str]:
     """Pull a backbone at one commit and give it a new two-class head; returns the model and the commit's sha.
 
     Raises:
@@ -39,7 +39,7 @@ def from_pretrained(backbone: str, revision: str | None, seed: int) -> tuple[Res
     return model, pulled.revision
 
 
-def from_scratch(seed: int) -> ResNetForImageClassification:
+def make_untrained(seed: int) -> ResNetForImageClassification:
     """A ResNet-50 with random weights, which its config says (`random_weights`)."""
     set_seed(seed)
     return ResNetForImageClassification(ResNetConfig(id2label=ID2LABEL, label2id=LABEL2ID, random_weights=True))
@@ -53,7 +53,7 @@ def _new_head(model: ResNetForImageClassification) -> None:
     model.classifier[1] = head
 
 
-def save_stand_in(folder: Path, config: ResNetConfig | None = None) -> None:
+def save_stand_in_backbone(folder: Path, config: ResNetConfig | None = None) -> None:
     """Write a stand-in for `microsoft/resnet-50`: its 1,000 classes and processor, but random weights, said to be so.
 
     It lets the whole loop, pulling the backbone included, run where the real weights cannot be had.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-COLUMNS = ["source", "patient_id", "sha256", "phash"]
+OVERLAP_COLUMNS = ["source", "patient_id", "sha256", "phash"]
 """The columns that are compared."""
 
 NEAR = 32
@@ -23,10 +23,10 @@ class Overlap(NamedTuple):
 
     patients: int
     files: int
-    copies: int
+    near_duplicates: int
 
 
-def overlap(first: Mapping[str, Sequence[str]], second: Mapping[str, Sequence[str]]) -> Overlap:
+def find_overlap(first: Mapping[str, Sequence[str]], second: Mapping[str, Sequence[str]]) -> Overlap:
     """Compare two datasets, each given as its `COLUMNS` (`dataset.select_columns(COLUMNS)[:]`)."""
     patients = set(zip(first["source"], first["patient_id"], strict=True))
     shared = sum(pair in patients for pair in zip(second["source"], second["patient_id"], strict=True))

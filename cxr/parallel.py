@@ -8,8 +8,10 @@ from typing import TypeVar
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
-def in_order(pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], most: int) -> Iterator[Result]:
-    """What `function` makes of each item, in their order, no more than `most` and one under way or waiting.
+def map_in_order(
+    pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], max_pending: int
+) -> Iterator[Result]:
+    """What `function` makes of each item, in their order, no more than `max_pending` and one under way or waiting.
 
     `Executor.map` takes all items at once, and keeps every result that nobody has asked for yet.
     """
@@ -17,7 +19,7 @@ def in_order(pool: Executor, function: Callable[[Item], Result], items: Iterable
     try:
         for item in items:
             waiting.append(pool.submit(function, item))
-            if len(waiting) > most:
+            if len(waiting) > max_pending:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

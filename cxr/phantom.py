@@ -54,7 +54,7 @@ class _Body:
     shoulder: float
 
 
-def draw(seed: int, label: int) -> Phantom:
+def draw_phantom(seed: int, label: int) -> Phantom:
     """Draw the phantom of this seed and class; the same arguments give the same pixels.
 
     The two labels of one seed share patient and exposure, so their difference is the opacities alone.

@@ -12,8 +12,8 @@ import imagehash
 import numpy as np
 from PIL import Image
 
+from cxr.errors import UnreadableImage
 from cxr.imaging import reader
-from cxr.imaging.reader import UnreadableImage
 from cxr.patient_key import file_hash, new_key
 from cxr.schema.labels import LABELS
 from dataset_script.collections.record import Record
@@ -114,10 +114,10 @@ def read_record(record: Record, image_size: int, patient_key: bytes) -> Reading:
         raw = record.opener()
     except OSError as error:
         raise UnreadableImage(f"cannot be opened ({error.strerror})", record.file) from error
-    found = reader.read(raw, patient_key=patient_key)
+    found = reader.read_radiograph(raw, patient_key=patient_key)
     if found.header and found.header.refusal:
         raise UnreadableImage(found.header.refusal, record.file)
-    pixels = reader.shrink(found.pixels, image_size)
+    pixels = reader.resize_to_short_side(found.pixels, image_size)
     facts = {
         "sha256": found.sha256,
         "phash": str(imagehash.phash(Image.fromarray(pixels), hash_size=HASH_SIZE)),

@@ -13,9 +13,8 @@ import numpy as np
 from tqdm import tqdm
 
 from cxr import import_closure
-from cxr.errors import UserError
-from cxr.imaging.reader import UnreadableImage
-from cxr.parallel import in_order
+from cxr.errors import UnreadableImage, UserError
+from cxr.parallel import map_in_order
 from dataset_script.builder import Reading, read_record
 from dataset_script.collections.record import Record, Refusal
 from dataset_script.storage.store import Store, key_of
@@ -102,7 +101,7 @@ def _read(
     # Frozen, objects are not walked by a worker's garbage collection, which would copy every page that holds one.
     with ProcessPoolExecutor(processes, context, initializer=gc.freeze) as pool:
         try:
-            yield from in_order(pool, partial(_read_chunk, settings), tasks, 2 * processes)
+            yield from map_in_order(pool, partial(_read_chunk, settings), tasks, 2 * processes)
         except BrokenProcessPool as error:
             raise UserError("a reading process was killed (out of memory?): try fewer with --num_proc 1") from error
 

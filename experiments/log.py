@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cxr.statistics import bootstrap, weighted_metrics
+from cxr.statistics import bootstrap
 from experiments.interventions import MEANS
 from experiments.trial import Budget, Pictures
 
@@ -66,13 +66,13 @@ def difference(runs: Sequence[dict], base: Sequence[dict], part: str, pictures: 
             [_auroc(run, part, pictures, weights) - _auroc(old, part, pictures, weights) for run, old in pairs], 0
         )
 
-    drawn = np.concatenate([gain(weights) for weights in bootstrap.draws(pictures.patients)])
+    drawn = np.concatenate([gain(weights) for weights in bootstrap.resample_weights(pictures.patients)])
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
     return Difference(float(gain(np.ones((1, len(pictures.labels))))[0]), float(low), float(high))
 
 
 def _auroc(run: dict, part: str, pictures: Pictures, weights: np.ndarray) -> np.ndarray:
-    return weighted_metrics.auroc(np.array(run[part]), pictures.labels)(weights)
+    return bootstrap.auroc_statistic(np.array(run[part]), pictures.labels)(weights)
 
 
 def outside(runs: Sequence[dict], part: str, pictures: Pictures) -> bootstrap.Interval:
@@ -82,7 +82,7 @@ def outside(runs: Sequence[dict], part: str, pictures: Pictures) -> bootstrap.In
         return np.mean([_auroc(run, part, pictures, weights) for run in runs], axis=0)
 
     chosen, patients = pictures.labels == 0, pictures.patients
-    fewer = min(bootstrap.patients_in(chosen, patients), bootstrap.patients_in(~chosen, patients))
+    fewer = min(bootstrap.count_patients(chosen, patients), bootstrap.count_patients(~chosen, patients))
     return bootstrap.interval(mean, patients, trials=fewer)
 
 

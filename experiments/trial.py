@@ -19,8 +19,8 @@ from tqdm import tqdm
 from transformers import ResNetForImageClassification, get_cosine_schedule_with_warmup
 
 from cxr.imaging.preprocess import make_processor, to_pixel_values
-from cxr.model import from_scratch
-from cxr.phantom import draw
+from cxr.model import make_untrained
+from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, LABELS, NON_COVID
 from cxr.statistics.metrics import auroc
 from cxr.training.arguments import AugmentationArguments
@@ -81,7 +81,7 @@ def run(
     """
     start = time.monotonic()
     seen = {part: _tensor(pictures, mean, budget.size) for part, pictures in parts.items()}
-    model = from_scratch(seed).to(memory_format=torch.channels_last)
+    model = make_untrained(seed).to(memory_format=torch.channels_last)
     epochs = budget.epochs
     if mean.phantoms:
         phantoms = _phantoms(len(seen["train"]))
@@ -105,7 +105,7 @@ def _tensor(pictures: Pictures, mean: Mean, size: int) -> torch.Tensor:
 
 def _phantoms(count: int) -> Pictures:
     labels = np.arange(count) % 2
-    pixels = [draw(10**7 + number, int(label)).image for number, label in enumerate(labels)]
+    pixels = [draw_phantom(10**7 + number, int(label)).image for number, label in enumerate(labels)]
     return Pictures(pixels, labels, ["phantom"] * count, [str(number) for number in range(count)])
 
 

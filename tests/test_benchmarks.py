@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from tiny import save_tiny
 
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 
 
 @pytest.mark.slow
@@ -22,7 +22,7 @@ def test_planted_fingerprints_are_found_among_many(run_cli):
 
 def pictures(folder, count):
     for seed in range(count):
-        Image.fromarray(draw(seed, seed % 2).image).save(folder / f"{seed}.jpg")
+        Image.fromarray(draw_phantom(seed, seed % 2).image).save(folder / f"{seed}.jpg")
 
 
 def test_fingerprints_are_drawn_like_those_of_a_folder(run_cli, tmp_path):
@@ -98,15 +98,15 @@ def test_a_gate_is_tried_on_what_it_was_not_fitted_on(run_cli, tmp_path):
     from transformers import AutoModelForImageClassification
 
     from cxr.gate import FILE_NAME
-    from cxr.gate.fitting import fit
+    from cxr.gate.fitting import fit_gate
     from cxr.imaging.preprocess import make_processor
-    from cxr.phantom import draw
+    from cxr.phantom import draw_phantom
 
     folder, xrays = save_tiny_backbone(tmp_path / "model"), tmp_path / "xrays"
     make_processor(48).save_pretrained(folder)
     model = AutoModelForImageClassification.from_pretrained(folder).eval()
-    phantoms = [draw(seed, seed % 2).image for seed in range(45)]
-    fit(model, make_processor(48), phantoms[:30], phantoms[30:40], seed=0, progress=False).save(folder / FILE_NAME)
+    phantoms = [draw_phantom(seed, seed % 2).image for seed in range(45)]
+    fit_gate(model, make_processor(48), phantoms[:30], phantoms[30:40], seed=0, progress=False).save(folder / FILE_NAME)
     xrays.mkdir()
     for number, pixels in enumerate(phantoms[40:]):
         Image.fromarray(pixels).save(xrays / f"{number}.png")

@@ -11,7 +11,7 @@ from PIL import Image
 from support import save_tiny_backbone, serving, stop_after_checkpoint
 
 from cxr import hub as client
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, DISCLAIMER
 from cxr.training.publishing.publish import phantom_logits
 
@@ -41,7 +41,7 @@ def test_from_raw_pictures_to_an_answer(run_cli, env, tmp_path):
     assert f"published {MODEL} at revision {pulled.revision}" in done.stdout
     assert (phantom_logits(pulled.folder) - phantom_logits(run / "model")).abs().max() <= 1e-5
     picture = tmp_path / "phantom.png"
-    Image.fromarray(draw(5, COVID).image).save(picture)
+    Image.fromarray(draw_phantom(5, COVID).image).save(picture)
     with serving("--model", MODEL, "--revision", "v1") as url:
         answer = Client(url, verbose=False).predict(handle_file(picture), api_name="/predict")
     told = run_cli(["predict.py", "--model", run / "model", "--json", picture])

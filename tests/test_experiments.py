@@ -9,7 +9,7 @@ from datasets import Dataset, DatasetDict, Image
 from PIL import Image as Picture
 
 from cxr.imaging.geometry import CROP_PCT
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, NON_COVID
 from experiments import __main__ as door
 from experiments import log
@@ -63,7 +63,7 @@ def test_variation_keeps_shape_and_finiteness_and_changes_pictures(name):
 def test_the_lung_crop_keeps_the_lungs_and_loses_some_of_the_rest():
     kept = []
     for seed in range(8):
-        phantom = draw(seed, NON_COVID)
+        phantom = draw_phantom(seed, NON_COVID)
         marked = np.where(phantom.lungs, phantom.image // 2 * 2, phantom.image | 1)
         cropped = MEANS["lung_crop"].see(marked)
         assert cropped.size < marked.size
@@ -100,7 +100,7 @@ def test_an_unknown_trial_is_one_line(capsys):
 
 def save_phantoms(folder, splits, count):
     def rows(start: int) -> Dataset:
-        pixels = [Picture.fromarray(draw(start + n, n % 2).image).resize((48, 48)) for n in range(count)]
+        pixels = [Picture.fromarray(draw_phantom(start + n, n % 2).image).resize((48, 48)) for n in range(count)]
         columns = {"image": pixels, "label": [(NON_COVID, COVID)[n % 2] for n in range(count)]}
         columns |= {"source": ["phantom"] * count, "patient_id": [str(start + n) for n in range(count)]}
         return Dataset.from_dict(columns).cast_column("image", Image())

@@ -10,7 +10,7 @@ from PIL import Image
 from support import save_tiny_backbone
 
 import dataset_script.__main__ as preparation
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, LABELS, NON_COVID
 
 SIZE = 64
@@ -23,7 +23,7 @@ def save(folder: Path, seeds: range, marked_share: float) -> None:
     """
     for seed in seeds:
         label = seed % 2
-        pixels = draw(seed, NON_COVID if marked_share else label).image.copy()
+        pixels = draw_phantom(seed, NON_COVID if marked_share else label).image.copy()
         if label == COVID and (seed // 2) % 20 < 20 * marked_share:
             side = min(pixels.shape)
             corner = (np.array(pixels.shape[::-1]) - side) // 2 + np.array([0.08, 0.20]) * side

@@ -21,7 +21,7 @@ from PIL import Image
 from support import ROOT, free_port, save_tiny_backbone
 
 from cxr.local_hub import TOKEN, LocalHub, environment
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, LABELS
 from cxr.training.reporting import card
 
@@ -51,7 +51,7 @@ def copy_project(target: Path) -> Path:
 
 def save_phantom(path: Path, seed: int, label: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(draw(seed, label).image).save(path)
+    Image.fromarray(draw_phantom(seed, label).image).save(path)
 
 
 def make_data(data: Path) -> Path:

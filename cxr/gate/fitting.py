@@ -14,9 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
 from transformers import BaseImageProcessor, PreTrainedModel
 
-from cxr.gate.features import features
-from cxr.gate.gate import Gate, standardised
-from cxr.gate.outliers import KINDS, make
+from cxr.gate.gate import Gate, gate_features, standardize
+from cxr.gate.outliers import OUTLIER_KINDS, make_outlier
 from cxr.imaging.preprocess import to_pixel_values
 
 MAX_XRAYS = 600
@@ -33,7 +32,7 @@ _CONSTANT = 1e-6
 Look = Callable[[torch.Tensor, Sequence[torch.Tensor]], torch.Tensor]
 
 
-def fit(
+def fit_gate(
     model: PreTrainedModel,
     processor: BaseImageProcessor,
     train_images: Iterable[np.ndarray],
@@ -47,16 +46,16 @@ def fit(
     X-ray, 1,800 at most, and one a validation X-ray.
     """
     xrays = tqdm(islice(train_images, MAX_XRAYS), desc="gate", unit="X-ray", disable=not progress)
-    found = look(model, processor, _with_outliers(xrays, seed), features)
+    found = run_in_batches(model, processor, _with_outliers(xrays, seed), gate_features)
     inside = np.arange(len(found)) % (1 + _OUTLIERS_PER_XRAY) == 0
     about = f"{inside.sum()} training X-rays, {(~inside).sum()} outliers made from them, seed {seed}"
     gate = _regression(found, inside, about)
-    scores = look(model, processor, validation_images, gate.score)
+    scores = run_in_batches(model, processor, validation_images, gate.score)
     return replace(gate, threshold=scores.quantile(1 - PASSED, interpolation="lower"))
 
 
 @torch.inference_mode()
-def look(
+def run_in_batches(
     model: PreTrainedModel, processor: BaseImageProcessor, pictures: Iterable[np.ndarray], how: Look
 ) -> torch.Tensor:
     """One forward pass for every picture, uint8 (H, W); what `how` makes of input and hidden states, in one tensor."""
@@ -69,18 +68,18 @@ def look(
 
 def _with_outliers(xrays: Iterable[np.ndarray], seed: int) -> Iterator[np.ndarray]:
     """Each X-ray, then its outliers; all kinds get their turn equally often."""
-    kinds = list(KINDS)
+    kinds = list(OUTLIER_KINDS)
     for index, xray in enumerate(xrays):
         yield xray
         rng = np.random.default_rng([seed, index])
         for turn in range(_OUTLIERS_PER_XRAY):
-            yield make(kinds[(_OUTLIERS_PER_XRAY * index + turn) % len(kinds)], xray, rng)
+            yield make_outlier(kinds[(_OUTLIERS_PER_XRAY * index + turn) % len(kinds)], xray, rng)
 
 
 def _regression(found: torch.Tensor, inside: np.ndarray, made_from: str) -> Gate:
     mean, scale = found.mean(dim=0), found.std(dim=0)
     scale[scale < _CONSTANT] = 1.0
     regression = LogisticRegression(C=_STRENGTH, class_weight="balanced", max_iter=1000)
-    regression.fit(standardised(found, mean, scale).numpy(), inside)
+    regression.fit(standardize(found, mean, scale).numpy(), inside)
     weight, bias = (torch.tensor(part[0], dtype=torch.float32) for part in (regression.coef_, regression.intercept_))
     return Gate(mean, scale, weight, bias, torch.tensor(0.0), made_from)

@@ -8,20 +8,22 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch.nn import functional
 from transformers import PreTrainedConfig
-
-from cxr.gate.features import features, length
 
 FILE_NAME = "gate.safetensors"
 VERSION = "1"
 _FARTHEST = 5.0
+
+THUMBNAIL = 24
+"""Side in pixels of the thumbnail."""
 
 
 @dataclass(frozen=True)
 class Gate:
     """A logistic regression on standardised features; float32 tensors, (D,) each but `bias` and `threshold` ().
 
-    `made_from` says, in one line, what it was fitted on.
+    `fitted_on` says, in one line, what it was fitted on.
     """
 
     mean: torch.Tensor
@@ -29,18 +31,18 @@ class Gate:
     weight: torch.Tensor
     bias: torch.Tensor
     threshold: torch.Tensor
-    made_from: str
+    fitted_on: str
 
     def score(self, pixel_values: torch.Tensor, hidden_states: Sequence[torch.Tensor]) -> torch.Tensor:
         """Log-odds, float32 (N,), that pictures are X-rays like those it learned from.
 
         Takes the network's input (N, 3, S, S) and the `hidden_states` of the same forward.
         """
-        return self.score_features(features(pixel_values, hidden_states))
+        return self.score_features(gate_features(pixel_values, hidden_states))
 
     def score_features(self, found: torch.Tensor) -> torch.Tensor:
         """The same from features (N, D)."""
-        return standardised(found, self.mean, self.scale) @ self.weight + self.bias
+        return standardize(found, self.mean, self.scale) @ self.weight + self.bias
 
     def passes(self, score: torch.Tensor | float) -> torch.Tensor | bool:
         """Whether scores reach the threshold; a score that is no number does not."""
@@ -49,13 +51,13 @@ class Gate:
 
     def fits(self, config: PreTrainedConfig) -> bool:
         """Whether it was fitted on a network of this shape."""
-        return len(self.weight) == length(config)
+        return len(self.weight) == feature_count(config)
 
     def save(self, path: Path) -> None:
         """Write one safetensors file; its metadata says the version and what the gate was fitted on."""
         tensors = {name: getattr(self, name).contiguous() for name in _TENSORS}
         # One entry: several would be written in an order of chance, and the same gate would not be the same file.
-        save_file(tensors, path, metadata={"gate": json.dumps({"version": VERSION, "made_from": self.made_from})})
+        save_file(tensors, path, metadata={"gate": json.dumps({"version": VERSION, "made_from": self.fitted_on})})
 
     @classmethod
     def load(cls, path: Path) -> "Gate":
@@ -74,10 +76,10 @@ class Gate:
             raise ValueError(f"{path.name} is of version {about.get('version')}, this program reads {VERSION}")
         if not all(tensor.isfinite().all() for tensor in tensors.values()):
             raise ValueError(f"{path.name} holds values that are no numbers")
-        return cls(**tensors, made_from=about.get("made_from", ""))
+        return cls(**tensors, fitted_on=about.get("made_from", ""))
 
 
-def standardised(found: torch.Tensor, mean: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+def standardize(found: torch.Tensor, mean: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     """Features (N, D) in deviations from their mean, cut off at ±5.
 
     Far from all it was fitted on, a line would go on rising or falling for ever, and either may happen to mean "X-ray".
@@ -85,4 +87,29 @@ def standardised(found: torch.Tensor, mean: torch.Tensor, scale: torch.Tensor) -
     return ((found - mean) / scale).clamp(-_FARTHEST, _FARTHEST)
 
 
-_TENSORS = [field.name for field in fields(Gate) if field.name != "made_from"]
+_TENSORS = [field.name for field in fields(Gate) if field.name != "fitted_on"]
+
+
+def gate_features(pixel_values: torch.Tensor, hidden_states: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Float32 (N, D) on the CPU from the network's input (N, 3, S, S) and its `output_hidden_states`, embedding first.
+
+    In order: pooled features of the last stage, mean and deviation of every channel of the first two stages, thumbnail.
+    """
+    return join_features(pixel_values, hidden_states[-1].mean((2, 3)), early_stage_moments(hidden_states))
+
+
+def early_stage_moments(hidden_states: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Mean and deviation of every channel of the first two stages, (N, 2 C1 + 2 C2)."""
+    return torch.cat([part for stage in hidden_states[1:3] for part in (stage.mean((2, 3)), stage.std((2, 3)))], dim=1)
+
+
+def join_features(pixel_values: torch.Tensor, pooled: torch.Tensor, early: torch.Tensor) -> torch.Tensor:
+    """The same features from `pooled` (N, C) and `moments`, for a runtime that hands out no hidden states."""
+    thumbnail = functional.adaptive_avg_pool2d(pixel_values[:, :1], THUMBNAIL).flatten(1)
+    return torch.cat([part.float().cpu() for part in (pooled, early, thumbnail)], dim=1)
+
+
+def feature_count(config: PreTrainedConfig) -> int:
+    """D, the number of features of a ResNet of this shape."""
+    widths = config.hidden_sizes
+    return widths[-1] + 2 * sum(widths[:2]) + THUMBNAIL**2

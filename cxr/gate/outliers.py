@@ -171,9 +171,9 @@ DRAWN: dict[str, Maker] = {
 }
 """Drawn from nothing but chance, at the X-ray's size."""
 
-KINDS = TURNED | DRAWN
+OUTLIER_KINDS = TURNED | DRAWN
 
 
-def make(kind: str, xray: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def make_outlier(kind: str, xray: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """An outlier of one of `KINDS` for an X-ray uint8 (H, W); uint8 (h, w), its sides swapped by quarter turns."""
-    return np.ascontiguousarray(KINDS[kind](rng, xray))
+    return np.ascontiguousarray(OUTLIER_KINDS[kind](rng, xray))

@@ -11,7 +11,6 @@ from PIL import Image, TiffImagePlugin
 WINDOW = 0.5, 99.5
 """The percentiles that become black and white where a picture is deeper than 8 bits."""
 
-TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG_COLOUR_TYPES = {2: "RGB", 4: "LA", 6: "RGBA"}
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR, _EXTRA, _FORMAT = 256, 257, 258, 262, 277, 284, 338, 339
 _MIN_IS_WHITE, _BLACK_IS_ZERO, _RGB, _SEPARATE, _UNASSOCIATED, _SIGNED, _REAL = 0, 1, 2, 2, 2, 2, 3

@@ -9,14 +9,14 @@ screens by 14 to 42.
 import numpy as np
 from PIL import Image
 
-PHOTOGRAPHED = 9
+PHOTOGRAPH_THRESHOLD = 9
 """Levels, of 255, from which on a cast is taken for that of a photograph."""
 
 _GRAY_MODES = ("1", "L", "LA", "La", "F")
 _SIDE = 128
 
 
-def of_pixels(pixels: np.ndarray) -> float:
+def measure_colour_cast(pixels: np.ndarray) -> float:
     """The levels by which the channels of half of the pixels differ at least, of uint8 (H, W) or (H, W, channels).
 
     Only every so many-th pixel is looked at; alpha is not.
@@ -29,9 +29,9 @@ def of_pixels(pixels: np.ndarray) -> float:
     return float(np.median(highest - lowest))
 
 
-def of_image(image: Image.Image) -> float:
+def measure_image_colour_cast(image: Image.Image) -> float:
     """The same of a loaded Pillow image of any mode."""
     if image.mode in _GRAY_MODES or image.mode.startswith("I"):
         return 0.0
     sample = image.convert("RGB") if image.mode == "P" else image
-    return of_pixels(np.asarray(sample.resize((_SIDE, _SIDE), Image.Resampling.NEAREST).convert("RGB")))
+    return measure_colour_cast(np.asarray(sample.resize((_SIDE, _SIDE), Image.Resampling.NEAREST).convert("RGB")))

@@ -9,7 +9,7 @@ def short_side(input_size: int) -> int:
     return int(input_size / CROP_PCT)
 
 
-def resized(size: tuple[int, int], short: int) -> tuple[int, int]:
+def resized_size(size: tuple[int, int], short: int) -> tuple[int, int]:
     """(width, height) after the processor's resize to a short side of `short`; the long side is cut, not rounded."""
     width, height = size
     if width <= height:
@@ -17,7 +17,7 @@ def resized(size: tuple[int, int], short: int) -> tuple[int, int]:
     return int(short * width / height), short
 
 
-def seen(size: tuple[int, int], input_size: int, short: int | None = None) -> tuple[float, float, float, float]:
+def visible_box(size: tuple[int, int], input_size: int, short: int | None = None) -> tuple[float, float, float, float]:
     """The part of a picture of `size` (width, height) that the network sees: left, top, right, bottom in its pixels.
 
     The processor crops the middle of the resized picture, whose short side is `short` (`short_side` without one); from
@@ -25,7 +25,7 @@ def seen(size: tuple[int, int], input_size: int, short: int | None = None) -> tu
     """
     if input_size >= WARPED_FROM:
         return 0.0, 0.0, float(size[0]), float(size[1])
-    shrunk = resized(size, short or short_side(input_size))
+    shrunk = resized_size(size, short or short_side(input_size))
     scale = size[0] / shrunk[0], size[1] / shrunk[1]
     left, top = ((side - input_size) // 2 for side in shrunk)
     return left * scale[0], top * scale[1], (left + input_size) * scale[0], (top + input_size) * scale[1]

@@ -12,7 +12,7 @@ What is decided here, once, for preparation, training and serving:
 - EXIF orientation is applied. ICC profiles are ignored: gray values of a radiograph are measurements, hardly any
   viewer or public collection applies profiles to them, and applying one would part files that hold the same pixels.
 - JPEG is decoded in full: decoding at reduced size (`draft`) gives pixels that differ from resizing the full picture.
-  Only an answer that may be off in the third digit asks for it, by `at_least`.
+  Only an answer that may be off in the third digit asks for it, by `min_short_side`.
 - What is common is decoded by `cxr.imaging.fast_decode`, and what is not by Pillow: the same pixels, sooner.
 """
 
@@ -24,18 +24,18 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageChops, ImageOps, UnidentifiedImageError
 
+from cxr.errors import UnreadableImage
 from cxr.imaging import bit_depth, colour_cast, fast_decode
 from cxr.imaging.dicom.header import DicomHeader
-from cxr.imaging.dicom.signature import HEAD, looks_like_dicom
-from cxr.imaging.geometry import resized
-from cxr.imaging.unreadable import DAMAGED, MAX_PIXELS, UnreadableImage, check_size, decoders_failing_cleanly
+from cxr.imaging.file_type import HEAD_BYTES, IMAGE_SIGNATURES, TIFF_SIGNATURES, looks_like_dicom
+from cxr.imaging.geometry import resized_size
+from cxr.imaging.unreadable import DAMAGED, MAX_PIXELS, check_size, decoders_failing_cleanly
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 NO_IMAGE = "is no image we can read (PNG, JPEG, WEBP, TIFF, BMP, GIF or DICOM)"
 SEVERAL_PAGES = "holds several pages"
 TOO_ODD = "is a kind of TIFF we cannot read at its full depth"
 
-_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"GIF8", b"RIFF", *bit_depth.TIFF_SIGNATURES)
 _TURNED = (5, 6, 7, 8)
 """EXIF orientations that lay a picture on its side."""
 
@@ -51,7 +51,7 @@ class Radiograph:
     ("RGB;16"); `format` is the file format, `sha256` the hash of the raw bytes.
 
     Of DICOM `sha256` is the hash of the stored pixels, because the raw bytes hold a name, and `header` what may be
-    known of the picture; it is None for every other format. `cast` says how coloured an 8-bit
+    known of the picture; it is None for every other format. `colour_cast` says how coloured an 8-bit
     picture is (`colour_cast`).
     """
 
@@ -62,7 +62,7 @@ class Radiograph:
     format: str
     sha256: str
     header: DicomHeader | None = None
-    cast: float = 0.0
+    colour_cast: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,17 @@ class _Decoded:
     cast: float = 0.0
 
 
-def read(
-    source: bytes | Path, *, short: int | None = None, at_least: int | None = None, patient_key: bytes | None = None
+def read_radiograph(
+    source: bytes | Path,
+    *,
+    short_side: int | None = None,
+    min_short_side: int | None = None,
+    patient_key: bytes | None = None,
 ) -> Radiograph:
-    """Read one picture from its bytes or its file; with `short`, resized to that short side by `shrink`.
+    """Read one picture from its bytes or its file; with `short_side`, resized by `resize_to_short_side`.
 
-    With `at_least`, a JPEG is decoded at a half, a quarter or an eighth of its size if its short side keeps that many
-    pixels, which takes a third of the time for a large one, and the luma of a colour may be one level off. A
+    With `min_short_side`, a JPEG is decoded at a half, a quarter or an eighth of its size if its short side keeps that
+    many pixels, which takes a third of the time for a large one, and the luma of a colour may be one level off. A
     `patient_key` (`cxr.patient_key`) gives a DICOM's header its patient's pseudonym; without one it stays empty.
 
     Raises:
@@ -95,16 +99,16 @@ def read(
     name = "the picture" if isinstance(source, bytes) else str(source)
     try:
         raw = source if isinstance(source, bytes) else _file_bytes(source)
-        found = _decode(raw, at_least, patient_key)
+        found = _decode(raw, min_short_side, patient_key)
         width, height = found.full or found.pixels.shape[::-1]
-        pixels = found.pixels if short is None else shrink(found.pixels, short)
+        pixels = found.pixels if short_side is None else resize_to_short_side(found.pixels, short_side)
     except UnreadableImage as error:
         raise UnreadableImage(error.reason, name) from error
     sha256 = found.sha256 or hashlib.sha256(raw).hexdigest()
     return Radiograph(pixels, width, height, found.mode, found.format, sha256, found.header, found.cast)
 
 
-def shrink(pixels: np.ndarray, short: int) -> np.ndarray:
+def resize_to_short_side(pixels: np.ndarray, short: int) -> np.ndarray:
     """Resize uint8 (H, W) to a short side of `short` with the image processor's own size rule and resampling.
 
     Pixel for pixel what `ConvNextImageProcessorPil` does, so that its resize of the result changes nothing.
@@ -112,38 +116,20 @@ def shrink(pixels: np.ndarray, short: int) -> np.ndarray:
     Raises:
         UnreadableImage: if the picture is so elongated that the result would pass `MAX_PIXELS`.
     """
-    check_shape(pixels, short)
-    size = resized(pixels.shape[::-1], short)
+    check_elongation(pixels, short)
+    size = resized_size(pixels.shape[::-1], short)
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
 
 
-def check_shape(pixels: np.ndarray, short: int) -> None:
+def check_elongation(pixels: np.ndarray, short: int) -> None:
     """Refuse a picture, (H, W), so elongated that it would pass `MAX_PIXELS` once its short side is `short`.
 
     Raises:
         UnreadableImage: if it is.
     """
-    width, height = resized(pixels.shape[::-1], short)
+    width, height = resized_size(pixels.shape[::-1], short)
     if width * height > MAX_PIXELS:
         raise UnreadableImage("is too elongated for a radiograph")
-
-
-def begins_like_image(head: bytes) -> bool:
-    """Whether a file whose first `HEAD` bytes these are looks like a picture (readable or not, DICOM included)."""
-    return head.startswith(_SIGNATURES) or looks_like_dicom(head)
-
-
-def is_dicom(source: bytes | Path) -> bool:
-    """Whether a file is DICOM (readable or not), and so neither its name nor its bytes may be published."""
-    return looks_like_dicom(source[:HEAD] if isinstance(source, bytes) else _head(source))
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(HEAD)
-    except OSError:
-        return b""
 
 
 def _file_bytes(path: Path) -> bytes:
@@ -160,9 +146,9 @@ def _file_bytes(path: Path) -> bytes:
 def _decode(raw: bytes, at_least: int | None, patient_key: bytes | None) -> _Decoded:
     if not raw:
         raise UnreadableImage("is empty")
-    if looks_like_dicom(raw[:HEAD]):
+    if looks_like_dicom(raw[:HEAD_BYTES]):
         return _with_pydicom(raw, patient_key)
-    if raw.startswith(bit_depth.TIFF_SIGNATURES):
+    if raw.startswith(TIFF_SIGNATURES):
         return _deep_tiff(raw) or _with_pillow(raw)
     return _deep_png(raw) or _with_pillow(raw, at_least)
 
@@ -170,7 +156,7 @@ def _decode(raw: bytes, at_least: int | None, patient_key: bytes | None) -> _Dec
 def _with_pydicom(raw: bytes, patient_key: bytes | None) -> _Decoded:
     from cxr.imaging.dicom import reader  # here, because many collections hold none
 
-    found = reader.read(raw, patient_key)
+    found = reader.read_dicom(raw, patient_key)
     return _Decoded(_gray(found.image), found.mode, "DICOM", found.sha256, found.header)
 
 
@@ -182,11 +168,11 @@ def _with_pillow(raw: bytes, at_least: int | None = None) -> _Decoded:
         if found is not None:
             seen = fast_decode.gray(found) if at_least is None else fast_decode.nearly_gray(found)
             pixels = _gray(Image.fromarray(found)) if seen is None else seen
-            return _Decoded(pixels, mode, kind, cast=colour_cast.of_pixels(found))
+            return _Decoded(pixels, mode, kind, cast=colour_cast.measure_colour_cast(found))
         image.load()
         turned = image.getexif().get(ExifTags.Base.Orientation, 1) in _TURNED
         ImageOps.exif_transpose(image, in_place=True)
-        found_cast = colour_cast.of_image(image)
+        found_cast = colour_cast.measure_image_colour_cast(image)
     upright = Image.fromarray(bit_depth.window(np.asarray(image))) if mode in _DEEP_MODES else image
     full, kind = full[::-1] if turned else full, "JPEG" if kind == "MPO" else kind
     return _Decoded(_gray(upright), mode, kind, full=full, cast=found_cast)
@@ -197,7 +183,7 @@ def _open(raw: bytes, unknown_kind: str = DAMAGED) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(raw), formats=FORMATS)
     except UnidentifiedImageError:
-        raise UnreadableImage(unknown_kind if raw.startswith(_SIGNATURES) else NO_IMAGE) from None
+        raise UnreadableImage(unknown_kind if raw.startswith(IMAGE_SIGNATURES) else NO_IMAGE) from None
     check_size(*image.size)
     if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         raise UnreadableImage(SEVERAL_PAGES if image.format == "TIFF" else "is animated")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from PIL import Image
 
-from cxr.errors import UserError
+from cxr.errors import UnreadableImage
 
 MAX_PIXELS = 100_000_000
 """Larger pictures are refused before they are decoded: detectors end near 20 megapixels, bombs begin beyond this."""
@@ -18,18 +18,6 @@ TOO_LARGE = f"is larger than {MAX_PIXELS // 1_000_000} megapixels"
 
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 _DECODER_ERRORS += (EOFError, struct.error, zlib.error, MemoryError, RuntimeError)
-
-
-class UnreadableImage(UserError):
-    """A file that gives no radiograph. `reason` says why without naming the file, so that reasons can be counted."""
-
-    def __init__(self, reason: str, name: str = "the picture") -> None:
-        super().__init__(f"{name} {reason}")
-        self.reason = reason
-        self.name = name
-
-    def __reduce__(self) -> tuple:
-        return type(self), (self.reason, self.name)
 
 
 def check_size(width: int, height: int) -> None:

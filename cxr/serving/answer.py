@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from cxr import policy
-from cxr.activation_map import on_picture
+from cxr.activation_map import resample_to_image
 
 SCHEMA_VERSION = 1
 """Of docs/answer.schema.json: raised when a field changes its meaning or goes, not when one is added."""
@@ -84,4 +84,4 @@ class Explanation:
 
     def laid(self, size: tuple[int, int]) -> np.ndarray:
         """The map over the picture at `size` (width, height): float32 (height, width), NaN where nothing was seen."""
-        return on_picture(self.evidence, size, self.input_size)
+        return resample_to_image(self.evidence, size, self.input_size)

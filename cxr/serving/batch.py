@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from cxr.errors import UserError, one_line
+from cxr.errors import UnreadableImage, UserError, one_line
 from cxr.imaging import reader
-from cxr.parallel import in_order
+from cxr.parallel import map_in_order
 from cxr.serving import heatmap
 from cxr.serving.answer import Answer, Explanation
 from cxr.serving.input_files import Picture
@@ -61,7 +61,7 @@ def answers(predictor: Predictor, pictures: Iterable[Picture], heatmaps: Path | 
     at_once = 3 * predictor.at_once
     with ThreadPoolExecutor(at_once, initializer=torch.set_num_threads, initargs=(1,)) as threads:
         row = partial(_row, predictor, heatmaps)
-        yield from in_order(threads, row, enumerate(pictures, start=1), 2 * at_once)
+        yield from map_in_order(threads, row, enumerate(pictures, start=1), 2 * at_once)
 
 
 def _row(predictor: Predictor, heatmaps: Path | None, numbered: tuple[int, Picture]) -> Row:
@@ -72,7 +72,7 @@ def _row(predictor: Predictor, heatmaps: Path | None, numbered: tuple[int, Pictu
         drawn = heatmaps and explained.answer.where
         name = _draw(explained, xray, heatmaps / f"{number:04d}-{picture.stem}.png") if drawn else ""
         return Row(picture, explained.answer, heatmap=name)
-    except reader.UnreadableImage as error:
+    except UnreadableImage as error:
         return Row(picture, error=f"the file {error.reason}")
     except UserError as error:
         return Row(picture, error=one_line(error))

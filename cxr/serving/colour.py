@@ -1,6 +1,6 @@
 """The warning about a picture with colours; the gate lets many photographs of screens pass, and their files tell."""
 
-from cxr.imaging.colour_cast import PHOTOGRAPHED
+from cxr.imaging.colour_cast import PHOTOGRAPH_THRESHOLD
 from cxr.imaging.reader import Radiograph
 
 WARNING = (
@@ -11,4 +11,4 @@ WARNING = (
 
 def warning(xray: Radiograph) -> str:
     """`WARNING` for a picture with colours, nothing for a gray one."""
-    return WARNING if xray.cast >= PHOTOGRAPHED else ""
+    return WARNING if xray.colour_cast >= PHOTOGRAPH_THRESHOLD else ""

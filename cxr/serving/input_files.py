@@ -9,9 +9,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from cxr.errors import UnreadableImage
 from cxr.imaging import reader
-from cxr.imaging.dicom.signature import HEAD
-from cxr.imaging.reader import UnreadableImage
+from cxr.imaging.file_type import HEAD_BYTES, is_dicom
 
 LARGEST_ENTRY = 1 << 28
 """Bytes of one entry of a zip that are unpacked at most; a zip can promise any number."""
@@ -86,13 +86,13 @@ def _has_suffix(name: str) -> bool:
 
 
 def _may_be_dicom(name: str, source: bytes | Path) -> bool:
-    return name.upper() != "DICOMDIR" and reader.is_dicom(source)
+    return name.upper() != "DICOMDIR" and is_dicom(source)
 
 
 def _beginning(path: Path, entry: str) -> bytes:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(entry) as stream:
-            return stream.read(HEAD)
+            return stream.read(HEAD_BYTES)
     except _BROKEN_ZIP:
         return b""
 

@@ -10,13 +10,13 @@ from transformers import AutoConfig, PreTrainedModel
 from transformers.utils import logging
 
 from cxr import policy
-from cxr.activation_map import activation_map, where
-from cxr.errors import UserError, one_line
-from cxr.gate.features import joined
+from cxr.activation_map import activation_map, describe_location
+from cxr.errors import UnreadableImage, UserError, one_line
+from cxr.gate.gate import join_features
 from cxr.hub import Pulled, pull_or_last
 from cxr.imaging import reader
-from cxr.imaging.preprocess import QuickPixelValues, load_processor, resized_to, to_pixel_values
-from cxr.imaging.reader import Radiograph, UnreadableImage
+from cxr.imaging.preprocess import FastPixelValues, load_processor, processor_short_side, to_pixel_values
+from cxr.imaging.reader import Radiograph
 from cxr.schema.labels import DISCLAIMER
 from cxr.serving import colour, loading, runtime
 from cxr.serving.answer import Answer, Explanation
@@ -44,10 +44,10 @@ class Predictor:
         self._covid = loading.covid_index(model.config, pulled)
         self._processor = load_processor(pulled.folder)
         self._head = model.classifier[1].weight.detach().float().cpu()
-        short = resized_to(self._processor)
+        short = processor_short_side(self._processor)
         self._at_least = None if exact or short is None else _FINENESS * short
         self.at_once = at_once
-        self._input = self._exact_input if self._at_least is None else QuickPixelValues(self._processor)
+        self._input = self._exact_input if self._at_least is None else FastPixelValues(self._processor)
         self._network = self._runtime(model, self._at_least is None)
 
     def _exact_input(self, pixels: np.ndarray) -> torch.Tensor:
@@ -86,7 +86,7 @@ class Predictor:
         Raises:
             UnreadableImage: if it is missing, empty, damaged, animated, too large or no image at all.
         """
-        return reader.read(source, at_least=self._at_least)
+        return reader.read_radiograph(source, min_short_side=self._at_least)
 
     def predict(self, xray: Radiograph) -> Answer:
         """Answer for one radiograph of any size; the processor alone decides how it is resized.
@@ -109,13 +109,15 @@ class Predictor:
             broken = "gives no number: its weights are broken, publish it again"
             raise UserError(f"{loading.name(self.pulled)} {broken}")
         evidence = activation_map(given.last[0].cpu(), self._head, self._covid)
-        answer = self._answer(probability, self._gate_score(pixel_values, given), where(evidence), colour.warning(xray))
+        answer = self._answer(
+            probability, self._gate_score(pixel_values, given), describe_location(evidence), colour.warning(xray)
+        )
         return Explanation(answer, evidence, pixel_values.shape[-1])
 
     def _gate_score(self, pixel_values: torch.Tensor, given: runtime.Pass) -> float | None:
         if self._gate is None:
             return None
-        found = joined(pixel_values, given.pooled, given.moments)
+        found = join_features(pixel_values, given.pooled, given.moments)
         return float(self._gate.score_features(found))
 
     def _answer(self, probability: float, score: float | None, place: str, warning: str) -> Answer:

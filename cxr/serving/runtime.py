@@ -17,7 +17,7 @@ from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import nn
 from transformers import PreTrainedModel
 
-from cxr.gate.features import moments
+from cxr.gate.gate import early_stage_moments
 
 _TRACED_SIDE = 64
 
@@ -46,7 +46,7 @@ class _Backbone(nn.Module):
 
     def forward(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         states = self.resnet(pixel_values, output_hidden_states=True).hidden_states
-        return states[-1], moments(states)
+        return states[-1], early_stage_moments(states)
 
 
 def exact(model: PreTrainedModel) -> Network:

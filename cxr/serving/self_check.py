@@ -44,7 +44,7 @@ def check(predictor: Predictor) -> None:
 
 
 def _probability(predictor: Predictor, seed: int, label: int) -> float:
-    return predictor.predict(predictor.read(pages.png(phantom.draw(seed, label).image))).probability
+    return predictor.predict(predictor.read(pages.png(phantom.draw_phantom(seed, label).image))).probability
 
 
 def _claimed(predictor: Predictor) -> float:

@@ -13,15 +13,12 @@ A resample is a row of weights, how often each picture is drawn, so a metric is 
     interval(lambda weights: weights @ squared_error / weights.sum(axis=1), patients)            # Brier score
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import t as student
-
-from cxr.statistics import weighted_metrics
-from cxr.statistics.weighted_metrics import Statistic
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -34,6 +31,10 @@ _LEAST_FREEDOM = 4.0
 _CELLS, _BLOCKS = 4_000_000, 500
 _AT_ONCE = 250_000
 """Weights held at a time: metrics take a handful of arrays of this size, and more would not make them quicker."""
+
+
+Statistic = Callable[[np.ndarray], np.ndarray]
+"""Weights float (B, N) of N pictures in B resamples → values float (B,) in 0…1, NaN where they leave it undefined."""
 
 
 class Interval(NamedTuple):
@@ -58,10 +59,10 @@ def interval(
     statistic: Statistic, patients: Sequence, *, trials: int | None = None, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval | None:
     """The interval of one statistic over the patient of each of N pictures; None where it cannot be had."""
-    return several({"": Measure(statistic, trials)}, patients, resamples=resamples, seed=seed)[""]
+    return intervals({"": Measure(statistic, trials)}, patients, resamples=resamples, seed=seed)[""]
 
 
-def several(
+def intervals(
     measures: Mapping[str, Measure], patients: Sequence, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, Interval | None]:
     """Intervals of several metrics of the same N pictures, from the same resamples; None where one cannot be had.
@@ -75,7 +76,7 @@ def several(
     known = {name: measure.statistic for name, measure in measures.items() if min(count, trials[name]) >= FEWEST}
     values = {name: _estimate(statistic, len(patients)) for name, statistic in known.items()}
     varying = {name: statistic for name, statistic in known.items() if 0 < values[name] < 1}
-    drawn = _values(varying, draws(patients, resamples, seed))
+    drawn = _values(varying, resample_weights(patients, resamples, seed))
     left_out = _values(varying, _left_out(patients))
     found = dict.fromkeys(measures)
     for name, value in values.items():
@@ -136,7 +137,7 @@ def _exact(value: float, trials: int) -> Interval:
     return Interval(1.0, reach, 1.0) if value else Interval(0.0, 0.0, 1 - reach)
 
 
-def auroc(
+def auroc_interval(
     score: np.ndarray, labels: np.ndarray, patients: Sequence, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval | None:
     """Area under the ROC curve of float (N,) scores against int (N,) labels; None with under two patients in a class.
@@ -144,23 +145,23 @@ def auroc(
     Its trials are as many pairs of a patient of either class as can be formed without using a patient twice: the pairs
     are independent, and each is ordered rightly with a probability equal to the AUROC.
     """
-    trials = pairs(labels, patients)
-    return interval(weighted_metrics.auroc(score, labels), patients, trials=trials, resamples=resamples, seed=seed)
+    trials = count_pairs(labels, patients)
+    return interval(auroc_statistic(score, labels), patients, trials=trials, resamples=resamples, seed=seed)
 
 
-def pairs(labels: np.ndarray, patients: Sequence) -> int:
+def count_pairs(labels: np.ndarray, patients: Sequence) -> int:
     """How many pairs of a patient of either class can be formed without using a patient twice."""
     positive, patients = np.asarray(labels) == 1, np.asarray(patients)
     both = len(np.unique(patients))
-    return min(patients_in(positive, patients), patients_in(~positive, patients), both // 2)
+    return min(count_patients(positive, patients), count_patients(~positive, patients), both // 2)
 
 
-def patients_in(chosen: np.ndarray, patients: Sequence) -> int:
+def count_patients(chosen: np.ndarray, patients: Sequence) -> int:
     """How many patients have a picture among the chosen, bool (N,)."""
     return len(np.unique(np.asarray(patients)[chosen]))
 
 
-def draws(patients: Sequence, resamples: int = RESAMPLES, seed: int = 0) -> Iterator[np.ndarray]:
+def resample_weights(patients: Sequence, resamples: int = RESAMPLES, seed: int = 0) -> Iterator[np.ndarray]:
     """How often each of N pictures is drawn, float (b, N), a few resamples at a time so that memory stays bounded."""
     _, codes = np.unique(np.asarray(patients), return_inverse=True)
     count, rng = int(codes.max(initial=-1)) + 1, np.random.default_rng(seed)
@@ -170,3 +171,70 @@ def draws(patients: Sequence, resamples: int = RESAMPLES, seed: int = 0) -> Iter
         drawn = rng.integers(count, size=(rows, count)) + np.arange(rows)[:, None] * count
         times = np.bincount(drawn.ravel(), minlength=rows * count).reshape(rows, count)
         yield times.astype(np.float64)[:, codes]
+
+
+def auroc_statistic(score: np.ndarray, labels: np.ndarray) -> Statistic:
+    """Area under the ROC curve: scores are ranked once, ties count half, each resample costs one cumulative sum."""
+    score, positive = np.asarray(score, dtype=np.float64), np.asarray(labels) == 1
+    positives, negatives = np.flatnonzero(positive), np.flatnonzero(~positive)
+    negatives = negatives[np.argsort(score[negatives], kind="stable")]
+    below = np.searchsorted(score[negatives], score[positives], side="left")
+    not_above = np.searchsorted(score[negatives], score[positives], side="right")
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        passed = np.zeros((len(weights), len(negatives) + 1))
+        np.cumsum(weights[:, negatives], axis=1, out=passed[:, 1:])
+        chosen = weights[:, positives]
+        won = np.einsum("bp,bp->b", chosen, passed[:, below]) + np.einsum("bp,bp->b", chosen, passed[:, not_above])
+        return divide(won / 2, chosen.sum(axis=1) * passed[:, -1])
+
+    return statistic
+
+
+def auprc_statistic(score: np.ndarray, labels: np.ndarray) -> Statistic:
+    """Average precision as scikit-learn has it: Σ recall gained × precision over distinct scores."""
+    counts = confusion_counts(score, labels)
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        hits, false = counts(weights)
+        precision = np.nan_to_num(divide(hits, hits + false))
+        gained = np.diff(hits, axis=1, prepend=0.0)
+        found = divide(np.einsum("bk,bk->b", gained, precision), hits[:, -1])
+        return np.where(false[:, -1] > 0, found, np.nan)
+
+    return statistic
+
+
+def confusion_counts(score: np.ndarray, labels: np.ndarray) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """True and false positives, float (B, K) each, at the K distinct scores from the highest down."""
+    score, positive = np.asarray(score, dtype=np.float64), np.asarray(labels) == 1
+    order = np.argsort(-score, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))
+
+    def count(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        drawn = weights[:, order]
+        hits = np.cumsum(drawn * positive[order], axis=1)[:, last]
+        return hits, np.cumsum(drawn, axis=1)[:, last] - hits
+
+    return count
+
+
+def ratio_statistic(hits: np.ndarray, among: np.ndarray) -> Statistic:
+    """The share of `hits` in `among`, both bool or float (N,): sensitivity, accuracy, F1, coverage, Brier score."""
+    both = np.stack([np.asarray(hits, dtype=np.float64), np.asarray(among, dtype=np.float64)], axis=1)
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        part, whole = (weights @ both).T
+        return divide(part, whole)
+
+    return statistic
+
+
+def mean_statistic(*statistics: Statistic) -> Statistic:
+    """The mean of several statistics; NaN where one of them is."""
+    return lambda weights: np.mean([statistic(weights) for statistic in statistics], axis=0)
+
+
+def divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """The quotient, NaN where nothing is divided by nothing."""
+    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)

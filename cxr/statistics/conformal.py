@@ -26,7 +26,7 @@ FEWEST = 20
 """Validation pictures of a class below which nothing is promised: its quantile is 1, so it is in every set."""
 
 
-def fit(probability: np.ndarray, labels: np.ndarray) -> dict[str, float | dict]:
+def fit_quantiles(probability: np.ndarray, labels: np.ndarray) -> dict[str, float | dict]:
     """What `config.json` carries as `conformal`, from float (N,) calibrated probabilities of COVID on validation.
 
     `quantiles` holds for each class the ⌈(n + 1) · 0.9⌉-th smallest nonconformity of its n pictures.
@@ -62,7 +62,7 @@ def missing_promise(calibration_images: Mapping[str, int]) -> str | None:
     return f"validation holds only {' and '.join(short)} images, of {FEWEST} needed a class" if short else None
 
 
-def report(probability: np.ndarray, labels: np.ndarray, quantiles: Mapping[str, float]) -> dict[str, dict]:
+def summarize_sets(probability: np.ndarray, labels: np.ndarray, quantiles: Mapping[str, float]) -> dict[str, dict]:
     """`coverage`: how often a class's sets hold it (None without its images); `sets`: shares of single, both, empty."""
     inside = np.stack([nonconformity(probability, index) <= quantiles[name] for index, name in enumerate(LABELS)])
     sizes = np.bincount(inside.sum(axis=0), minlength=3) / max(1, len(labels))

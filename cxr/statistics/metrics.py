@@ -76,7 +76,7 @@ class CovidMetrics(evaluate.Metric):
         }
 
 
-def compute(
+def compute_metrics(
     probability: np.ndarray, labels: np.ndarray, threshold: float = 0.5, score: np.ndarray | None = None
 ) -> dict[str, float | None]:
     """All metrics of float (N,) probabilities of COVID against int (N,) labels; None where a class is absent.
@@ -107,7 +107,7 @@ def auroc(score: np.ndarray, labels: np.ndarray) -> float | None:
     return float(roc_auc_score(labels, score)) if len(np.unique(labels)) == 2 else None
 
 
-def bins_of(probability: np.ndarray) -> np.ndarray:
+def bin_indices(probability: np.ndarray) -> np.ndarray:
     """The bin, int (N,) in 0…14, of each probability; one on an edge belongs below, as in scikit-learn."""
     return np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], probability)
 
@@ -121,15 +121,15 @@ def ece(probability: np.ndarray, labels: np.ndarray) -> float:
     1,000 and 0.011 from 5,000, so it is read beside n and its interval. What it hides, as many probabilities of COVID
     too high as others too low, the reliability diagram shows and the Brier score counts.
     """
-    return float(np.abs(misses(probability, labels).mean(axis=0)).sum())
+    return float(np.abs(calibration_errors(probability, labels).mean(axis=0)).sum())
 
 
-def misses(probability: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def calibration_errors(probability: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """By how much each of N images misses its confidence, float (N, 15): right (1) or wrong (0) − that, in its bin."""
     probability = np.asarray(probability, dtype=np.float64)
     confidence, right = np.maximum(probability, 1 - probability), (probability >= 0.5) == (np.asarray(labels) == COVID)
     found = np.zeros((len(right), BINS))
-    found[np.arange(len(right)), bins_of(confidence)] = right - confidence
+    found[np.arange(len(right)), bin_indices(confidence)] = right - confidence
     return found
 
 

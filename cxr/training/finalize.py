@@ -7,7 +7,7 @@ from cxr.training.data.dataset import XrayDataset
 from cxr.training.evaluation import calibration, evaluation
 from cxr.training.evaluation.calibration import Calibration
 from cxr.training.evaluation.evaluation import Evaluation
-from cxr.training.evaluation.gate_fit import fit_gate
+from cxr.training.evaluation.gate_fit import fit_and_score_gate
 from cxr.training.fitting.trainer import CovidTrainer
 from cxr.training.publishing import publish
 from cxr.training.reporting import card, figures, metrics_file, mistakes
@@ -33,7 +33,7 @@ def finish(
     evaluated = evaluation.final_evaluation(run, dataset, external)
     if run.process_index == 0:
         facts = evaluated.summary | {"calibration": dataclasses.asdict(fitted), "seeds": None}
-        facts["gate"] = fit_gate(run.model_dir, dataset, external, run.seed)
+        facts["gate"] = fit_and_score_gate(run.model_dir, dataset, external, run.seed)
         _write_config(run, facts)
         metrics_file.write_facts(arguments, dataset, trainer.state, backbone_revision, seconds, facts)
         _draw(run, dataset, external, trainer, evaluated)

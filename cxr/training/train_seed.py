@@ -127,8 +127,8 @@ def checkpoint_to_resume(arguments: Arguments) -> str | None:
 def _model(arguments: Arguments) -> tuple[ResNetForImageClassification, str | None]:
     settings = arguments.model
     if settings.from_scratch:
-        return network.from_scratch(arguments.run.seed), None
-    return network.from_pretrained(settings.backbone, settings.backbone_revision, arguments.run.seed)
+        return network.make_untrained(arguments.run.seed), None
+    return network.load_pretrained(settings.backbone, settings.backbone_revision, arguments.run.seed)
 
 
 def _trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForImageClassification) -> CovidTrainer:

@@ -52,7 +52,7 @@ class Sample:
     @cached_property
     def folds(self) -> list[tuple[np.ndarray, np.ndarray]] | None:
         """Indices to fit on and to score on, no patient in both; None where a class has too few patients."""
-        fewest = min(bootstrap.patients_in(self.labels == label, self.patients) for label in range(len(LABELS)))
+        fewest = min(bootstrap.count_patients(self.labels == label, self.patients) for label in range(len(LABELS)))
         if fewest < FOLDS:
             return None
         return list(StratifiedGroupKFold(FOLDS).split(self.labels, self.labels, self.patients))
@@ -86,7 +86,7 @@ def run_probe(probe: Probe, train: Sample, test: Sample, seed: int) -> dict[str,
     seen = probe.features(train)
     model = _choose(probe.candidates(seed), seen, train).fit(seen, train.labels)
     probability = _predict(model, probe.features(test))
-    auroc, low, high = bootstrap.auroc(probability, test.labels, test.patients, seed=seed)
+    auroc, low, high = bootstrap.auroc_interval(probability, test.labels, test.patients, seed=seed)
     entry |= {"auroc": round(auroc, 4), "low": round(low, 4), "high": round(high, 4)}
     return entry | {"shouts": bool(is_flagged(auroc, low))} | test.size
 
@@ -99,7 +99,7 @@ def _predict(model: BaseEstimator, seen: np.ndarray) -> np.ndarray:
 
 def _obstacle(sample: Sample, split: str) -> str | None:
     for label, name in enumerate(LABELS):
-        count = bootstrap.patients_in(sample.labels == label, sample.patients)
+        count = bootstrap.count_patients(sample.labels == label, sample.patients)
         if count < bootstrap.FEWEST:
             return f"the {split} split has {count} {name} patient{'' if count == 1 else 's'}"
     return None

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 from PIL import Image
 
-from cxr.contact_sheet import COLUMNS, ROWS, sheet, slug, tile
+from cxr.contact_sheet import COLUMNS, ROWS, make_sheet, make_tile, safe_file_name
 from cxr.schema.labels import LABELS
 from dataset_script.audit import charts
 from dataset_script.storage import finished
@@ -45,8 +45,8 @@ def _contact_sheets(files: dict[str, list[Path]], rows: dict[str, pa.Table], pic
     tiles = _tiles(files, rows, {member for members in picked.values() for member in members})
     for (source, label), members in picked.items():
         title = f"{source} · {LABELS[label]}: {len(members)} of {len(groups[source, label]):,} pictures"
-        path = pictures / f"{slug(source)}-{LABELS[label]}.png"
-        sheet(title, [tiles[member] for member in members]).save(path)
+        path = pictures / f"{safe_file_name(source)}-{LABELS[label]}.png"
+        make_sheet(title, [tiles[member] for member in members]).save(path)
         yield path
 
 
@@ -76,4 +76,4 @@ def _tile(png: bytes, row: dict, split: str) -> Image.Image:
     """A picture, its file below it, and what else a person wants to know."""
     said = " · ".join(part for part in (split, row["view"], f"{row['width']}×{row['height']}", row["format"]) if part)
     with Image.open(io.BytesIO(png)) as image:
-        return tile(image, [row["file"], said])
+        return make_tile(image, [row["file"], said])

@@ -9,8 +9,7 @@ from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 
 from cxr.errors import UserError
-from cxr.imaging.dicom.signature import HEAD
-from cxr.imaging.reader import begins_like_image
+from cxr.imaging.file_type import HEAD_BYTES, looks_like_image
 from dataset_script.collections import paths
 
 LARGEST_FILE = 1 << 30
@@ -66,7 +65,7 @@ class Folder:
         """Whether a file begins like a picture; its name is not asked."""
         try:
             with (self.path / name).open("rb") as stream:
-                return begins_like_image(stream.read(HEAD))
+                return looks_like_image(stream.read(HEAD_BYTES))
         except OSError:
             return False
 
@@ -118,7 +117,7 @@ class Archive:
         """Whether a file begins like a picture; its name is not asked."""
         try:
             with _archive(str(self.path)).open(self.entries[self.prefix + name].filename) as stream:
-                return begins_like_image(stream.read(HEAD))
+                return looks_like_image(stream.read(HEAD_BYTES))
         except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError):
             return False
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from raw import prepare, table
 
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 from dataset_script.audit import audit
 
 SPLITS = ("train", "train", "test", "train", "train", "validation", "train", "test", "train", "train")
@@ -23,7 +23,7 @@ def dataset(folder, marked, count):
     rows = []
     for number in range(count):
         covid = number % 2
-        image, rng = draw(number, covid).image, np.random.default_rng(number)
+        image, rng = draw_phantom(number, covid).image, np.random.default_rng(number)
         if covid == marked and rng.random() < 0.95:
             image = letter(image)
         path = folder / "raw" / f"{number}.png"
@@ -54,7 +54,7 @@ def test_clean_phantoms_are_quiet_with_the_box_and_with_their_own_lungs(tmp_path
     assert "None of the probes" in section["verdict"]
 
     def lungs(row):
-        return draw(int(row["file"].removesuffix(".png")), row["label"]).lungs
+        return draw_phantom(int(row["file"].removesuffix(".png")), row["label"]).lungs
 
     masked = audit(out, masks=lungs)
     assert masked["lungs"] == "masks"

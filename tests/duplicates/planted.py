@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from cxr.imaging.reader import shrink
+from cxr.imaging.reader import resize_to_short_side
 from dataset_script.duplicates.fingerprint import fingerprint
 from dataset_script.duplicates.search import Pair, find_copies
 
@@ -45,7 +45,7 @@ LEAST_RECALL = {kind: 0.90 if "crop" in kind else 0.95 for kind in KINDS}
 
 def find(pictures, **options):
     """The pairs among pictures of any size, as the dataset would hold them."""
-    ready = [shrink(pixels, 256) for pixels in pictures]
+    ready = [resize_to_short_side(pixels, 256) for pixels in pictures]
     fingerprints = np.stack([fingerprint(pixels) for pixels in ready])
     return find_copies(fingerprints, ready.__getitem__, **({"progress": False} | options))
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from planted import KINDS, LEAST_RECALL, find, planted, recalls, wrong
 
-from cxr.imaging.reader import read, shrink
-from cxr.phantom import draw
+from cxr.imaging.reader import read_radiograph, resize_to_short_side
+from cxr.phantom import draw_phantom
 from dataset_script.duplicates import fingerprint as fingerprints
 from dataset_script.duplicates.candidates import candidates
 from dataset_script.duplicates.fingerprint import fingerprint
@@ -14,7 +14,7 @@ from dataset_script.duplicates.search import Pair, clusters, find_copies
 
 
 def phantoms(count, start=0):
-    return [draw(seed, seed % 2).image for seed in range(start, start + count)]
+    return [draw_phantom(seed, seed % 2).image for seed in range(start, start + count)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -34,17 +34,17 @@ def test_planted_copies_of_phantoms():
 
 
 def test_two_pictures_of_one_body_are_no_copies():
-    pictures = [shrink(pixels, 256) for pixels in phantoms(12, start=300)]
+    pictures = [resize_to_short_side(pixels, 256) for pixels in phantoms(12, start=300)]
     ready = [Prepared(squares(pixels)) for pixels in pictures]
     scores = [similarity(first, second) for i, first in enumerate(ready) for second in ready[:i]]
     assert max(scores) < ACCEPT
 
 
 def test_annotations_and_stretching_and_an_uneven_crop_do_not_hide_a_copy():
-    original = draw(7, 0).image
+    original = draw_phantom(7, 0).image
     marked = original.copy()
     marked[20:60, 20:90], marked[150:250, 100:105], marked[150:155, 100:200] = 255, 255, 255
-    stretched = shrink(original, 300)[:, ::2].repeat(2, axis=1)[:300, :300]
+    stretched = resize_to_short_side(original, 300)[:, ::2].repeat(2, axis=1)[:300, :300]
     uneven = original[round(0.08 * len(original)) :]
     for copy in (marked, stretched, uneven):
         assert [(pair.first, pair.second) for pair in find([original, *phantoms(6, start=50), copy])] == [(0, 7)]
@@ -52,7 +52,7 @@ def test_annotations_and_stretching_and_an_uneven_crop_do_not_hide_a_copy():
 
 def test_equal_pixels_are_copies_even_of_a_blank_picture_and_cost_no_look():
     blank, other = np.zeros((300, 260), np.uint8), np.full((300, 260), 200, np.uint8)
-    picture = draw(3, 1).image
+    picture = draw_phantom(3, 1).image
     assert find([blank, picture, blank, picture, other, blank]) == [Pair(0, 2, 1.0), Pair(0, 5, 1.0), Pair(1, 3, 1.0)]
 
 
@@ -60,18 +60,18 @@ def test_equal_pixels_are_copies_even_of_a_blank_picture_and_cost_no_look():
 def test_tiny_pictures_have_a_fingerprint_and_can_be_compared(shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     assert fingerprint(pixels).shape == (fingerprints.SIZE,)
-    assert similarity(Prepared(squares(pixels)), Prepared(squares(draw(0, 0).image))) < ACCEPT
+    assert similarity(Prepared(squares(pixels)), Prepared(squares(draw_phantom(0, 0).image))) < ACCEPT
 
 
 def test_none_and_one_picture_have_no_copies():
     nothing = np.empty((0, fingerprints.SIZE), np.uint8)
     assert find_copies(nothing, None, progress=False) == []
-    assert find([draw(0, 0).image]) == []
+    assert find([draw_phantom(0, 0).image]) == []
     assert clusters([], 3) == []
 
 
 def test_a_fingerprint_takes_less_than_a_kilobyte():
-    assert fingerprint(draw(0, 0).image).nbytes == fingerprints.SIZE <= 1000
+    assert fingerprint(draw_phantom(0, 0).image).nbytes == fingerprints.SIZE <= 1000
 
 
 def test_borders_are_trimmed_until_none_is_left():
@@ -94,7 +94,7 @@ def test_threads_and_the_order_of_pictures_change_nothing():
 
 
 def test_what_an_earlier_run_compared_is_not_compared_again():
-    pictures = [shrink(pixels, 256) for pixels in planted(phantoms(9, start=600))]
+    pictures = [resize_to_short_side(pixels, 256) for pixels in planted(phantoms(9, start=600))]
     marks = np.stack([fingerprint(pixels) for pixels in pictures])
     known = {}
     first = find_copies(marks, pictures.__getitem__, known=known, progress=False)
@@ -119,7 +119,7 @@ def test_clusters_join_pairs_in_order():
 
 
 def test_many_copies_of_one_picture_make_one_cluster():
-    picture, others = draw(11, 0).image, phantoms(10, start=700)
+    picture, others = draw_phantom(11, 0).image, phantoms(10, start=700)
     copies = [KINDS["gamma 0.8"](np.clip(picture.astype(int) + shift, 0, 255).astype(np.uint8)) for shift in range(20)]
     pairs = find([*others, *copies])
     assert clusters(pairs, 30) == [list(range(10, 30))]
@@ -139,7 +139,7 @@ def test_candidates_hold_near_codes_among_many():
 @pytest.mark.slow
 def test_planted_copies_of_real_radiographs(shared_data):
     files = sorted((shared_data / "nih").glob("*/*.jpg"))[::4]
-    originals = [read(path).pixels for path in files]
+    originals = [read_radiograph(path).pixels for path in files]
     pairs = find(planted(originals))
     found = recalls(pairs, len(originals))
     assert {kind: share for kind, share in found.items() if share < LEAST_RECALL[kind]} == {}

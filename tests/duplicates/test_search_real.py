@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from cxr.imaging.reader import read
+from cxr.imaging.reader import read_radiograph
 from dataset_script.duplicates.fingerprint import fingerprint
 from dataset_script.duplicates.search import clusters, find_copies
 
@@ -17,8 +17,10 @@ LOOKED_AT_AGAIN = {("cxnet/050.jpg", "ieee8023/images/gr1_lrg-a.jpg")}
 def test_copies_that_people_looked_at_are_found_and_other_exposures_are_not(shared_data):
     files = sorted(path for part in ("cxnet", "ieee8023/images") for path in (shared_data / part).iterdir())
     names = {path.relative_to(shared_data).as_posix(): index for index, path in enumerate(files)}
-    marks = np.stack([fingerprint(read(path, short=256).pixels) for path in files])
-    pairs = find_copies(marks, lambda index: read(files[index], short=256).pixels, num_proc=2, progress=False)
+    marks = np.stack([fingerprint(read_radiograph(path, short_side=256).pixels) for path in files])
+    pairs = find_copies(
+        marks, lambda index: read_radiograph(files[index], short_side=256).pixels, num_proc=2, progress=False
+    )
     cluster = {index: number for number, found in enumerate(clusters(pairs, len(files))) for index in found}
     rows = list(csv.DictReader((shared_data / "duplicates.csv").open()))
     together = {

@@ -9,7 +9,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from cxr.imaging.reader import UnreadableImage, read
+from cxr.errors import UnreadableImage
+from cxr.imaging.reader import read_radiograph
 
 SHAPE = 60, 50
 RAMP = np.arange(np.prod(SHAPE)).reshape(SHAPE)
@@ -50,7 +51,7 @@ DEEP = {
 
 @pytest.mark.parametrize("name", DEEP)
 def test_deep_pictures_use_the_whole_range(name):
-    found = read(DEEP[name]).pixels
+    found = read_radiograph(DEEP[name]).pixels
     assert np.abs(found - stretched(RAMP)).max() <= 1
 
 
@@ -60,7 +61,7 @@ def test_twelve_bits_packed_into_a_tiff():
     tags = {256: SHAPE[1], 257: SHAPE[0], 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: SHAPE[0], 279: len(body)}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
     head = b"II*\0" + struct.pack("<I", 8 + len(body))
-    found = read(head + body + struct.pack("<H", len(tags)) + entries + bytes(4))
+    found = read_radiograph(head + body + struct.pack("<H", len(tags)) + entries + bytes(4))
     assert found.mode == "I;12"
     assert np.abs(found.pixels - stretched(RAMP)).max() <= 1
 
@@ -68,7 +69,7 @@ def test_twelve_bits_packed_into_a_tiff():
 @pytest.mark.parametrize("top", [1023, 4095, 65535])
 def test_what_depth_the_container_has_does_not_matter(top):
     values = np.rint(RAMP / RAMP.max() * top).astype(np.uint16)
-    found = read(png(values)).pixels.astype(int)
+    found = read_radiograph(png(values)).pixels.astype(int)
     assert found.min() == 0
     assert found.max() == 255
     assert (found == 255).mean() < 0.02
@@ -78,59 +79,65 @@ def test_what_depth_the_container_has_does_not_matter(top):
 def test_hot_pixels_do_not_darken_the_rest():
     values = (RAMP % 3000).astype(np.uint16)
     values[0, :5] = 65535
-    assert read(png(values)).pixels.mean() > 100
+    assert read_radiograph(png(values)).pixels.mean() > 100
 
 
 @pytest.mark.parametrize("factor", [1, 256, 257])
 def test_eight_bits_in_sixteen_come_back_as_they_were(factor):
     gray = np.random.default_rng(0).integers(0, 256, SHAPE, dtype=np.uint8)
     colour = np.random.default_rng(1).integers(0, 256, (*SHAPE, 3), dtype=np.uint8)
-    assert np.array_equal(read(png(gray.astype(np.uint16) * factor)).pixels, gray)
-    assert np.array_equal(read(tiff(gray.astype(np.uint16) * factor)).pixels, gray)
-    assert np.array_equal(read(png(colour.astype(np.uint16) * factor)).pixels, read(png(colour)).pixels)
+    assert np.array_equal(read_radiograph(png(gray.astype(np.uint16) * factor)).pixels, gray)
+    assert np.array_equal(read_radiograph(tiff(gray.astype(np.uint16) * factor)).pixels, gray)
+    assert np.array_equal(
+        read_radiograph(png(colour.astype(np.uint16) * factor)).pixels, read_radiograph(png(colour)).pixels
+    )
 
 
 @pytest.mark.parametrize("value", [0, 200, 3000, 65535])
 def test_a_constant_picture_stays_constant(value):
-    assert np.ptp(read(png(np.full(SHAPE, value, np.uint16))).pixels) == 0
-    assert np.ptp(read(tiff(np.full(SHAPE, value / 7, np.float32))).pixels) == 0
+    assert np.ptp(read_radiograph(png(np.full(SHAPE, value, np.uint16))).pixels) == 0
+    assert np.ptp(read_radiograph(tiff(np.full(SHAPE, value / 7, np.float32))).pixels) == 0
 
 
 def test_nearly_constant_pictures_keep_their_difference():
     values = np.full((200, 200), 5000, np.uint16)
     values[0, 0] = 6000
-    found = read(png(values)).pixels
+    found = read_radiograph(png(values)).pixels
     assert found[0, 0] > found[1, 1]
 
 
 def test_undefined_values_are_black_and_harmless():
     values = (RAMP / 3000).astype(np.float32)
     values[0, :3] = np.nan, np.inf, -np.inf
-    found = read(tiff(values)).pixels
+    found = read_radiograph(tiff(values)).pixels
     assert found[0].tolist()[:3] == [0, 255, 0]
     assert np.abs(found[1:] - stretched(RAMP)[1:]).max() <= 2
-    assert np.ptp(read(tiff(np.full(SHAPE, np.nan, np.float32))).pixels) == 0
+    assert np.ptp(read_radiograph(tiff(np.full(SHAPE, np.nan, np.float32))).pixels) == 0
 
 
 @pytest.mark.parametrize("byteorder", ["<", ">"])
 @pytest.mark.parametrize("dtype", ["u2", "i2", "f4"])
 def test_min_is_white_is_turned_round(byteorder, dtype):
     values = (RAMP * 20 - 30_000 * (dtype != "u2")).astype(dtype)
-    found = read(tiff(values, photometric="miniswhite", byteorder=byteorder)).pixels
+    found = read_radiograph(tiff(values, photometric="miniswhite", byteorder=byteorder)).pixels
     assert np.abs(found - (255 - stretched(RAMP))).max() <= 1
 
 
 def test_the_mode_says_what_is_stored():
     gray, colour = RAMP.astype(np.uint16), np.dstack([RAMP.astype(np.uint16)] * 3)
-    assert [read(raw).mode for raw in (png(gray), tiff(gray), tiff(RAMP.astype(np.int16)))] == ["I;16", "I;16", "I;16S"]
-    assert [read(raw).mode for raw in (png(colour), tiff(colour, photometric="rgb"))] == ["RGB;16", "RGB;16"]
-    assert read(tiff(RAMP.astype(np.float32))).mode == "F;32"
+    assert [read_radiograph(raw).mode for raw in (png(gray), tiff(gray), tiff(RAMP.astype(np.int16)))] == [
+        "I;16",
+        "I;16",
+        "I;16S",
+    ]
+    assert [read_radiograph(raw).mode for raw in (png(colour), tiff(colour, photometric="rgb"))] == ["RGB;16", "RGB;16"]
+    assert read_radiograph(tiff(RAMP.astype(np.float32))).mode == "F;32"
 
 
 def test_deep_gray_with_alpha():
     values, opaque = (RAMP * 20).astype(np.uint16), np.full(SHAPE, 65535, np.uint16)
     opaque[:20] = 0
-    found = read(png(np.dstack([values, values, values, opaque])))
+    found = read_radiograph(png(np.dstack([values, values, values, opaque])))
     assert found.mode == "RGBA;16"
     assert found.pixels[:20].max() == 0
     assert found.pixels[-1].min() > 200
@@ -154,7 +161,7 @@ def test_orientation_of_deep_colour(orientation):
     expected = stretched(shades)
     for photometric, stored in (("rgb", np.dstack([turned] * 3)), ("minisblack", turned)):
         raw = tiff(np.ascontiguousarray(stored), photometric=photometric, extratags=[(274, "H", 1, orientation, True)])
-        assert np.abs(read(raw).pixels - expected).max() <= 1
+        assert np.abs(read_radiograph(raw).pixels - expected).max() <= 1
 
 
 def test_what_cannot_be_read_at_full_depth_is_refused():
@@ -163,4 +170,4 @@ def test_what_cannot_be_read_at_full_depth_is_refused():
     with_alpha = tiff(np.dstack([values] * 2), extrasamples=["unassalpha"], planarconfig="contig")
     for raw in (planar, with_alpha, tiff((RAMP / 3000).astype(np.float16))):
         with pytest.raises(UnreadableImage, match="full depth"):
-            read(raw)
+            read_radiograph(raw)

@@ -9,7 +9,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 
 from cxr.imaging.dicom.header import NOT_FRONTAL, NOT_X_RAY
-from cxr.imaging.reader import read
+from cxr.imaging.reader import read_radiograph
 from cxr.patient_key import new_key, patient_hash
 
 PICTURE = exposure(8)
@@ -17,14 +17,14 @@ KEY = bytes(range(32))
 
 
 def header(**elements: object):
-    return read(dicom(PICTURE, **elements), patient_key=KEY).header
+    return read_radiograph(dicom(PICTURE, **elements), patient_key=KEY).header
 
 
 def test_other_formats_have_no_header(tmp_path):
     from PIL import Image
 
     Image.fromarray(PICTURE).save(tmp_path / "x.png")
-    assert read(tmp_path / "x.png", patient_key=KEY).header is None
+    assert read_radiograph(tmp_path / "x.png", patient_key=KEY).header is None
 
 
 @pytest.mark.parametrize("modality", ["CR", "DX", "RG", "DR", "OT", "", None])
@@ -127,8 +127,8 @@ def test_a_patient_is_a_keyed_hash():
     assert found == header(PatientName="Married^Name", StudyDate="20210101").patient
     assert found != header(PatientID="MRN-4711-0816").patient
     assert found != header(IssuerOfPatientID="OTHER HOSPITAL").patient
-    assert found != read(dicom(PICTURE), patient_key=new_key()).header.patient
-    assert read(dicom(PICTURE)).header.patient == ""
+    assert found != read_radiograph(dicom(PICTURE), patient_key=new_key()).header.patient
+    assert read_radiograph(dicom(PICTURE)).header.patient == ""
 
 
 @pytest.mark.parametrize("number", ["", None, "ANONYMOUS", "anonymized", "0", "000000", "XXXX", "Unknown"])
@@ -143,8 +143,8 @@ def test_a_number_that_names_nobody_leaves_the_study_to_group_by(number):
 def test_no_secret_is_in_anything_returned():
     raw = dicom(PICTURE, SeriesDescription="Zebedee PA", ProtocolName="19630517", PatientAge="056Y")
     for key in (None, KEY):
-        returned = pickle.dumps(read(raw, patient_key=key))
-        said = repr(read(raw, patient_key=key)).encode()
+        returned = pickle.dumps(read_radiograph(raw, patient_key=key))
+        said = repr(read_radiograph(raw, patient_key=key)).encode()
         for secret in SECRETS.values():
             for part in secret.encode().split(b"^"):
                 assert part in raw
@@ -155,10 +155,10 @@ def test_no_secret_is_in_anything_returned():
 def test_nor_in_a_refusal():
     for broken in ({"NumberOfFrames": 3}, {"PixelData": None}, {"Rows": 9999}, {"BitsAllocated": 13}):
         with pytest.raises(Exception) as caught:  # noqa: PT011 what it says is asked below
-            read(dicom(PICTURE, **broken), patient_key=KEY)
+            read_radiograph(dicom(PICTURE, **broken), patient_key=KEY)
         kept = pickle.dumps(caught.value) + str(caught.value).encode() + caught.value.reason.encode()
         assert not any(part.encode() in kept for secret in SECRETS.values() for part in secret.split("^"))
 
 
 def test_a_header_alone_changes_no_pixel():
-    assert np.array_equal(read(dicom(PICTURE, Modality="CT", ViewPosition="LL")).pixels, PICTURE)
+    assert np.array_equal(read_radiograph(dicom(PICTURE, Modality="CT", ViewPosition="LL")).pixels, PICTURE)

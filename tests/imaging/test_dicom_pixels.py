@@ -9,7 +9,7 @@ from PIL import Image
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from cxr.imaging.reader import read
+from cxr.imaging.reader import read_radiograph
 
 DEEP = exposure(12)
 EIGHT = exposure(8)
@@ -29,56 +29,56 @@ def lut(first: int, entries: list[int], bits: int = 16, as_bytes: bool = False) 
 
 
 def test_eight_bits_come_back_as_they_were():
-    found = read(dicom(EIGHT))
+    found = read_radiograph(dicom(EIGHT))
     assert np.array_equal(found.pixels, EIGHT)
     assert (found.width, found.height, found.mode, found.format) == (SHAPE[1], SHAPE[0], "L", "DICOM")
 
 
 def test_without_a_window_a_deep_dicom_and_a_deep_png_are_one_picture():
-    found = read(dicom(DEEP, 12))
+    found = read_radiograph(dicom(DEEP, 12))
     assert found.mode == "I;12"
-    assert np.array_equal(found.pixels, read(png(DEEP)).pixels)
+    assert np.array_equal(found.pixels, read_radiograph(png(DEEP)).pixels)
 
 
 def test_monochrome1_is_turned_round():
-    assert np.array_equal(read(dicom(EIGHT, PhotometricInterpretation="MONOCHROME1")).pixels, 255 - EIGHT)
-    found = read(dicom(4095 - DEEP, 12, PhotometricInterpretation="MONOCHROME1")).pixels
-    assert np.abs(found.astype(int) - read(png(DEEP)).pixels).max() <= 1
+    assert np.array_equal(read_radiograph(dicom(EIGHT, PhotometricInterpretation="MONOCHROME1")).pixels, 255 - EIGHT)
+    found = read_radiograph(dicom(4095 - DEEP, 12, PhotometricInterpretation="MONOCHROME1")).pixels
+    assert np.abs(found.astype(int) - read_radiograph(png(DEEP)).pixels).max() <= 1
 
 
 def test_a_png_a_jpeg_and_a_monochrome1_dicom_of_one_exposure_agree():
-    shown = read(png(DEEP)).pixels
+    shown = read_radiograph(png(DEEP)).pixels
     stream = io.BytesIO()
     Image.fromarray(shown).save(stream, "JPEG", quality=98)
-    negative = read(dicom(4095 - DEEP, 12, PhotometricInterpretation="MONOCHROME1")).pixels
-    assert np.abs(read(stream.getvalue()).pixels.astype(int) - negative).max() <= 6
+    negative = read_radiograph(dicom(4095 - DEEP, 12, PhotometricInterpretation="MONOCHROME1")).pixels
+    assert np.abs(read_radiograph(stream.getvalue()).pixels.astype(int) - negative).max() <= 6
 
 
 def test_signed_values():
-    found = read(dicom(DEEP.astype(np.int16) - 2048, 12))
+    found = read_radiograph(dicom(DEEP.astype(np.int16) - 2048, 12))
     assert found.mode == "I;12S"
-    assert np.array_equal(found.pixels, read(png(DEEP)).pixels)
+    assert np.array_equal(found.pixels, read_radiograph(png(DEEP)).pixels)
 
 
 def test_unused_bits_hold_no_pixel():
     dirty = DEEP | np.uint16(0xA000)
-    assert np.array_equal(read(dicom(dirty, 12)).pixels, read(png(DEEP)).pixels)
+    assert np.array_equal(read_radiograph(dicom(dirty, 12)).pixels, read_radiograph(png(DEEP)).pixels)
     signed = (DEEP.astype(np.int16) - 2048) & 0x0FFF
-    assert np.array_equal(read(dicom(signed.astype(np.int16), 12)).pixels, read(png(DEEP)).pixels)
+    assert np.array_equal(read_radiograph(dicom(signed.astype(np.int16), 12)).pixels, read_radiograph(png(DEEP)).pixels)
 
 
 def test_high_bit_above_the_stored_ones():
     high = (DEEP << 4) | np.uint16(0x5)
     window = {"WindowCenter": 2048, "WindowWidth": 4096}
-    expected = read(dicom(DEEP, 12, **window)).pixels
-    assert np.array_equal(read(dicom(high, 12, HighBit=15, **window)).pixels, expected)
+    expected = read_radiograph(dicom(DEEP, 12, **window)).pixels
+    assert np.array_equal(read_radiograph(dicom(high, 12, HighBit=15, **window)).pixels, expected)
 
 
 @pytest.mark.parametrize("values", [DEEP, EIGHT, DEEP.astype(np.int16) - 2048])
 def test_every_uncompressed_syntax_gives_the_same_picture(values):
-    expected = read(dicom(values))
+    expected = read_radiograph(dicom(values))
     for syntax in (uid.ImplicitVRLittleEndian, uid.DeflatedExplicitVRLittleEndian):
-        found = read(written(dataset(values), syntax))
+        found = read_radiograph(written(dataset(values), syntax))
         assert np.array_equal(found.pixels, expected.pixels)
         assert found.sha256 == expected.sha256
 
@@ -86,16 +86,16 @@ def test_every_uncompressed_syntax_gives_the_same_picture(values):
 def test_big_endian():
     made = dataset(DEEP, 12)
     made.PixelData = DEEP.astype(">u2").tobytes()
-    found = read(written(made, uid.ExplicitVRBigEndian))
-    assert np.array_equal(found.pixels, read(png(DEEP)).pixels)
-    assert found.sha256 == read(dicom(DEEP, 12)).sha256
+    found = read_radiograph(written(made, uid.ExplicitVRBigEndian))
+    assert np.array_equal(found.pixels, read_radiograph(png(DEEP)).pixels)
+    assert found.sha256 == read_radiograph(dicom(DEEP, 12)).sha256
 
 
 @pytest.mark.parametrize(("implicit", "little"), [(True, True), (False, True), (False, False)])
 def test_a_data_set_without_preamble(implicit, little):
     made = dataset(DEEP, 12)
     made.PixelData = DEEP.astype("<u2" if little else ">u2").tobytes()
-    assert np.array_equal(read(bare(made, implicit, little)).pixels, read(png(DEEP)).pixels)
+    assert np.array_equal(read_radiograph(bare(made, implicit, little)).pixels, read_radiograph(png(DEEP)).pixels)
 
 
 def linear(values: np.ndarray, centre: float, width: float) -> np.ndarray:
@@ -107,83 +107,96 @@ def linear(values: np.ndarray, centre: float, width: float) -> np.ndarray:
 
 @pytest.mark.parametrize(("centre", "width"), [(2048, 4096), (1500, 800), (600.5, 1)])
 def test_linear_window(centre, width):
-    found = read(dicom(DEEP, 12, WindowCenter=centre, WindowWidth=width)).pixels
+    found = read_radiograph(dicom(DEEP, 12, WindowCenter=centre, WindowWidth=width)).pixels
     assert np.array_equal(found, linear(DEEP.astype(float), centre, width))
 
 
 def test_the_first_of_several_windows():
-    several = read(dicom(DEEP, 12, WindowCenter=[1500, 3000], WindowWidth=[800, 100])).pixels
+    several = read_radiograph(dicom(DEEP, 12, WindowCenter=[1500, 3000], WindowWidth=[800, 100])).pixels
     assert np.array_equal(several, linear(DEEP.astype(float), 1500, 800))
 
 
 def test_linear_exact_and_sigmoid_windows():
     window = {"WindowCenter": 2000, "WindowWidth": 1000}
-    exact = read(dicom(DEEP, 12, VOILUTFunction="LINEAR_EXACT", **window)).pixels
+    exact = read_radiograph(dicom(DEEP, 12, VOILUTFunction="LINEAR_EXACT", **window)).pixels
     assert np.array_equal(exact, np.rint(255 * np.clip((DEEP - 2000.0) / 1000 + 0.5, 0, 1)))
-    sigmoid = read(dicom(DEEP, 12, VOILUTFunction="SIGMOID", **window)).pixels
+    sigmoid = read_radiograph(dicom(DEEP, 12, VOILUTFunction="SIGMOID", **window)).pixels
     assert np.array_equal(sigmoid, np.rint(255 / (1 + np.exp(-4 * (DEEP - 2000.0) / 1000))))
 
 
 def test_the_full_window_of_eight_bits_changes_nothing():
-    assert np.array_equal(read(dicom(EIGHT, WindowCenter=128, WindowWidth=256)).pixels, EIGHT)
+    assert np.array_equal(read_radiograph(dicom(EIGHT, WindowCenter=128, WindowWidth=256)).pixels, EIGHT)
 
 
 @pytest.mark.parametrize("width", [0, -5, "", None])
 def test_a_window_that_is_none_is_ignored(width):
-    found = read(dicom(DEEP, 12, WindowCenter=2000, WindowWidth=width)).pixels
-    assert np.array_equal(found, read(png(DEEP)).pixels)
+    found = read_radiograph(dicom(DEEP, 12, WindowCenter=2000, WindowWidth=width)).pixels
+    assert np.array_equal(found, read_radiograph(png(DEEP)).pixels)
 
 
 def test_a_window_that_shows_nothing_is_ignored():
-    found = read(dicom(DEEP, 12, WindowCenter=-9000, WindowWidth=10)).pixels
-    assert np.array_equal(found, read(png(DEEP)).pixels)
+    found = read_radiograph(dicom(DEEP, 12, WindowCenter=-9000, WindowWidth=10)).pixels
+    assert np.array_equal(found, read_radiograph(png(DEEP)).pixels)
 
 
 def test_rescale_comes_before_the_window():
-    found = read(dicom(DEEP, 12, RescaleSlope=2, RescaleIntercept=-1000, WindowCenter=2000, WindowWidth=800)).pixels
+    found = read_radiograph(
+        dicom(DEEP, 12, RescaleSlope=2, RescaleIntercept=-1000, WindowCenter=2000, WindowWidth=800)
+    ).pixels
     assert np.array_equal(found, linear(DEEP * 2.0 - 1000, 2000, 800))
 
 
 def test_rescale_without_a_window():
-    assert np.array_equal(read(dicom(DEEP, 12, RescaleSlope=0.25, RescaleIntercept=-7)).pixels, read(png(DEEP)).pixels)
-    falling = read(dicom(4095 - DEEP, 12, RescaleSlope=-1, RescaleIntercept=4095)).pixels
-    assert np.abs(falling.astype(int) - read(png(DEEP)).pixels).max() <= 1
+    assert np.array_equal(
+        read_radiograph(dicom(DEEP, 12, RescaleSlope=0.25, RescaleIntercept=-7)).pixels,
+        read_radiograph(png(DEEP)).pixels,
+    )
+    falling = read_radiograph(dicom(4095 - DEEP, 12, RescaleSlope=-1, RescaleIntercept=4095)).pixels
+    assert np.abs(falling.astype(int) - read_radiograph(png(DEEP)).pixels).max() <= 1
 
 
 @pytest.mark.parametrize("as_bytes", [False, True])
 def test_voi_lut(as_bytes):
     curve = [int(4095 * (i / 4095) ** 2) for i in range(4096)]
     expected = np.rint(np.array(curve)[DEEP] / 4095 * 255)
-    found = read(dicom(DEEP, 12, VOILUTSequence=lut(0, curve, 12, as_bytes), WindowCenter=1, WindowWidth=2)).pixels
+    found = read_radiograph(
+        dicom(DEEP, 12, VOILUTSequence=lut(0, curve, 12, as_bytes), WindowCenter=1, WindowWidth=2)
+    ).pixels
     assert np.array_equal(found, expected)
 
 
 def test_voi_lut_with_a_first_value_clamps_at_both_ends():
-    found = read(dicom(DEEP, 12, VOILUTSequence=lut(1000, list(range(1024)), 10))).pixels
+    found = read_radiograph(dicom(DEEP, 12, VOILUTSequence=lut(1000, list(range(1024)), 10))).pixels
     assert np.array_equal(found, np.rint(np.clip(DEEP.astype(int) - 1000, 0, 1023) / 1023 * 255))
 
 
 def test_voi_lut_of_signed_values():
     signed = DEEP.astype(np.int16) - 2048
-    found = read(dicom(signed, 12, VOILUTSequence=lut(-2048, list(range(4096)), 12))).pixels
+    found = read_radiograph(dicom(signed, 12, VOILUTSequence=lut(-2048, list(range(4096)), 12))).pixels
     assert np.array_equal(found, np.rint(DEEP / 4095 * 255))
 
 
 def test_modality_lut():
     falling = lut(0, list(range(4095, -1, -1)), 16)
-    found = read(dicom(4095 - DEEP, 12, ModalityLUTSequence=falling)).pixels
-    assert np.abs(found.astype(int) - read(png(DEEP)).pixels).max() <= 1
-    windowed = read(dicom(4095 - DEEP, 12, ModalityLUTSequence=falling, WindowCenter=1500, WindowWidth=800)).pixels
+    found = read_radiograph(dicom(4095 - DEEP, 12, ModalityLUTSequence=falling)).pixels
+    assert np.abs(found.astype(int) - read_radiograph(png(DEEP)).pixels).max() <= 1
+    windowed = read_radiograph(
+        dicom(4095 - DEEP, 12, ModalityLUTSequence=falling, WindowCenter=1500, WindowWidth=800)
+    ).pixels
     assert np.array_equal(windowed, linear(DEEP.astype(float), 1500, 800))
 
 
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 def test_padding_is_black_and_not_asked_for_the_window(photometric):
     dim = DEEP // 8 + 1000
-    inner = read(png(dim[10:-10])).pixels if photometric == "MONOCHROME2" else 255 - read(png(dim[10:-10])).pixels
+    inner = (
+        read_radiograph(png(dim[10:-10])).pixels
+        if photometric == "MONOCHROME2"
+        else 255 - read_radiograph(png(dim[10:-10])).pixels
+    )
     padded = dim.copy()
     padded[:10], padded[-10:] = 4095, 4095
-    found = read(dicom(padded, 12, PixelPaddingValue=4095, PhotometricInterpretation=photometric)).pixels
+    found = read_radiograph(dicom(padded, 12, PixelPaddingValue=4095, PhotometricInterpretation=photometric)).pixels
     assert found[:10].max() == found[-10:].max() == 0
     assert np.array_equal(found[10:-10], inner)
 
@@ -194,30 +207,32 @@ def test_a_range_of_padding_written_as_unsigned():
     made = dataset(signed)
     made.add_new("PixelPaddingValue", "US", 65536 - 9000)
     made.add_new("PixelPaddingRangeLimit", "US", 65536 - 8999)
-    found = read(written(made)).pixels
+    found = read_radiograph(written(made)).pixels
     assert found[:20].max() == 0
-    assert np.array_equal(found[20:], read(png(DEEP[20:])).pixels)
+    assert np.array_equal(found[20:], read_radiograph(png(DEEP[20:])).pixels)
 
 
 def test_all_padding_is_no_padding():
-    assert np.array_equal(read(dicom(np.full(SHAPE, 7, np.uint8), PixelPaddingValue=7)).pixels, np.full(SHAPE, 7))
+    assert np.array_equal(
+        read_radiograph(dicom(np.full(SHAPE, 7, np.uint8), PixelPaddingValue=7)).pixels, np.full(SHAPE, 7)
+    )
 
 
 def test_colour_becomes_gray():
-    assert np.array_equal(read(dicom(np.dstack([EIGHT] * 3))).pixels, EIGHT)
+    assert np.array_equal(read_radiograph(dicom(np.dstack([EIGHT] * 3))).pixels, EIGHT)
     colour = np.random.default_rng(0).integers(0, 256, (*SHAPE, 3), dtype=np.uint8)
     expected = np.asarray(Image.fromarray(colour).convert("L"))
-    found = read(dicom(colour))
+    found = read_radiograph(dicom(colour))
     assert np.array_equal(found.pixels, expected)
     assert found.mode == "RGB"
     planes = dataset(colour, PlanarConfiguration=1)
     planes.PixelData = colour.transpose(2, 0, 1).tobytes()
-    assert np.array_equal(read(written(planes)).pixels, expected)
+    assert np.array_equal(read_radiograph(written(planes)).pixels, expected)
 
 
 def test_ybr_becomes_gray():
     ybr = np.dstack([EIGHT, np.full_like(EIGHT, 128), np.full_like(EIGHT, 128)])
-    found = read(dicom(ybr, PhotometricInterpretation="YBR_FULL")).pixels
+    found = read_radiograph(dicom(ybr, PhotometricInterpretation="YBR_FULL")).pixels
     assert np.abs(found.astype(int) - EIGHT).max() <= 1
 
 
@@ -225,25 +240,25 @@ def test_palette_becomes_gray():
     ramp = (np.arange(256, dtype=np.uint16) * 257).tobytes()
     tables = {f"{name}PaletteColorLookupTableData": ramp for name in ("Red", "Green", "Blue")}
     ends = {f"{name}PaletteColorLookupTableDescriptor": [256, 0, 16] for name in ("Red", "Green", "Blue")}
-    found = read(dicom(EIGHT, PhotometricInterpretation="PALETTE COLOR", **tables, **ends))
+    found = read_radiograph(dicom(EIGHT, PhotometricInterpretation="PALETTE COLOR", **tables, **ends))
     assert np.array_equal(found.pixels, EIGHT)
     assert found.mode == "P"
 
 
 def test_what_is_missing_from_a_poor_header_is_supplied():
     gone = dict.fromkeys(("PixelRepresentation", "BitsStored", "HighBit", "PhotometricInterpretation"))
-    assert np.array_equal(read(dicom(EIGHT, **gone)).pixels, EIGHT)
+    assert np.array_equal(read_radiograph(dicom(EIGHT, **gone)).pixels, EIGHT)
 
 
 def test_short_side():
-    assert min(read(dicom(DEEP, 12), short=40).pixels.shape) == 40
+    assert min(read_radiograph(dicom(DEEP, 12), short_side=40).pixels.shape) == 40
 
 
 def test_the_hash_is_of_the_pixels():
     first, other = dicom(DEEP, 12), dicom(DEEP, 12, PatientName="Other^Name", PatientID="2")
     assert first != other
-    assert read(first).sha256 == read(other).sha256
+    assert read_radiograph(first).sha256 == read_radiograph(other).sha256
     changed = DEEP.copy()
     changed[5, 5] ^= 1
     negative = dicom(DEEP, 12, PhotometricInterpretation="MONOCHROME1")
-    assert len({read(raw).sha256 for raw in (first, dicom(changed, 12), negative, dicom(DEEP.T, 12))}) == 4
+    assert len({read_radiograph(raw).sha256 for raw in (first, dicom(changed, 12), negative, dicom(DEEP.T, 12))}) == 4

@@ -12,8 +12,9 @@ import pytest
 from dicom_files import bare, compressed, dataset, dicom, exposure, jpeg, written
 from pydicom import uid
 
-from cxr.imaging.dicom.signature import HEAD
-from cxr.imaging.reader import UnreadableImage, begins_like_image, is_dicom, read
+from cxr.errors import UnreadableImage
+from cxr.imaging.file_type import HEAD_BYTES, is_dicom, looks_like_image
+from cxr.imaging.reader import read_radiograph
 
 EIGHT = exposure(8)
 DEEP = exposure(12)
@@ -66,9 +67,9 @@ def test_refused_with_its_reason(name, tmp_path, capfd, recwarn):
     path.write_bytes(make())
     recwarn.clear()
     with pytest.raises(UnreadableImage, match=reason) as caught:
-        read(path)
+        read_radiograph(path)
     assert str(caught.value) == f"{path} {caught.value.reason}"
-    assert begins_like_image(path.read_bytes()[:HEAD])
+    assert looks_like_image(path.read_bytes()[:HEAD_BYTES])
     assert is_dicom(path)
     assert not recwarn.list
     assert capfd.readouterr() == ("", "")
@@ -80,7 +81,7 @@ def test_cut_off_files_are_refused(share, syntax, capfd, recwarn):
     raw = written(dataset(DEEP, 12), syntax)
     recwarn.clear()
     with pytest.raises(UnreadableImage):
-        read(raw[: int(len(raw) * share)])
+        read_radiograph(raw[: int(len(raw) * share)])
     assert not recwarn.list
     assert capfd.readouterr() == ("", "")
 
@@ -90,7 +91,7 @@ def test_a_frame_larger_than_the_header_says_takes_no_memory():
     raw = compressed(dataset(EIGHT), uid.JPEGBaseline8Bit, huge)
     tracemalloc.start()
     with pytest.raises(UnreadableImage, match="damaged"):
-        read(raw)
+        read_radiograph(raw)
     assert tracemalloc.get_traced_memory()[1] < 20_000_000
     tracemalloc.stop()
 
@@ -98,7 +99,7 @@ def test_a_frame_larger_than_the_header_says_takes_no_memory():
 def test_a_poor_header_makes_no_noise(capfd, recwarn):
     raw = dicom(DEEP, 12).replace(b"20200324", b"yesterda").replace(b"1.2.826.0.1", b"0.02.826.01")
     recwarn.clear()
-    assert np.array_equal(read(raw).pixels, read(GOOD).pixels)
+    assert np.array_equal(read_radiograph(raw).pixels, read_radiograph(GOOD).pixels)
     assert not recwarn.list
     assert capfd.readouterr() == ("", "")
 
@@ -117,7 +118,7 @@ def test_random_damage_never_escapes_as_another_error(capfd):
             damaged = np.frombuffer(raw, np.uint8).copy()
             damaged[rng.integers(0, min(len(raw), 3000), 8)] = rng.integers(0, 256, 8)
             with contextlib.suppress(UnreadableImage):
-                assert read(damaged.tobytes()).pixels.ndim == 2
+                assert read_radiograph(damaged.tobytes()).pixels.ndim == 2
     assert capfd.readouterr() == ("", "")
 
 
@@ -136,7 +137,7 @@ def test_only_dicom_is_taken_for_dicom(tmp_path):
     ]
     assert not any(map(is_dicom, others))
     with pytest.raises(UnreadableImage, match=r"is no image we can read .* or DICOM"):
-        read(b"\x08\x00 hello")
+        read_radiograph(b"\x08\x00 hello")
     assert all(is_dicom(raw) for raw in (GOOD, bare(dataset(EIGHT)), bare(dataset(EIGHT), implicit=True)))
 
 
@@ -147,4 +148,4 @@ def test_a_broken_attribute_says_nothing(keyword):
         DEEP, 12, WindowWidth=100, **{keyword: "7654321" if keyword in ("WindowCenter", "RescaleSlope") else "7654321 "}
     )
     raw = raw.replace(mark, b"a\\b\xff\xfe???")
-    assert np.array_equal(read(raw, patient_key=bytes(32)).pixels, read(GOOD).pixels)
+    assert np.array_equal(read_radiograph(raw, patient_key=bytes(32)).pixels, read_radiograph(GOOD).pixels)

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from support import encode
 
+from cxr.errors import UnreadableImage
 from cxr.imaging import fast_decode
-from cxr.imaging.reader import UnreadableImage, read
+from cxr.imaging.reader import read_radiograph
 
 RNG = np.random.default_rng(0)
 ROWS, COLUMNS = np.mgrid[0 : 1 : 77 * 1j, 0 : 1 : 101 * 1j]
@@ -58,43 +59,45 @@ def test_pixels_are_pillows(name):
 @pytest.mark.parametrize("pixels", [GRAY, COLOUR, np.dstack([COLOUR, OPAQUE]), np.dstack([GRAY, GRAY, GRAY, OPAQUE])])
 def test_the_reader_gives_pillows_luma(pixels):
     raw = encode(pixels, "PNG")
-    assert np.array_equal(read(raw).pixels, np.asarray(opened(raw).convert("L")))
+    assert np.array_equal(read_radiograph(raw).pixels, np.asarray(opened(raw).convert("L")))
 
 
 def test_luma_is_one_level_off_at_most_where_haste_is_asked_for():
     raw = encode(COLOUR, "PNG")
-    apart = read(raw, at_least=1).pixels.astype(int) - read(raw).pixels
+    apart = read_radiograph(raw, min_short_side=1).pixels.astype(int) - read_radiograph(raw).pixels
     assert np.abs(apart).max() <= 1
     assert np.mean(apart != 0) < 0.01
 
 
-@pytest.mark.parametrize("at_least", [None, 1])
-def test_gray_stored_as_colour_stays_that_gray(at_least):
+@pytest.mark.parametrize("min_short_side", [None, 1])
+def test_gray_stored_as_colour_stays_that_gray(min_short_side):
     for pixels in (np.dstack([GRAY] * 3), np.dstack([GRAY, GRAY, GRAY, OPAQUE])):
-        assert np.array_equal(read(encode(pixels, "PNG"), at_least=at_least).pixels, GRAY)
+        assert np.array_equal(read_radiograph(encode(pixels, "PNG"), min_short_side=min_short_side).pixels, GRAY)
 
 
 def test_transparency_lies_over_black_in_haste_too():
     pixels = np.dstack([GRAY, GRAY, GRAY, np.where(ROWS < 0.5, 255, 0).astype(np.uint8)])
-    assert np.array_equal(read(encode(pixels, "PNG"), at_least=1).pixels, np.where(ROWS < 0.5, GRAY, 0))
+    assert np.array_equal(
+        read_radiograph(encode(pixels, "PNG"), min_short_side=1).pixels, np.where(ROWS < 0.5, GRAY, 0)
+    )
 
 
 def test_a_png_turned_by_what_stands_behind_its_pixels_is_turned():
     exif = Image.Exif()
     exif[0x0112] = 6
     raw = with_chunk(encode(GRAY, "PNG"), b"eXIf", exif.tobytes()[6:], b"IEND")
-    assert np.array_equal(read(raw).pixels, np.rot90(GRAY, -1))
+    assert np.array_equal(read_radiograph(raw).pixels, np.rot90(GRAY, -1))
 
 
 @pytest.mark.parametrize("kept", [-1, -2, -3])
 def test_a_jpeg_without_its_end_is_refused(kept):
     with pytest.raises(UnreadableImage, match="damaged or cut off"):
-        read(QUICK["colour JPEG"][:kept])
+        read_radiograph(QUICK["colour JPEG"][:kept])
 
 
 def test_what_follows_a_jpeg_is_passed_over():
     raw = QUICK["gray JPEG"]
-    assert np.array_equal(read(raw + b"\0" * 30).pixels, read(raw).pixels)
+    assert np.array_equal(read_radiograph(raw + b"\0" * 30).pixels, read_radiograph(raw).pixels)
 
 
 def test_a_palette_stays_with_pillow():

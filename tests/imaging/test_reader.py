@@ -10,9 +10,9 @@ from PIL import Image
 from support import encode
 
 from cxr.imaging import reader
-from cxr.imaging.geometry import resized
-from cxr.imaging.preprocess import QuickPixelValues, make_processor, to_pixel_values
-from cxr.imaging.reader import read
+from cxr.imaging.geometry import resized_size
+from cxr.imaging.preprocess import FastPixelValues, make_processor, to_pixel_values
+from cxr.imaging.reader import read_radiograph
 
 GRAY = np.random.default_rng(0).integers(0, 256, (40, 30), dtype=np.uint8)
 COLOUR = np.random.default_rng(1).integers(0, 256, (40, 30, 3), dtype=np.uint8)
@@ -26,7 +26,7 @@ def smooth(height: int, width: int) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP", "GIF"])
 def test_gray_passes_bit_for_bit(kind):
-    found = read(encode(GRAY, kind))
+    found = read_radiograph(encode(GRAY, kind))
     assert found.pixels.dtype == np.uint8
     assert np.array_equal(found.pixels, GRAY)
     assert (found.width, found.height, found.format) == (30, 40, kind)
@@ -48,19 +48,19 @@ def test_gray_passes_bit_for_bit(kind):
 )
 def test_gray_stored_as_colour_gives_exactly_that_gray(image, kind, options):
     expected = np.asarray(image.convert("RGB"))[..., 0]
-    assert np.array_equal(read(encode(image, kind, **options)).pixels, expected)
+    assert np.array_equal(read_radiograph(encode(image, kind, **options)).pixels, expected)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
 def test_colour_becomes_luma(kind):
-    assert np.abs(read(encode(COLOUR, kind)).pixels - LUMA).max() <= 1
+    assert np.abs(read_radiograph(encode(COLOUR, kind)).pixels - LUMA).max() <= 1
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "YCbCr"])
 def test_other_colour_spaces_keep_the_picture(mode):
     gray = Image.fromarray(smooth(40, 30)).convert("RGB")
     for kind, options in (("TIFF", {"compression": "jpeg", "quality": 98}), ("JPEG", {"quality": 98})):
-        found = read(encode(gray.convert(mode), kind, **options))
+        found = read_radiograph(encode(gray.convert(mode), kind, **options))
         assert np.abs(found.pixels - smooth(40, 30).astype(int)).mean() < 3
 
 
@@ -68,7 +68,7 @@ def test_lab_tiff_keeps_the_picture():
     lightness = np.full((8, 8), 0, np.uint8)
     lightness[:, 4:] = 255
     lab = Image.merge("LAB", [Image.fromarray(lightness)] + [Image.new("L", (8, 8), 128)] * 2)
-    found = read(encode(lab, "TIFF")).pixels
+    found = read_radiograph(encode(lab, "TIFF")).pixels
     assert found[0, 0] < 5
     assert found[0, 7] > 250
 
@@ -76,7 +76,7 @@ def test_lab_tiff_keeps_the_picture():
 @pytest.mark.parametrize("quality", [95, 75])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_jpeg_is_decoded_in_full(mode, quality):
-    found = read(encode(Image.fromarray(smooth(300, 200)).convert(mode), "JPEG", quality=quality))
+    found = read_radiograph(encode(Image.fromarray(smooth(300, 200)).convert(mode), "JPEG", quality=quality))
     assert (found.format, found.mode) == ("JPEG", mode)
     assert np.abs(found.pixels - smooth(300, 200).astype(int)).mean() < 2
 
@@ -84,7 +84,7 @@ def test_jpeg_is_decoded_in_full(mode, quality):
 def test_one_bit_is_black_and_white():
     bits = GRAY > 127
     for kind in ("PNG", "TIFF", "BMP"):
-        assert np.array_equal(read(encode(Image.fromarray(bits), kind)).pixels, np.where(bits, 255, 0))
+        assert np.array_equal(read_radiograph(encode(Image.fromarray(bits), kind)).pixels, np.where(bits, 255, 0))
 
 
 def test_transparent_lies_over_black():
@@ -95,28 +95,28 @@ def test_transparent_lies_over_black():
     for mode in ("LA", "RGBA"):
         image = picture.convert(mode)
         image.putalpha(Image.fromarray(alpha))
-        assert np.array_equal(read(encode(image)).pixels, expected)
+        assert np.array_equal(read_radiograph(encode(image)).pixels, expected)
 
 
 def test_colour_under_full_opacity_counts_and_half_opacity_halves():
     rgba = np.dstack([COLOUR, np.full(GRAY.shape, 255, np.uint8)])
-    assert np.abs(read(encode(rgba)).pixels - LUMA).max() <= 1
+    assert np.abs(read_radiograph(encode(rgba)).pixels - LUMA).max() <= 1
     rgba[..., 3] = 128
-    assert np.abs(read(encode(rgba)).pixels - LUMA * 128 / 255).max() <= 1.5
+    assert np.abs(read_radiograph(encode(rgba)).pixels - LUMA * 128 / 255).max() <= 1.5
 
 
 def test_wholly_transparent_is_taken_for_a_broken_export():
     image = Image.fromarray(GRAY).convert("RGBA")
     image.putalpha(0)
-    assert np.array_equal(read(encode(image)).pixels, GRAY)
+    assert np.array_equal(read_radiograph(encode(image)).pixels, GRAY)
 
 
 def test_palette_with_a_transparent_entry():
     palette = Image.new("P", (4, 1))
     palette.putpalette([0, 0, 0, 90, 90, 90, 200, 200, 200, 255, 255, 255])
     palette.putdata([0, 1, 2, 3])
-    assert read(encode(palette, transparency=3)).pixels.tolist() == [[0, 90, 200, 0]]
-    assert read(encode(palette)).pixels.tolist() == [[0, 90, 200, 255]]
+    assert read_radiograph(encode(palette, transparency=3)).pixels.tolist() == [[0, 90, 200, 0]]
+    assert read_radiograph(encode(palette)).pixels.tolist() == [[0, 90, 200, 255]]
 
 
 def test_min_is_white_tiff_is_turned_round():
@@ -124,7 +124,7 @@ def test_min_is_white_tiff_is_turned_round():
 
     stream = io.BytesIO()
     tifffile.imwrite(stream, GRAY, photometric="miniswhite")
-    assert np.array_equal(read(stream.getvalue()).pixels, 255 - GRAY)
+    assert np.array_equal(read_radiograph(stream.getvalue()).pixels, 255 - GRAY)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -138,7 +138,7 @@ def test_exif_orientation_is_applied(kind, orientation):
     stored = stored.transpose(turns[orientation]) if orientation > 1 else stored
     exif = Image.Exif()
     exif[0x0112] = orientation
-    found = read(encode(stored, kind, exif=exif, **({"quality": 95} if kind != "TIFF" else {})))
+    found = read_radiograph(encode(stored, kind, exif=exif, **({"quality": 95} if kind != "TIFF" else {})))
     assert (found.width, found.height) == (32, 48)
     assert np.abs(found.pixels - upright.astype(int)).mean() < 3
 
@@ -146,7 +146,7 @@ def test_exif_orientation_is_applied(kind, orientation):
 def test_the_content_decides_and_not_the_name(tmp_path):
     path = tmp_path / "PICTURE.JPG"
     path.write_bytes(encode(GRAY, "PNG"))
-    found = read(path)
+    found = read_radiograph(path)
     assert (found.format, found.mode) == ("PNG", "L")
     assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -155,7 +155,7 @@ def test_an_icc_profile_changes_nothing():
     from PIL import ImageCms
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    assert np.array_equal(read(encode(GRAY, icc_profile=profile)).pixels, GRAY)
+    assert np.array_equal(read_radiograph(encode(GRAY, icc_profile=profile)).pixels, GRAY)
 
 
 @pytest.mark.parametrize("size", [(300, 300), (311, 457), (457, 311), (1000, 333), (90, 70), (146, 200)])
@@ -164,8 +164,8 @@ def test_the_resize_is_the_processors_own(size, input_size):
     processor = make_processor(input_size)
     gray = np.random.default_rng(2).integers(0, 256, size, dtype=np.uint8)
     short = int(input_size / 0.875)
-    found = read(encode(gray), short=short)
-    assert found.pixels.shape[::-1] == resized((size[1], size[0]), short)
+    found = read_radiograph(encode(gray), short_side=short)
+    assert found.pixels.shape[::-1] == resized_size((size[1], size[0]), short)
     assert (found.height, found.width) == size
     full, small = (np.repeat(pixels[..., None], 3, axis=2) for pixels in (gray, found.pixels))
     expected, got = (processor(images=[image], input_data_format="channels_last") for image in (full, small))
@@ -176,7 +176,7 @@ def test_real_files_in_odd_formats(shared_data):
     processor = make_processor(224)
     modes = set()
     for path in sorted((shared_data / "native").rglob("*.*"))[::4]:
-        full, small = read(path), read(path, short=256)
+        full, small = read_radiograph(path), read_radiograph(path, short_side=256)
         modes.add((full.format, full.mode))
         both = (np.repeat(found.pixels[..., None], 3, axis=2) for found in (full, small))
         expected, got = (processor(images=[image], input_data_format="channels_last") for image in both)
@@ -188,18 +188,18 @@ def test_real_files_in_odd_formats(shared_data):
 def test_reading_warns_of_nothing(recwarn, capfd):
     palette = Image.fromarray(GRAY).convert("P")
     for raw in (encode(palette, transparency=bytes(range(256))), encode(GRAY > 127), encode(COLOUR, "TIFF")):
-        reader.read(raw)
+        reader.read_radiograph(raw)
     assert not recwarn.list
     assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(
-    ("at_least", "shape"), [(100, (100, 200)), (51, (100, 200)), (50, (50, 100)), (1000, (400, 800))]
+    ("min_short_side", "shape"), [(100, (100, 200)), (51, (100, 200)), (50, (50, 100)), (1000, (400, 800))]
 )
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_a_jpeg_may_be_decoded_at_reduced_size(mode, at_least, shape):
+def test_a_jpeg_may_be_decoded_at_reduced_size(mode, min_short_side, shape):
     raw = encode(Image.fromarray(smooth(400, 800)).convert(mode), "JPEG", quality=95)
-    found, whole = read(raw, at_least=at_least), read(raw)
+    found, whole = read_radiograph(raw, min_short_side=min_short_side), read_radiograph(raw)
     assert found.pixels.shape == shape
     assert (found.width, found.height, found.mode, found.sha256) == (800, 400, mode, whole.sha256)
     alike = np.asarray(Image.fromarray(whole.pixels).resize(shape[::-1], Image.Resampling.BOX), dtype=int)
@@ -207,18 +207,18 @@ def test_a_jpeg_may_be_decoded_at_reduced_size(mode, at_least, shape):
 
 
 def test_other_formats_are_always_decoded_in_full():
-    assert read(encode(smooth(400, 800)), at_least=50).pixels.shape == (400, 800)
+    assert read_radiograph(encode(smooth(400, 800)), min_short_side=50).pixels.shape == (400, 800)
 
 
 @pytest.mark.parametrize("size", [(300, 420), (128, 128), (1000, 700), (37, 90)])
 @pytest.mark.parametrize("input_size", [64, 112])
 def test_the_quick_way_to_the_network_is_nearly_the_processors(size, input_size):
     processor = make_processor(input_size)
-    quick, exact = QuickPixelValues(processor)(smooth(*size)), to_pixel_values([smooth(*size)], processor)
+    quick, exact = FastPixelValues(processor)(smooth(*size)), to_pixel_values([smooth(*size)], processor)
     assert quick.shape == exact.shape == (1, 3, input_size, input_size)
     assert (quick - exact).abs().max() < 0.04  # two gray levels
 
 
 def test_the_quick_way_is_the_very_same_where_nothing_is_resized():
     processor = make_processor(112)
-    assert torch.equal(QuickPixelValues(processor)(smooth(128, 160)), to_pixel_values([smooth(128, 160)], processor))
+    assert torch.equal(FastPixelValues(processor)(smooth(128, 160)), to_pixel_values([smooth(128, 160)], processor))

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from support import encode
 
-from cxr.errors import UserError
-from cxr.imaging.reader import MAX_PIXELS, UnreadableImage, read
+from cxr.errors import UnreadableImage, UserError
+from cxr.imaging.reader import MAX_PIXELS, read_radiograph
 
 NOISE = np.random.default_rng(0).integers(0, 256, (90, 80), dtype=np.uint8)
 
@@ -66,7 +66,7 @@ def test_refused_with_its_reason(name, tmp_path, capfd, recwarn):
     path = tmp_path / "picture.png"
     path.write_bytes(raw)
     with pytest.raises(UserError, match=reason) as caught:
-        read(path)
+        read_radiograph(path)
     assert isinstance(caught.value, UnreadableImage)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -79,34 +79,34 @@ def test_refused_with_its_reason(name, tmp_path, capfd, recwarn):
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_cut_off_files_are_refused(name, share, capfd):
     raw = CUT[name]
-    assert read(raw).pixels.shape == NOISE.shape
+    assert read_radiograph(raw).pixels.shape == NOISE.shape
     with pytest.raises(UnreadableImage, match="damaged or cut off"):
-        read(raw[: int(len(raw) * share)])
+        read_radiograph(raw[: int(len(raw) * share)])
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_jpeg_with_a_second_view_is_a_jpeg():
-    found = read(encode(FRAMES[0], "MPO", save_all=True, append_images=FRAMES[1:]))
+    found = read_radiograph(encode(FRAMES[0], "MPO", save_all=True, append_images=FRAMES[1:]))
     assert found.format == "JPEG"
-    assert np.array_equal(found.pixels, read(encode(NOISE, "JPEG")).pixels)
+    assert np.array_equal(found.pixels, read_radiograph(encode(NOISE, "JPEG")).pixels)
 
 
 def test_a_still_gif_is_read():
-    assert np.array_equal(read(encode(NOISE, "GIF")).pixels, NOISE)
+    assert np.array_equal(read_radiograph(encode(NOISE, "GIF")).pixels, NOISE)
 
 
 def test_size_is_asked_before_memory_is_taken():
     with pytest.raises(UnreadableImage, match=f"{MAX_PIXELS // 1_000_000} megapixels"):
-        read(huge_png(1_000_000, 101))
+        read_radiograph(huge_png(1_000_000, 101))
     with pytest.raises(UnreadableImage, match="elongated"):
-        read(encode(np.zeros((1, 40_000), np.uint8)), short=256)
+        read_radiograph(encode(np.zeros((1, 40_000), np.uint8)), short_side=256)
 
 
 def test_missing_files_and_folders(tmp_path):
     with pytest.raises(UnreadableImage, match=r"gone\.png does not exist"):
-        read(tmp_path / "gone.png")
+        read_radiograph(tmp_path / "gone.png")
     with pytest.raises(UnreadableImage, match="is a folder"):
-        read(tmp_path)
+        read_radiograph(tmp_path)
 
 
 def test_random_damage_never_escapes_as_another_error():
@@ -116,4 +116,4 @@ def test_random_damage_never_escapes_as_another_error():
             damaged = np.frombuffer(raw, np.uint8).copy()
             damaged[rng.integers(0, len(raw), 8)] = rng.integers(0, 256, 8)
             with contextlib.suppress(UnreadableImage):
-                assert read(damaged.tobytes()).pixels.ndim == 2
+                assert read_radiograph(damaged.tobytes()).pixels.ndim == 2

@@ -3,8 +3,8 @@ import pytest
 import torch
 from transformers import ResNetConfig, ResNetForImageClassification, set_seed
 
-from cxr.activation_map import activation_map, on_picture, peak, where
-from cxr.imaging.geometry import seen
+from cxr.activation_map import activation_map, describe_location, peak, resample_to_image
+from cxr.imaging.geometry import visible_box
 from cxr.imaging.preprocess import make_processor, to_pixel_values
 from cxr.schema.labels import COVID
 
@@ -27,7 +27,7 @@ def test_the_map_adds_up_to_the_logits():
 def test_the_part_seen_is_the_processors(size: tuple[int, int], input_size: int):
     """A ramp tells where each side of what comes out of the processor lay in the picture."""
     width, height = size
-    left, top, right, bottom = seen(size, input_size)
+    left, top, right, bottom = visible_box(size, input_size)
     for axis, length, start, end in ((1, width, left, right), (0, height, top, bottom)):
         ramp = np.linspace(20, 230, length)
         picture = np.broadcast_to(ramp if axis else ramp[:, None], (height, width)).astype(np.uint8)
@@ -44,8 +44,8 @@ def test_the_part_seen_is_the_processors(size: tuple[int, int], input_size: int)
 def test_laid_over_the_picture_the_map_stays_where_it_was():
     found = np.zeros((4, 4), np.float32)
     found[3, 0] = 1
-    laid = on_picture(found, (600, 400), 128)
-    left, top, right, bottom = seen((600, 400), 128)
+    laid = resample_to_image(found, (600, 400), 128)
+    left, top, right, bottom = visible_box((600, 400), 128)
     row, column = np.unravel_index(np.nanargmax(laid), laid.shape)
     assert laid.shape == (400, 600)
     assert left <= column + 0.5 <= left + (right - left) / 4
@@ -68,12 +68,12 @@ def test_laid_over_the_picture_the_map_stays_where_it_was():
 def test_the_patients_right_is_the_viewers_left(cell: tuple[int, int], said: str):
     found = np.zeros((7, 7), np.float32)
     found[cell] = 1
-    assert where(found) == said
+    assert describe_location(found) == said
     assert peak(found) == pytest.approx(((cell[1] + 0.5) / 7, (cell[0] + 0.5) / 7))
 
 
 def test_two_places_as_strong_are_both_named_and_none_is_said():
     both = np.zeros((7, 7), np.float32)
     both[6, 0], both[6, 6] = 1.0, 0.9
-    assert where(both) == "right lower zone and left lower zone"
-    assert where(-both - 1) == "nowhere in particular"
+    assert describe_location(both) == "right lower zone and left lower zone"
+    assert describe_location(-both - 1) == "nowhere in particular"

@@ -9,10 +9,10 @@ import torch
 from torch.nn import functional
 from transformers import ResNetConfig, ResNetForImageClassification, set_seed
 
-from cxr.activation_map import activation_map, peak, where
-from cxr.imaging.geometry import seen
+from cxr.activation_map import activation_map, describe_location, peak
+from cxr.imaging.geometry import visible_box
 from cxr.imaging.preprocess import make_processor, to_pixel_values
-from cxr.phantom import Phantom, draw
+from cxr.phantom import Phantom, draw_phantom
 from cxr.schema.labels import COVID, NON_COVID
 
 SIDE, TRAINED, EPOCHS, BATCH = 96, 320, 8, 32
@@ -27,7 +27,7 @@ def untrained() -> ResNetForImageClassification:
 
 def learn(model: ResNetForImageClassification) -> ResNetForImageClassification:
     processor, labels = make_processor(SIDE), torch.arange(TRAINED) % 2
-    pictures = torch.cat([to_pixel_values([draw(seed, seed % 2).image], processor) for seed in range(TRAINED)])
+    pictures = torch.cat([to_pixel_values([draw_phantom(seed, seed % 2).image], processor) for seed in range(TRAINED)])
     optimizer = torch.optim.AdamW(model.parameters())
     steps = EPOCHS * TRAINED // BATCH
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
@@ -52,7 +52,7 @@ def look(model: ResNetForImageClassification, phantom: Phantom) -> tuple[float, 
 def points_at_a_lesion(phantom: Phantom, found: np.ndarray) -> bool:
     """Whether the strongest cell's centre lies in the mask, grown by a cell on every side."""
     height, width = phantom.image.shape
-    left, top, right, bottom = seen((width, height), SIDE)
+    left, top, right, bottom = visible_box((width, height), SIDE)
     cell = (right - left) / found.shape[1], (bottom - top) / found.shape[0]
     grown = cv2.dilate(phantom.mask.astype(np.uint8), np.ones([2 * round(side) + 1 for side in cell[::-1]], np.uint8))
     x, y = peak(found)
@@ -61,7 +61,10 @@ def points_at_a_lesion(phantom: Phantom, found: np.ndarray) -> bool:
 
 def share_found(model: ResNetForImageClassification, count: int, threshold: float) -> tuple[int, float]:
     """How many new COVID phantoms reach the threshold, and the share of these whose map points at a lesion."""
-    looked = [(phantom, *look(model, phantom)) for phantom in (draw(seed, COVID) for seed in range(9000, 9000 + count))]
+    looked = [
+        (phantom, *look(model, phantom))
+        for phantom in (draw_phantom(seed, COVID) for seed in range(9000, 9000 + count))
+    ]
     hits = [points_at_a_lesion(phantom, found) for phantom, probability, found in looked if probability >= threshold]
     return len(hits), float(np.mean(hits))
 
@@ -79,9 +82,9 @@ def test_the_maps_maximum_lies_in_a_lesion():
 
 def _lesions_make_the_map(model: ResNetForImageClassification) -> None:
     """The same patients without opacities get weaker maps, and words that a reader can check."""
-    pairs = [[look(model, draw(seed, label))[1] for label in (NON_COVID, COVID)] for seed in range(9000, 9020)]
+    pairs = [[look(model, draw_phantom(seed, label))[1] for label in (NON_COVID, COVID)] for seed in range(9000, 9020)]
     assert np.mean([healthy.max() < ill.max() for healthy, ill in pairs]) >= 0.9
     zones = {
         f"{side} {height} zone" for side, height in product(("right", "left", "central"), ("upper", "middle", "lower"))
     }
-    assert all(set(where(ill).split(" and ")) <= zones for _, ill in pairs)
+    assert all(set(describe_location(ill).split(" and ")) <= zones for _, ill in pairs)

@@ -12,11 +12,11 @@ from sklearn.datasets import load_sample_images
 from transformers import ResNetConfig, ResNetForImageClassification, set_seed
 
 from cxr.gate import Gate
-from cxr.gate.features import features, length
-from cxr.gate.fitting import fit, look
-from cxr.gate.outliers import KINDS, make
+from cxr.gate.fitting import fit_gate, run_in_batches
+from cxr.gate.gate import feature_count, gate_features
+from cxr.gate.outliers import OUTLIER_KINDS, make_outlier
 from cxr.imaging.preprocess import make_processor
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 
 PROCESSOR = make_processor(64)
 Pictures = list[np.ndarray]
@@ -32,17 +32,18 @@ def model() -> ResNetForImageClassification:
 
 def xrays(start: int, count: int) -> Pictures:
     return [
-        np.asarray(Image.fromarray(draw(seed, seed % 2).image).resize((80, 80))) for seed in range(start, start + count)
+        np.asarray(Image.fromarray(draw_phantom(seed, seed % 2).image).resize((80, 80)))
+        for seed in range(start, start + count)
     ]
 
 
 @pytest.fixture(scope="module")
 def gate(model: ResNetForImageClassification) -> Gate:
-    return fit(model, PROCESSOR, xrays(0, 150), xrays(1000, 60), seed=0, progress=False)
+    return fit_gate(model, PROCESSOR, xrays(0, 150), xrays(1000, 60), seed=0, progress=False)
 
 
 def passed(gate: Gate, model: ResNetForImageClassification, pictures: Pictures) -> float:
-    return gate.passes(look(model, PROCESSOR, pictures, gate.score)).float().mean().item()
+    return gate.passes(run_in_batches(model, PROCESSOR, pictures, gate.score)).float().mean().item()
 
 
 def crops(rng: np.random.Generator) -> Pictures:
@@ -91,10 +92,10 @@ def test_validation_passes_as_promised(gate: Gate, model: ResNetForImageClassifi
     assert 0.99 <= passed(gate, model, xrays(1000, 60)) <= 1
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", OUTLIER_KINDS)
 def test_an_outlier_is_another_picture_each_time_but_the_same_for_one_seed(kind: str):
-    xray = draw(4, 1).image
-    made = [make(kind, xray, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    xray = draw_phantom(4, 1).image
+    made = [make_outlier(kind, xray, np.random.default_rng(seed)) for seed in (1, 1, 2)]
     assert all(picture.dtype == np.uint8 and sorted(picture.shape)[0] >= 280 for picture in made)
     assert np.array_equal(made[0], made[1])
     assert not np.array_equal(made[0], xray)
@@ -103,20 +104,24 @@ def test_an_outlier_is_another_picture_each_time_but_the_same_for_one_seed(kind:
 def test_the_same_fit_is_the_same_gate_and_comes_back_from_its_file(
     model: ResNetForImageClassification, tmp_path: Path
 ):
-    first, second = (fit(model, PROCESSOR, xrays(0, 20), xrays(1000, 5), seed=3, progress=False) for _ in range(2))
+    first, second = (fit_gate(model, PROCESSOR, xrays(0, 20), xrays(1000, 5), seed=3, progress=False) for _ in range(2))
     first.save(tmp_path / "gate.safetensors")
     loaded = Gate.load(tmp_path / "gate.safetensors")
-    scores = [look(model, PROCESSOR, xrays(7, 3), gate.score) for gate in (first, second, loaded)]
+    scores = [run_in_batches(model, PROCESSOR, xrays(7, 3), gate.score) for gate in (first, second, loaded)]
     assert scores[1].tolist() == pytest.approx(scores[0].tolist(), abs=1e-5)
     assert torch.equal(loaded.weight, first.weight)
     assert scores[2].tolist() == pytest.approx(scores[0].tolist(), abs=1e-5)
     assert loaded.threshold == first.threshold
-    assert "20 training X-rays" in loaded.made_from
+    assert "20 training X-rays" in loaded.fitted_on
 
 
 def test_it_knows_which_networks_it_fits(gate: Gate, model: ResNetForImageClassification):
     assert gate.fits(model.config)
-    assert len(gate.weight) == length(model.config) == look(model, PROCESSOR, xrays(0, 1), features).shape[1]
+    assert (
+        len(gate.weight)
+        == feature_count(model.config)
+        == run_in_batches(model, PROCESSOR, xrays(0, 1), gate_features).shape[1]
+    )
     assert not gate.fits(ResNetConfig())
 
 

@@ -18,7 +18,7 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_backbone_keeps_its_body_and_gets_a_head_for_two_classes(backbone):
-    found, _ = network.from_pretrained(str(backbone), None, seed=0)
+    found, _ = network.load_pretrained(str(backbone), None, seed=0)
     before = ResNetForImageClassification.from_pretrained(backbone)
     assert found.classifier[1].out_features == 2
     assert (found.config.id2label, found.config.label2id) == (ID2LABEL, LABEL2ID)
@@ -27,28 +27,28 @@ def test_a_backbone_keeps_its_body_and_gets_a_head_for_two_classes(backbone):
 
 
 def test_a_head_that_has_two_classes_already_is_drawn_anew(backbone, tmp_path):
-    first, _ = network.from_pretrained(str(backbone), None, seed=0)
+    first, _ = network.load_pretrained(str(backbone), None, seed=0)
     torch.nn.init.constant_(first.classifier[1].weight, 7.0)
     first.save_pretrained(tmp_path)
     for name in ("preprocessor_config.json",):
         (tmp_path / name).write_bytes((backbone / name).read_bytes())
-    again, _ = network.from_pretrained(str(tmp_path), None, seed=0)
+    again, _ = network.load_pretrained(str(tmp_path), None, seed=0)
     assert again.classifier[1].weight.abs().max() < 1
 
 
 def test_the_seed_decides_the_head(backbone):
-    heads = [network.from_pretrained(str(backbone), None, seed=seed)[0].classifier[1].weight for seed in (0, 0, 1)]
+    heads = [network.load_pretrained(str(backbone), None, seed=seed)[0].classifier[1].weight for seed in (0, 0, 1)]
     assert torch.equal(heads[0], heads[1])
     assert not torch.equal(heads[0], heads[2])
 
 
 def test_random_weights_are_said_to_be_so(backbone):
-    assert network.from_pretrained(str(backbone), None, seed=0)[0].config.random_weights is True
-    assert network.from_scratch(seed=0).config.random_weights is True
+    assert network.load_pretrained(str(backbone), None, seed=0)[0].config.random_weights is True
+    assert network.make_untrained(seed=0).config.random_weights is True
 
 
 def test_from_scratch_is_a_resnet_50():
-    config = network.from_scratch(seed=0).config
+    config = network.make_untrained(seed=0).config
     assert (list(config.depths), config.layer_type, config.num_labels) == ([3, 4, 6, 3], "bottleneck", 2)
 
 
@@ -57,7 +57,7 @@ def test_another_architecture_is_refused(backbone, tmp_path):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     ConvNextConfig().save_pretrained(tmp_path)
     with pytest.raises(UserError, match="not a resnet"):
-        network.from_pretrained(str(tmp_path), None, seed=0)
+        network.load_pretrained(str(tmp_path), None, seed=0)
 
 
 def test_damaged_weights_are_refused(backbone, tmp_path):
@@ -65,4 +65,4 @@ def test_damaged_weights_are_refused(backbone, tmp_path):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(UserError, match="cannot be loaded"):
-        network.from_pretrained(str(tmp_path), None, seed=0)
+        network.load_pretrained(str(tmp_path), None, seed=0)

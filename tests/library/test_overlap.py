@@ -1,6 +1,6 @@
 """What two datasets share."""
 
-from cxr.overlap import Overlap, overlap
+from cxr.overlap import Overlap, find_overlap
 
 
 def columns(*rows):
@@ -23,19 +23,19 @@ def test_patients_files_and_near_copies_are_counted():
         (("other", "9", "cc", flipped(32)), Overlap(0, 0, 1)),
         (("other", "9", "cc", flipped(33)), Overlap(0, 0, 0)),
     ):
-        assert overlap(trained, columns(row)) == expected
-    assert overlap(trained, columns()) == overlap(columns(), trained) == Overlap(0, 0, 0)
+        assert find_overlap(trained, columns(row)) == expected
+    assert find_overlap(trained, columns()) == find_overlap(columns(), trained) == Overlap(0, 0, 0)
 
 
 def test_a_prepared_external_set_shares_nothing(tmp_path):
     import datasets
 
-    from cxr.overlap import COLUMNS
+    from cxr.overlap import OVERLAP_COLUMNS
     from dataset_script.__main__ import main
 
     flags = ["--no_audit", "--image_size", "32", "--out", str(tmp_path / "out"), "--num_proc", "1"]
     assert main(["--source", "phantom=40", *flags]) == 0
     found = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
-    train, test = (found[split].select_columns(COLUMNS)[:] for split in ("train", "test"))
-    assert overlap(train, test) == Overlap(0, 0, 0)
-    assert overlap(train, train) == (len(train["phash"]),) * 3
+    train, test = (found[split].select_columns(OVERLAP_COLUMNS)[:] for split in ("train", "test"))
+    assert find_overlap(train, test) == Overlap(0, 0, 0)
+    assert find_overlap(train, train) == (len(train["phash"]),) * 3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, NON_COVID
 
 SEEDS = range(60)
@@ -15,11 +15,11 @@ SEEDS = range(60)
 @pytest.fixture(scope="module")
 def pairs() -> list:
     """The same patients and exposures, without and with opacities."""
-    return [(draw(seed, NON_COVID), draw(seed, COVID)) for seed in SEEDS]
+    return [(draw_phantom(seed, NON_COVID), draw_phantom(seed, COVID)) for seed in SEEDS]
 
 
 def test_the_same_seed_and_label_give_the_same_pixels():
-    first, second = draw(3, COVID), draw(3, COVID)
+    first, second = draw_phantom(3, COVID), draw_phantom(3, COVID)
     np.testing.assert_array_equal(first.image, second.image)
     np.testing.assert_array_equal(first.mask, second.mask)
 
@@ -62,7 +62,10 @@ def test_opacities_are_bilateral_and_mostly_in_the_lower_half_of_the_lungs(pairs
 
 def test_different_phantoms_are_as_far_apart_as_different_patients():
     hashes = np.stack(
-        [imagehash.phash(Image.fromarray(draw(seed, seed % 2).image), hash_size=16).hash.ravel() for seed in range(200)]
+        [
+            imagehash.phash(Image.fromarray(draw_phantom(seed, seed % 2).image), hash_size=16).hash.ravel()
+            for seed in range(200)
+        ]
     )
     distances = (hashes[:, None] != hashes[None]).sum(axis=2)[np.triu_indices(len(hashes), 1)]
     assert distances.min() > 40

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from cxr.imaging.geometry import CROP_PCT
-from cxr.phantom import OPACITY_BOX, draw
+from cxr.phantom import OPACITY_BOX, draw_phantom
 from cxr.schema.labels import COVID, NON_COVID
 
 
 @pytest.mark.parametrize("seed", range(0, 60, 3))
 def test_nothing_outside_the_box_tells_the_class(seed):
-    covid, other = draw(seed, COVID), draw(seed, NON_COVID)
+    covid, other = draw_phantom(seed, COVID), draw_phantom(seed, NON_COVID)
     height, width = covid.image.shape
     y, x = np.abs(np.mgrid[:height, :width] - np.array([height, width])[:, None, None] / 2)
     seen = min(height, width) * CROP_PCT / 2

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from raw import folders, prepare, refused, save
 
-from cxr.imaging.reader import read
+from cxr.imaging.reader import read_radiograph
 from cxr.schema.labels import LABELS
 from dataset_script.__main__ import main
 
@@ -44,7 +44,7 @@ def test_contract_one(tmp_path):
     whole = datasets.concatenate_datasets(list(loaded.values()))
     for row in whole:
         path = raw / row["file"]
-        assert np.array_equal(np.asarray(row["image"]), read(path, short=146).pixels)
+        assert np.array_equal(np.asarray(row["image"]), read_radiograph(path, short_side=146).pixels)
         assert (row["image"].mode, row["image"].format, min(row["image"].size)) == ("L", "PNG", 146)
         assert row["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
         assert row["phash"] == str(imagehash.phash(row["image"], hash_size=16))

@@ -15,7 +15,7 @@ from tiny import Published, save_tiny
 
 from cxr import phantom
 from cxr.gate import FILE_NAME
-from cxr.gate.fitting import fit
+from cxr.gate.fitting import fit_gate
 from cxr.imaging.preprocess import load_processor
 from cxr.local_hub import USER
 from cxr.schema.labels import COVID, LABELS
@@ -45,7 +45,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 def xray(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An 8-bit gray PNG of a phantom."""
     path = tmp_path_factory.mktemp("xray") / "phantom.png"
-    Image.fromarray(phantom.draw(11, COVID).image).save(path)
+    Image.fromarray(phantom.draw_phantom(11, COVID).image).save(path)
     return path
 
 
@@ -84,8 +84,8 @@ def gate_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A gate for the tiny model, really fitted, on phantoms."""
     folder = tmp_path_factory.mktemp("gated")
     model = save_tiny(folder).eval()
-    xrays = [phantom.draw(seed, seed % 2).image for seed in range(60)]
-    fit(model, load_processor(folder), xrays[:40], xrays[40:], seed=0, progress=False).save(folder / FILE_NAME)
+    xrays = [phantom.draw_phantom(seed, seed % 2).image for seed in range(60)]
+    fit_gate(model, load_processor(folder), xrays[:40], xrays[40:], seed=0, progress=False).save(folder / FILE_NAME)
     return folder / FILE_NAME
 
 

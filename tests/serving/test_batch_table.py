@@ -28,7 +28,7 @@ EVIL = "<b onclick=alert(1)>"
 
 def picture(folder: Path, name: str, seed: int = 5) -> Upload:
     path = folder / f"{abs(hash(name))}"
-    path.write_bytes(pages.png(phantom.draw(seed, 1).image))
+    path.write_bytes(pages.png(phantom.draw_phantom(seed, 1).image))
     return Upload(path, name)
 
 
@@ -102,13 +102,13 @@ def test_a_zip_is_its_pictures_under_the_visitors_name_for_it(tmp_path: Path):
     found = upload_files.pictures([zipped(tmp_path, **{"a/b.png": b"x", "a/.hidden.png": b"x", "readme.md": b"x"})])
     assert [str(upload) for upload in found] == ["ward.zip/a/b.png"]
     with pytest.raises(UserError, match="no image"):
-        reader.read(found[0].read("50 MB"))
+        reader.read_radiograph(found[0].read("50 MB"))
 
 
 def test_a_zip_without_a_picture_is_one_bad_file(tmp_path: Path):
     (found,) = upload_files.pictures([zipped(tmp_path, **{"readme.md": b"x"})])
     with pytest.raises(UserError, match="is no image"):
-        reader.read(found.read("50 MB"))
+        reader.read_radiograph(found.read("50 MB"))
 
 
 def test_a_zip_of_very_many_files_is_refused(tmp_path: Path):

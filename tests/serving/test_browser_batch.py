@@ -26,7 +26,7 @@ def ward(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("ward")
     names = [f"{number:02}.png" for number in range(17)] + [EVIL, FORMULA]
     for seed, name in enumerate(names):
-        (folder / name).write_bytes(pages.png(phantom.draw(seed, seed % 2).image))
+        (folder / name).write_bytes(pages.png(phantom.draw_phantom(seed, seed % 2).image))
     (folder / BAD).write_text("no picture at all")
     return sorted(folder.iterdir())
 
@@ -95,7 +95,7 @@ def test_a_file_over_the_limit_is_a_sentence_and_in_a_batch_a_row(
         stream.truncate((50 << 20) + 1)
     with visiting(browser, page_url) as page:
         give(page, large)
-        expect(answer(page)).to_contain_text("The picture is larger than 50 MB.", timeout=30_000)
+        expect(answer(page)).to_contain_text("The image is larger than 50 MB.", timeout=30_000)
         give(page, large, ward[0])
         row = page.locator("#table tbody tr").filter(has_text="large.png")
         expect(row).to_contain_text("The file is larger than 50 MB.", timeout=30_000)

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image, ImageOps
 
 from cxr import phantom
-from cxr.imaging.reader import read
+from cxr.imaging.reader import read_radiograph
 from cxr.serving import batch, colour, input_files
 
-GRAY = Image.fromarray(phantom.draw(4, 1).image)
+GRAY = Image.fromarray(phantom.draw_phantom(4, 1).image)
 
 
 def saved(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
@@ -28,13 +28,16 @@ def photographed(cast: tuple[float, float, float]) -> Image.Image:
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
-@pytest.mark.parametrize("at_least", [None, 128])
+@pytest.mark.parametrize("min_short_side", [None, 128])
 @pytest.mark.parametrize(("kind", "options"), [("JPEG", {"quality": 85}), ("PNG", {}), ("WEBP", {}), ("TIFF", {})])
 @pytest.mark.parametrize("cast", [(1, 1, 1), (0.92, 1, 1.08), (1.1, 1, 0.9)])
 def test_a_photographed_screen_is_warned_about(
-    cast: tuple[float, float, float], kind: str, options: dict, at_least: int | None
+    cast: tuple[float, float, float], kind: str, options: dict, min_short_side: int | None
 ):
-    assert colour.warning(read(saved(photographed(cast), kind, **options), at_least=at_least)) == colour.WARNING
+    assert (
+        colour.warning(read_radiograph(saved(photographed(cast), kind, **options), min_short_side=min_short_side))
+        == colour.WARNING
+    )
 
 
 MARKED = GRAY.convert("RGB")
@@ -50,10 +53,10 @@ XRAYS = {
 }
 
 
-@pytest.mark.parametrize("at_least", [None, 128])
+@pytest.mark.parametrize("min_short_side", [None, 128])
 @pytest.mark.parametrize("xray", XRAYS.values(), ids=XRAYS)
-def test_an_xray_is_not(xray: bytes, at_least: int | None):
-    assert colour.warning(read(xray, at_least=at_least)) == ""
+def test_an_xray_is_not(xray: bytes, min_short_side: int | None):
+    assert colour.warning(read_radiograph(xray, min_short_side=min_short_side)) == ""
 
 
 def test_every_door_warns(predictor, tmp_path):
@@ -69,4 +72,4 @@ def test_every_door_warns(predictor, tmp_path):
 def test_xrays_of_real_collections_are_not(shared_data):
     files = [path for folder in ("ieee8023", "native") for path in sorted((shared_data / folder).rglob("*.[jp][pn]g"))]
     assert len(files) > 50
-    assert [path.name for path in files[::7] if colour.warning(read(path))] == []
+    assert [path.name for path in files[::7] if colour.warning(read_radiograph(path))] == []

@@ -11,9 +11,9 @@ from PIL import Image
 from tiny import Published
 
 import predict
+from cxr.errors import UnreadableImage
 from cxr.imaging import reader
-from cxr.imaging.reader import UnreadableImage
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID
 from cxr.serving import input_files
 from cxr.serving.predictor import Predictor
@@ -35,7 +35,9 @@ def archive(tmp_path: Path, xray: Path) -> Path:
 
 def test_a_negative_dicom_gets_the_answer_of_its_png(published: Published, xray: Path, archive: Path):
     predictor = Predictor.load(str(published.folder))
-    assert predictor.predict(reader.read(archive / "IM0001")) == predictor.predict(reader.read(xray))
+    assert predictor.predict(reader.read_radiograph(archive / "IM0001")) == predictor.predict(
+        reader.read_radiograph(xray)
+    )
 
 
 def png(values: np.ndarray) -> bytes:
@@ -55,7 +57,7 @@ def deep(gray: np.ndarray, bits: int, how: str) -> np.ndarray:
 @pytest.mark.parametrize("bits", [10, 12, 14, 16])
 def test_one_picture_gets_one_verdict_as_jpeg_deep_png_and_negative_dicom(published: Published, bits: int, how: str):
     stream = io.BytesIO()
-    Image.fromarray(draw(21, COVID).image).save(stream, "JPEG", quality=90)
+    Image.fromarray(draw_phantom(21, COVID).image).save(stream, "JPEG", quality=90)
     stored = deep(np.asarray(Image.open(stream)), bits, how)
     negative = dicom((1 << bits) - 1 - stored, bits=bits, PhotometricInterpretation="MONOCHROME1")
     predictor = Predictor.load(str(published.folder))
@@ -66,7 +68,7 @@ def test_one_picture_gets_one_verdict_as_jpeg_deep_png_and_negative_dicom(publis
 @pytest.mark.parametrize(("name", "reason"), [("ct.dcm", "is no X-ray"), ("lat.dcm", "is no frontal view")])
 def test_what_is_no_frontal_x_ray_gets_no_answer(published: Published, archive: Path, name: str, reason: str):
     with pytest.raises(UnreadableImage, match=reason):
-        Predictor.load(str(published.folder)).predict(reader.read(archive / name))
+        Predictor.load(str(published.folder)).predict(reader.read_radiograph(archive / name))
 
 
 def test_a_folder_is_searched_for_dicom_whatever_its_name(archive: Path):
@@ -87,5 +89,5 @@ def test_over_the_api(app_url: str, xray: Path, archive: Path):
     client = Client(app_url, verbose=False)
     found = client.predict(handle_file(str(archive / "IM0001")), api_name="/predict")
     assert found == client.predict(handle_file(str(xray)), api_name="/predict")
-    with pytest.raises(Exception, match="The picture is no frontal view"):
+    with pytest.raises(Exception, match="The image is no frontal view"):
         client.predict(handle_file(str(archive / "lat.dcm")), api_name="/predict")

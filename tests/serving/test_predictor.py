@@ -12,7 +12,7 @@ from transformers import pipeline
 
 from cxr.errors import UserError
 from cxr.imaging import reader
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, DISCLAIMER
 from cxr.serving.predictor import Predictor
 
@@ -48,7 +48,7 @@ def test_answers_side_by_side_are_the_same_to_the_last_bit(published: Published,
 
 def test_a_large_jpeg_is_decoded_no_finer_than_its_answer_needs(published: Published, tmp_path: Path):
     path = tmp_path / "large.jpg"
-    Image.fromarray(draw(5, COVID).image).resize((1200, 1600)).save(path, exif=_turned())
+    Image.fromarray(draw_phantom(5, COVID).image).resize((1200, 1600)).save(path, exif=_turned())
     exact, default = (Predictor.load(str(published.folder), exact=exact) for exact in (True, False))
     whole, part = exact.read(path), default.read(path)
     assert (whole.width, whole.height) == (part.width, part.height) == (1600, 1200)
@@ -88,7 +88,7 @@ def test_real_radiographs_get_the_plain_pipelines_answer(published: Published, s
 
 
 def test_answer_carries_all_that_must_be_said(published: Published, xray: Path):
-    answer = Predictor.load(published.repo_id, published.revision[:9]).predict(reader.read(xray)).to_dict()
+    answer = Predictor.load(published.repo_id, published.revision[:9]).predict(reader.read_radiograph(xray)).to_dict()
     assert answer["model_id"] == published.repo_id
     assert answer["revision"] == published.revision
     assert answer["threshold"] == 0.41

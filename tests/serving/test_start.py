@@ -193,7 +193,7 @@ def test_without_the_hub_the_last_revision_pulled_is_served_with_a_banner(
     page, printed = app._page(app.parser().parse_args(["--model", published.repo_id]))
     assert f"Serving the last revision pulled.\nAnswering with {published.repo_id}@{published.revision}" in printed
     assert OUTAGE in json.dumps(page.get_config_file())
-    answer = Predictor.load(published.repo_id).predict(reader.read(xray))
+    answer = Predictor.load(published.repo_id).predict(reader.read_radiograph(xray))
     assert answer.revision == published.revision
     assert OUTAGE in answer.notice
 

@@ -21,7 +21,7 @@ from cxr.serving.web import pages
 
 SURE = {"quantiles": dict.fromkeys(LABELS, 0.0)}
 UNSURE = {"level": 0.9, "quantiles": dict.fromkeys(LABELS, 1.0), "calibration_images": dict.fromkeys(LABELS, 3)}
-XRAY = phantom.draw(900, 1).image
+XRAY = phantom.draw_phantom(900, 1).image
 
 
 def predictor(folder: Path, gate_file: Path, **config: object) -> Predictor:
@@ -31,7 +31,7 @@ def predictor(folder: Path, gate_file: Path, **config: object) -> Predictor:
 
 
 def explain(asked: Predictor, pixels: np.ndarray):
-    return asked.explain(reader.read(pages.png(np.ascontiguousarray(pixels))))
+    return asked.explain(reader.read_radiograph(pages.png(np.ascontiguousarray(pixels))))
 
 
 def test_a_phantom_passes_and_gets_a_class(tmp_path: Path, gate_file: Path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from cxr.statistics import bootstrap, weighted_metrics
+from cxr.statistics import bootstrap
 
 
 def study(rng, auroc, images=200, most=5):
@@ -28,18 +28,18 @@ def test_weighted_auroc_is_scikit_learns_ties_included(decimals):
     score, label, _ = study(rng, 0.8)
     score, weights = np.round(score, decimals), rng.integers(0, 4, (6, 200)).astype(float)
     expected = [roc_auc_score(label, score, sample_weight=row) for row in weights]
-    assert weighted_metrics.auroc(score, label)(weights) == pytest.approx(expected, abs=1e-12)
+    assert bootstrap.auroc_statistic(score, label)(weights) == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_statistic_of_weights_counts_what_was_drawn():
     hits, among = np.array([True, False, True, True]), np.array([True, True, True, False])
     weights = np.array([[1.0, 1, 1, 1], [2, 0, 1, 5], [0, 0, 0, 3]])
-    assert weighted_metrics.ratio(hits & among, among)(weights) == pytest.approx([2 / 3, 1, np.nan], nan_ok=True)
+    assert bootstrap.ratio_statistic(hits & among, among)(weights) == pytest.approx([2 / 3, 1, np.nan], nan_ok=True)
 
 
 def test_without_repeated_patients_it_is_the_textbooks_interval():
     patients, hits = np.arange(400), np.arange(400) < 300
-    found = bootstrap.interval(weighted_metrics.ratio(hits, np.ones(400)), patients)
+    found = bootstrap.interval(bootstrap.ratio_statistic(hits, np.ones(400)), patients)
     error = 1.966 * (0.75 * 0.25 / 400) ** 0.5 / (0.75 * 0.25)
     ends = [1 / (1 + np.exp(-(np.log(3) + side * error))) for side in (-1, 1)]
     assert found == pytest.approx((0.75, *ends), abs=0.003)
@@ -47,25 +47,25 @@ def test_without_repeated_patients_it_is_the_textbooks_interval():
 
 def test_copies_of_a_picture_add_no_certainty():
     score, label, _ = study(np.random.default_rng(1), 0.8, images=60)
-    once = bootstrap.auroc(score, label, np.arange(60))
-    fivefold = bootstrap.auroc(np.tile(score, 5), np.tile(label, 5), np.tile(np.arange(60), 5))
+    once = bootstrap.auroc_interval(score, label, np.arange(60))
+    fivefold = bootstrap.auroc_interval(np.tile(score, 5), np.tile(label, 5), np.tile(np.arange(60), 5))
     assert fivefold == pytest.approx(once, abs=1e-9)
-    naive = bootstrap.auroc(np.tile(score, 5), np.tile(label, 5), np.arange(300))
+    naive = bootstrap.auroc_interval(np.tile(score, 5), np.tile(label, 5), np.arange(300))
     assert naive.high - naive.low < 0.6 * (once.high - once.low)
 
 
 def test_a_perfect_metric_is_not_certain():
     label = np.arange(40) % 2
-    assert bootstrap.auroc(label, label, np.arange(40)) == pytest.approx((1, 0.025 ** (1 / 20), 1))
-    assert bootstrap.auroc(1 - label, label, np.arange(40)) == pytest.approx((0, 0, 1 - 0.025 ** (1 / 20)))
+    assert bootstrap.auroc_interval(label, label, np.arange(40)) == pytest.approx((1, 0.025 ** (1 / 20), 1))
+    assert bootstrap.auroc_interval(1 - label, label, np.arange(40)) == pytest.approx((0, 0, 1 - 0.025 ** (1 / 20)))
     # twenty pictures of two patients a class are two pairs, not ten
-    assert bootstrap.auroc(label, label, np.arange(40) % 4) == pytest.approx((1, 0.025**0.5, 1))
-    never = bootstrap.interval(weighted_metrics.ratio(np.zeros(30), np.ones(30)), range(30))
+    assert bootstrap.auroc_interval(label, label, np.arange(40) % 4) == pytest.approx((1, 0.025**0.5, 1))
+    never = bootstrap.interval(bootstrap.ratio_statistic(np.zeros(30), np.ones(30)), range(30))
     assert never == pytest.approx((0, 0, 1 - 0.025 ** (1 / 30)))
 
 
 def test_a_score_that_says_nothing_is_half():
-    assert bootstrap.auroc(np.zeros(50), np.arange(50) % 2, np.arange(50)) == (0.5, 0.5, 0.5)
+    assert bootstrap.auroc_interval(np.zeros(50), np.arange(50) % 2, np.arange(50)) == (0.5, 0.5, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,12 @@ def test_a_score_that_says_nothing_is_half():
     [([], []), ([1, 1, 1], "abc"), ([0, 1, 1], "abb"), ([0, 0, 1, 1, 1], "abccc"), ([0, 1, 0, 1], "aabb")],
 )
 def test_too_few_patients_give_none(label, patients):
-    found = bootstrap.auroc(np.arange(len(label)), np.array(label), list(patients))
+    found = bootstrap.auroc_interval(np.arange(len(label)), np.array(label), list(patients))
     assert found is None
 
 
 def test_resamples_without_a_class_are_left_out():
-    found = bootstrap.auroc(np.array([0.1, 0.4, 0.3, 0.8]), np.array([0, 0, 1, 1]), list("abcd"))
+    found = bootstrap.auroc_interval(np.array([0.1, 0.4, 0.3, 0.8]), np.array([0, 0, 1, 1]), list("abcd"))
     assert found.estimate == 0.75
     assert 0 <= found.low < 0.2
     assert 0.95 < found.high <= 1
@@ -86,20 +86,20 @@ def test_resamples_without_a_class_are_left_out():
 
 def test_the_same_seed_gives_the_same_ends_and_order_does_not_matter_much():
     score, label, patients = study(np.random.default_rng(2), 0.85)
-    first, again = (bootstrap.auroc(score, label, patients) for _ in range(2))
+    first, again = (bootstrap.auroc_interval(score, label, patients) for _ in range(2))
     assert first == again
-    other = bootstrap.auroc(score, label, patients, seed=1)
+    other = bootstrap.auroc_interval(score, label, patients, seed=1)
     assert other != first
     assert other == pytest.approx(first, abs=0.01)
-    named = bootstrap.auroc(score, label, [f"p{patient:03d}" for patient in patients])
+    named = bootstrap.auroc_interval(score, label, [f"p{patient:03d}" for patient in patients])
     assert named == first
 
 
 def test_it_is_fast_and_its_memory_bounded():
     study_of_1000 = study(np.random.default_rng(3), 0.9, images=1000)
-    bootstrap.auroc(*study_of_1000)
+    bootstrap.auroc_interval(*study_of_1000)
     start = time.perf_counter()
-    bootstrap.auroc(*study_of_1000)
+    bootstrap.auroc_interval(*study_of_1000)
     assert time.perf_counter() - start < 2
     widths = []
 
@@ -115,6 +115,6 @@ def test_it_is_fast_and_its_memory_bounded():
 def test_it_covers_the_truth(auroc):
     rng, covered = np.random.default_rng(4), 0
     for number in range(300):
-        found = bootstrap.auroc(*study(rng, auroc), seed=number)
+        found = bootstrap.auroc_interval(*study(rng, auroc), seed=number)
         covered += found.low <= auroc <= found.high
     assert 0.92 <= covered / 300 <= 0.98

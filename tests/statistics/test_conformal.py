@@ -17,7 +17,7 @@ def study(rng, a_class, distance=1.3):
 def test_the_quantile_is_the_right_order_statistic():
     # 29 pictures: the ⌈30 · 0.9⌉ = 27th smallest; 20 pictures: the ⌈18.9⌉ = 19th
     probability = np.concatenate([np.arange(1, 30) / 100, 1 - np.arange(1, 21) / 100])
-    found = conformal.fit(probability, np.repeat([NON_COVID, COVID], [29, 20]))
+    found = conformal.fit_quantiles(probability, np.repeat([NON_COVID, COVID], [29, 20]))
     assert found["quantiles"] == pytest.approx({"NON-COVID": 0.27, "COVID": 0.19})
     assert found["calibration_images"] == {"NON-COVID": 29, "COVID": 20}
     assert found["level"] == 0.9
@@ -26,7 +26,7 @@ def test_the_quantile_is_the_right_order_statistic():
 @pytest.mark.parametrize("covid", [0, 1, 19])
 def test_a_class_with_too_few_pictures_is_in_every_set(covid):
     probability, labels = np.linspace(0, 1, 100 + covid), np.repeat([NON_COVID, COVID], [100, covid])
-    found = conformal.fit(probability, labels)
+    found = conformal.fit_quantiles(probability, labels)
     assert found["quantiles"]["COVID"] == 1.0
     assert all(COVID in conformal.prediction_set(p, found["quantiles"]) for p in (0.0, 0.3, 1.0))
     assert f"only {covid} COVID images" in conformal.missing_promise(found["calibration_images"])
@@ -48,20 +48,20 @@ def test_sets_of_a_poor_model_hold_both():
 def test_each_class_is_covered_as_promised(a_class):
     rng, covered = np.random.default_rng(0), []
     for _ in range(100):
-        quantiles = conformal.fit(*study(rng, a_class))["quantiles"]
-        covered.append(conformal.report(*study(rng, 500), quantiles)["coverage"])
+        quantiles = conformal.fit_quantiles(*study(rng, a_class))["quantiles"]
+        covered.append(conformal.summarize_sets(*study(rng, 500), quantiles)["coverage"])
     for name in ("NON-COVID", "COVID"):
         assert 0.88 <= np.mean([found[name] for found in covered]) <= 0.93
 
 
 def test_the_report_counts_the_sets_that_a_reader_would_count():
     probability, labels = study(np.random.default_rng(1), 200)
-    quantiles = conformal.fit(probability, labels)["quantiles"]
-    found = conformal.report(probability, labels, quantiles)
+    quantiles = conformal.fit_quantiles(probability, labels)["quantiles"]
+    found = conformal.summarize_sets(probability, labels, quantiles)
     sets = [conformal.prediction_set(p, quantiles) for p in probability]
     assert found["sets"] == pytest.approx(
         {kind: np.mean([len(s) == size for s in sets]) for size, kind in enumerate(("empty", "single", "both"))}
     )
     hits = [label in s for s, label in zip(sets, labels, strict=True) if label == COVID]
     assert found["coverage"]["COVID"] == pytest.approx(np.mean(hits))
-    assert conformal.report(probability[:5], labels[:5], quantiles)["coverage"]["COVID"] is None
+    assert conformal.summarize_sets(probability[:5], labels[:5], quantiles)["coverage"]["COVID"] is None

@@ -21,7 +21,7 @@ SCORES = np.clip(0.5 * LABELS * RNG.random(200) + 0.7 * RNG.random(200), 0, 1)
 
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 0.83])
 def test_each_metric_is_scikit_learns(threshold):
-    found, called = metrics.compute(SCORES, LABELS, threshold), threshold <= SCORES
+    found, called = metrics.compute_metrics(SCORES, LABELS, threshold), threshold <= SCORES
     assert found.pop("ece") > 0
     assert found == pytest.approx(
         {
@@ -38,7 +38,7 @@ def test_each_metric_is_scikit_learns(threshold):
 
 
 def test_by_hand():
-    found = metrics.compute(np.array([0.9, 0.4, 0.6, 0.1]), np.array([1, 1, 0, 0]))
+    found = metrics.compute_metrics(np.array([0.9, 0.4, 0.6, 0.1]), np.array([1, 1, 0, 0]))
     assert list(found) == list(metrics.METRIC_NAMES)
     at_half = {"accuracy": 0.5, "balanced_accuracy": 0.5, "sensitivity": 0.5, "specificity": 0.5, "f1": 0.5}
     brier = (0.1**2 + 0.6**2 + 0.6**2 + 0.1**2) / 4
@@ -65,23 +65,23 @@ def test_ece_is_the_gap_between_what_is_said_and_what_happens(said, happened, im
 
 def test_ece_has_fifteen_bins_and_both_ends_lie_in_one():
     edges = np.linspace(0, 1, 16)
-    assert metrics.bins_of((edges[1:] + edges[:-1]) / 2).tolist() == list(range(15))
-    assert metrics.bins_of(np.array([0.0, 1.0])).tolist() == [0, 14]
+    assert metrics.bin_indices((edges[1:] + edges[:-1]) / 2).tolist() == list(range(15))
+    assert metrics.bin_indices(np.array([0.0, 1.0])).tolist() == [0, 14]
 
 
 def test_a_score_tells_apart_what_probabilities_cannot():
     margin = np.array([50.0, 60.0, 40.0, -1.0])
     saturated, labels = 1 / (1 + np.exp(-margin)), np.array([1, 1, 0, 0])
-    assert metrics.compute(saturated, labels)["auroc"] < 1
-    found = metrics.compute(saturated, labels, score=margin)
+    assert metrics.compute_metrics(saturated, labels)["auroc"] < 1
+    found = metrics.compute_metrics(saturated, labels, score=margin)
     assert (found["auroc"], found["auprc"]) == (1.0, 1.0)
 
 
 def test_what_one_class_cannot_tell_is_none():
-    found = metrics.compute(np.array([0.9, 0.2]), np.array([1, 1]))
+    found = metrics.compute_metrics(np.array([0.9, 0.2]), np.array([1, 1]))
     assert [name for name in found if found[name] is None] == ["auroc", "auprc", "balanced_accuracy", "specificity"]
     assert found["sensitivity"] == 0.5
-    assert metrics.compute(np.array([0.1]), np.array([0]))["f1"] is None
+    assert metrics.compute_metrics(np.array([0.1]), np.array([0]))["f1"] is None
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_predictive_values_of_a_model_that_never_calls_are_none():
 @pytest.mark.parametrize("target", [0.5, 0.9, 0.97, 1.0])
 def test_the_operating_threshold_is_the_highest_that_reaches_the_target(target):
     threshold = metrics.operating_threshold(SCORES, LABELS, target)
-    assert metrics.compute(SCORES, LABELS, threshold)["sensitivity"] >= target
+    assert metrics.compute_metrics(SCORES, LABELS, threshold)["sensitivity"] >= target
     above = SCORES[(threshold <= SCORES) & (LABELS == 1)].min()
-    assert metrics.compute(SCORES, LABELS, above + 1e-9)["sensitivity"] < target
+    assert metrics.compute_metrics(SCORES, LABELS, above + 1e-9)["sensitivity"] < target
 
 
 def test_the_operating_threshold_survives_rounding():
@@ -112,4 +112,4 @@ def test_the_operating_threshold_survives_rounding():
 
 def test_compute_needs_no_network(monkeypatch):
     monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("a metric asked the network"))
-    metrics.compute(SCORES, LABELS)
+    metrics.compute_metrics(SCORES, LABELS)

@@ -11,7 +11,7 @@ from PIL import Image
 from support import save_tiny_backbone
 
 import dataset_script.__main__ as preparation
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 from cxr.schema.labels import LABELS
 
 BACKBONE = "demo/tiny-backbone"
@@ -60,7 +60,7 @@ def with_external(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed in range(5000, 5024):
         path = folder / "clinic" / LABELS[seed % 2] / f"{seed}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(draw(seed, seed % 2).image).save(path)
+        Image.fromarray(draw_phantom(seed, seed % 2).image).save(path)
     sources = ["--source", "phantom=64", "--source", f"folder={folder / 'clinic'}", "--external", "clinic"]
     out = folder / "out"
     flags = ["--image_size", "36", "--num_proc", "1", "--no_audit"]

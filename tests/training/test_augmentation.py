@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cxr.imaging.preprocess import make_processor, to_pixel_values
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 from cxr.schema.labels import NON_COVID
 from cxr.training.arguments import AugmentationArguments
 from cxr.training.data.augmentation import Augmentation
@@ -16,7 +16,7 @@ STILL = AugmentationArguments(rotate=0, shift=0, zoom=0, shear=0, brightness=0, 
 
 @pytest.fixture(scope="module")
 def batch() -> torch.Tensor:
-    return to_pixel_values([draw(seed, NON_COVID).image for seed in range(4)], make_processor(64))
+    return to_pixel_values([draw_phantom(seed, NON_COVID).image for seed in range(4)], make_processor(64))
 
 
 KEYS = torch.tensor([11, 22, 33, 44])

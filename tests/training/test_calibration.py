@@ -30,7 +30,7 @@ def test_an_overconfident_model_is_calibrated_and_keeps_its_auroc_to_the_bit(see
     assert metrics.ece(expit(after), labels) < 0.02
     assert found.temperature == pytest.approx(3, rel=0.08)
     assert metrics.auroc(after, labels) == metrics.auroc(over, labels) == pytest.approx(0.9, abs=0.01)
-    computed = [metrics.compute(expit(m), labels, score=m) for m in (over, after)]
+    computed = [metrics.compute_metrics(expit(m), labels, score=m) for m in (over, after)]
     assert computed[0]["auroc"] == computed[1]["auroc"]
     assert computed[0]["auprc"] == computed[1]["auprc"]
 

@@ -8,15 +8,17 @@ from PIL import Image
 from transformers import ResNetConfig, ResNetForImageClassification, set_seed
 
 from cxr.gate import FILE_NAME, Gate
-from cxr.gate.outliers import KINDS
+from cxr.gate.outliers import OUTLIER_KINDS
 from cxr.imaging.preprocess import make_processor
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 from cxr.training.data.dataset import XrayDataset
-from cxr.training.evaluation.gate_fit import fit_gate
+from cxr.training.evaluation.gate_fit import fit_and_score_gate
 
 
 def split(start: int, count: int) -> datasets.Dataset:
-    pictures = [Image.fromarray(draw(seed, seed % 2).image).resize((56, 56)) for seed in range(start, start + count)]
+    pictures = [
+        Image.fromarray(draw_phantom(seed, seed % 2).image).resize((56, 56)) for seed in range(start, start + count)
+    ]
     hashes = [f"{seed * 7919 % 1000:015x}" for seed in range(count)]
     features = datasets.Features({"image": datasets.Image(), "sha256": datasets.Value("string")})
     return datasets.Dataset.from_dict({"image": pictures, "sha256": hashes}, features)
@@ -37,7 +39,7 @@ def model_dir(tmp_path: Path) -> Path:
 
 def test_what_is_seen_of_the_gate_is_told_and_the_gate_is_left_behind(model_dir: Path):
     dataset = holding(train=split(0, 60), validation=split(1000, 20), test=split(2000, 20))
-    facts = fit_gate(model_dir, dataset, {"elsewhere": holding(test=split(3000, 15))}, seed=0)
+    facts = fit_and_score_gate(model_dir, dataset, {"elsewhere": holding(test=split(3000, 15))}, seed=0)
     assert json.loads(json.dumps(facts)) == facts
     assert facts["threshold"] == Gate.load(model_dir / FILE_NAME).threshold.item()
     assert "60 training X-rays" in facts["fitted_on"]
@@ -45,7 +47,7 @@ def test_what_is_seen_of_the_gate_is_told_and_the_gate_is_left_behind(model_dir:
     assert facts["passed"]["test"]["n"] == 20
     assert facts["passed"]["external"]["elsewhere"]["n"] == 15
     assert facts["passed"]["test"]["share"] >= 0.8
-    assert list(facts["refused"]) == list(KINDS)
+    assert list(facts["refused"]) == list(OUTLIER_KINDS)
     assert all(seen["n"] == 20 for seen in facts["refused"].values())
     assert np.mean([seen["share"] for seen in facts["refused"].values()]) >= 0.9
 
@@ -54,7 +56,7 @@ def test_the_order_of_the_pictures_does_not_matter(model_dir: Path):
     others = {"validation": split(1000, 5), "test": split(2000, 5)}
     train, found = split(0, 24), []
     for order in (range(24), reversed(range(24))):
-        fit_gate(model_dir, holding(train=train.select(list(order)), **others), {}, seed=0)
+        fit_and_score_gate(model_dir, holding(train=train.select(list(order)), **others), {}, seed=0)
         found.append((model_dir / FILE_NAME).read_bytes())
     assert found[0] == found[1]
 
@@ -62,4 +64,4 @@ def test_the_order_of_the_pictures_does_not_matter(model_dir: Path):
 def test_a_stream_gives_its_first_pictures(model_dir: Path):
     stream = {"train": split(0, 24).to_iterable_dataset()}
     dataset = XrayDataset(stream | {"validation": split(1000, 5), "test": split(2000, 5)}, {}, "phantoms", None)
-    assert "24 training X-rays" in fit_gate(model_dir, dataset, {}, seed=0)["fitted_on"]
+    assert "24 training X-rays" in fit_and_score_gate(model_dir, dataset, {}, seed=0)["fitted_on"]

@@ -75,7 +75,7 @@ def test_subgroups_divide_the_images_and_know_what_is_unknown():
         assert sum(group["n"] for group in found if group["by"] == by) == 60
     east, all_scores = found[0], scores()
     chosen = all_scores.groups("source") == "east"
-    expected = metrics.compute(all_scores.probability[chosen], all_scores.labels[chosen], 0.6)
+    expected = metrics.compute_metrics(all_scores.probability[chosen], all_scores.labels[chosen], 0.6)
     assert {name: east[name] for name in expected} == pytest.approx(expected)
 
 

@@ -18,7 +18,7 @@ from support import ROOT, serving
 from cxr import hub as client
 from cxr import import_closure
 from cxr.errors import UserError
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, DISCLAIMER
 from cxr.training.publishing import publish
 from cxr.training.publishing.publish import Destination, Publication
@@ -121,7 +121,7 @@ def test_it_answers_from_its_own_folder_at_its_commit_even_after_the_model_moved
     assert publish.publish(folder, Destination(wanted.repo_id, "v2")).revision != done.revision
     into = snapshot_download(wanted.space, repo_type="space", local_dir=tmp_path / "space")
     picture = tmp_path / "phantom.png"
-    Image.fromarray(draw(5, COVID).image).save(picture)
+    Image.fromarray(draw_phantom(5, COVID).image).save(picture)
     alone = {"PYTHONPATH": "", "SPACE_ID": wanted.space}
     with serving("--host", "127.0.0.1", app=Path(into) / "app.py", cwd=Path(into), env=alone) as url:
         answer = Client(url, verbose=False).predict(handle_file(picture), api_name="/predict")

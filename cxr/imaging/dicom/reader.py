@@ -14,9 +14,10 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.errors import BytesLengthException
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, UID_dictionary
 
+from cxr.errors import UnreadableImage
 from cxr.imaging.dicom import codecs, header, pixels
 from cxr.imaging.dicom.header import DicomHeader
-from cxr.imaging.unreadable import MAX_PIXELS, TOO_LARGE, UnreadableImage, check_size, decoders_failing_cleanly
+from cxr.imaging.unreadable import MAX_PIXELS, TOO_LARGE, check_size, decoders_failing_cleanly
 
 NO_PICTURE = "is DICOM without a picture"
 SEVERAL_FRAMES = "holds several frames"
@@ -30,7 +31,7 @@ logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # what is wrong wit
 
 
 @dataclass(frozen=True)
-class Read:
+class DicomImage:
     """A picture of Pillow's mode L or RGB, the mode that the file stores, its pixels' hash and its header.
 
     `sha256` is of the stored values and how they are meant: the raw bytes hold a name, and one exposure may be
@@ -43,7 +44,7 @@ class Read:
     header: DicomHeader
 
 
-def read(raw: bytes, patient_key: bytes | None = None) -> Read:
+def read_dicom(raw: bytes, patient_key: bytes | None = None) -> DicomImage:
     """Read one DICOM file.
 
     Raises:
@@ -54,7 +55,7 @@ def read(raw: bytes, patient_key: bytes | None = None) -> Read:
         dataset = _parse(raw)
         _check(dataset)
         picture = pixels.stored(dataset)
-        return Read(*pixels.shown(picture, dataset), _hash(picture), header.header_of(dataset, patient_key))
+        return DicomImage(*pixels.shown(picture, dataset), _hash(picture), header.header_of(dataset, patient_key))
 
 
 def _parse(raw: bytes) -> pydicom.Dataset:

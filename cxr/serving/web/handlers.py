@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 import gradio as gr
 
 from cxr import phantom
-from cxr.errors import UserError, one_line
-from cxr.imaging.unreadable import UnreadableImage
+from cxr.errors import UnreadableImage, UserError, one_line
 from cxr.schema.labels import COVID, NON_COVID
 from cxr.serving import model_info, on_gpu
 from cxr.serving.answer import Answer
@@ -34,7 +33,7 @@ class Desk:
     """Answers visitors' uploads and the examples."""
 
     def __init__(self, predictor: Predictor, within: Patience):
-        self.examples = [(phantom.draw(seed, label).image, caption) for seed, label, caption in _EXAMPLES]
+        self.examples = [(phantom.draw_phantom(seed, label).image, caption) for seed, label, caption in _EXAMPLES]
         self._read = predictor.read
         self._explain = on_gpu(predictor.explain)
         self._within = within

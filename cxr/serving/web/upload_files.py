@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr.errors import UserError
-from cxr.imaging.unreadable import UnreadableImage
+from cxr.errors import UnreadableImage, UserError
 from cxr.serving.input_files import Picture, find
 
 MOST = 200

@@ -15,7 +15,7 @@ from cxr import hub
 from cxr.errors import UserError, one_line
 from cxr.imaging.geometry import short_side
 from cxr.imaging.preprocess import to_pixel_values
-from cxr.overlap import COLUMNS, overlap
+from cxr.overlap import OVERLAP_COLUMNS, find_overlap
 from cxr.schema.labels import LABELS
 from cxr.training.data.streaming import stream
 
@@ -77,11 +77,11 @@ def load_external(external: Sequence[str], training: XrayDataset, input_size: in
     found = {}
     for name, _, dataset in (item.partition("=") for item in external):
         found[name] = load(dataset, None, input_size, ("test",), f"--external {name}:")
-        shared = overlap(_facts(training, SPLITS), _facts(found[name], ("test",)))
+        shared = find_overlap(_facts(training, SPLITS), _facts(found[name], ("test",)))
         if any(shared):
             raise UserError(
                 f"--external {name}: {shared.patients} of its pictures share a patient, {shared.files} a file and "
-                f"{shared.copies} a near copy with --dataset {training.name}: prepare both together, "
+                f"{shared.near_duplicates} a near copy with --dataset {training.name}: prepare both together, "
                 "with `python -m dataset_script … --external NAME`"
             )
     return found
@@ -90,13 +90,13 @@ def load_external(external: Sequence[str], training: XrayDataset, input_size: in
 def _facts(dataset: XrayDataset, splits: Sequence[str]) -> dict[str, list[str]]:
     """`overlap.COLUMNS` of some splits; no picture is read, not even of a streamed split."""
     columns = [_split_facts(dataset, split) for split in splits]
-    return {name: [value for part in columns for value in part[name]] for name in COLUMNS}
+    return {name: [value for part in columns for value in part[name]] for name in OVERLAP_COLUMNS}
 
 
 def _split_facts(dataset: XrayDataset, split: str) -> Mapping[str, list[str]]:
     if split == "train" and dataset.train_facts is not None:
         return next(iter(dataset.train_facts.batch(dataset.report["splits"]["train"]["images"])))
-    return dataset.splits[split].select_columns(COLUMNS)[:]
+    return dataset.splits[split].select_columns(OVERLAP_COLUMNS)[:]
 
 
 def _from_folder(folder: Path, flag: str, streaming: bool) -> XrayDataset:

@@ -29,7 +29,7 @@ def stream(dataset: str, revision: str | None) -> tuple[datasets.DatasetDict, da
     if "train" not in files:
         return splits, None
     splits["train"] = builder.as_streaming_dataset("train").reshard()
-    facts = datasets.load_dataset_builder(dataset, revision=revision, columns=overlap.COLUMNS)
+    facts = datasets.load_dataset_builder(dataset, revision=revision, columns=overlap.OVERLAP_COLUMNS)
     return splits, facts.as_streaming_dataset("train")
 
 

@@ -61,7 +61,7 @@ def final_evaluation(run: RunArguments, dataset: XrayDataset, external: Mapping[
     validation, test = (_score(evaluator, dataset.splits[split]) for split in ("validation", "test"))
     outside = {name: _score(evaluator, other.splits["test"]) for name, other in external.items()}
     threshold = metrics.operating_threshold(validation.probability, validation.labels, run.target_sensitivity)
-    sets = conformal.fit(validation.probability, validation.labels)
+    sets = conformal.fit_quantiles(validation.probability, validation.labels)
     reason = conformal.missing_promise(sets["calibration_images"])
     summary = {
         "operating_threshold": threshold,

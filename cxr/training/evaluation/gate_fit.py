@@ -9,8 +9,8 @@ import torch
 from transformers import AutoModelForImageClassification
 
 from cxr.gate import FILE_NAME
-from cxr.gate.fitting import MAX_XRAYS, fit, look
-from cxr.gate.outliers import KINDS, make
+from cxr.gate.fitting import MAX_XRAYS, fit_gate, run_in_batches
+from cxr.gate.outliers import OUTLIER_KINDS, make_outlier
 from cxr.imaging.preprocess import load_processor
 from cxr.training.data.dataset import XrayDataset
 
@@ -20,7 +20,7 @@ MAX_SCORED = 500
 _OUTLIERS_A_KIND = 40
 
 
-def fit_gate(model_dir: Path, dataset: XrayDataset, external: Mapping[str, XrayDataset], seed: int) -> dict:
+def fit_and_score_gate(model_dir: Path, dataset: XrayDataset, external: Mapping[str, XrayDataset], seed: int) -> dict:
     """Fit the gate of the model in `model_dir`, leave it there as `gate.safetensors`, and return what was seen of it.
 
     Only training X-rays, and what is made from them, are fitted on; validation sets the threshold; test and external
@@ -32,18 +32,18 @@ def fit_gate(model_dir: Path, dataset: XrayDataset, external: Mapping[str, XrayD
     model.to(torch.accelerator.current_accelerator() or "cpu", memory_format=torch.channels_last)
     processor = load_processor(model_dir)
     train, validation, test = (dataset.splits[name] for name in ("train", "validation", "test"))
-    gate = fit(model, processor, _images(train, MAX_XRAYS), _images(validation, MAX_SCORED), seed)
+    gate = fit_gate(model, processor, _images(train, MAX_XRAYS), _images(validation, MAX_SCORED), seed)
     gate.save(model_dir / FILE_NAME)
 
     def passed(pictures: Iterator[np.ndarray]) -> dict[str, float | int]:
-        through = gate.passes(look(model, processor, pictures, gate.score))
+        through = gate.passes(run_in_batches(model, processor, pictures, gate.score))
         return {"n": len(through), "share": through.double().mean().item()}
 
     outside = {name: passed(_images(other.splits["test"], MAX_SCORED)) for name, other in external.items()}
-    refused = {kind: passed(_outliers(kind, test, seed)) for kind in KINDS}
+    refused = {kind: passed(_outliers(kind, test, seed)) for kind in OUTLIER_KINDS}
     return {
         "threshold": gate.threshold.item(),
-        "fitted_on": gate.made_from,
+        "fitted_on": gate.fitted_on,
         "passed": {
             "validation": passed(_images(validation, MAX_SCORED)),
             "test": passed(_images(test, MAX_SCORED)),
@@ -66,4 +66,4 @@ def _images(split: datasets.Dataset | datasets.IterableDataset, count: int) -> I
 def _outliers(kind: str, split: datasets.Dataset, seed: int) -> Iterator[np.ndarray]:
     """Outliers of one kind, from X-rays that the fit never saw and with chances that it never drew."""
     for index, xray in enumerate(_images(split, _OUTLIERS_A_KIND)):
-        yield make(kind, xray, np.random.default_rng([seed, index, 1]))
+        yield make_outlier(kind, xray, np.random.default_rng([seed, index, 1]))

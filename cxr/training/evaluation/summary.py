@@ -9,7 +9,7 @@ from cxr import policy
 from cxr.schema.labels import COVID
 from cxr.statistics import conformal, metrics
 from cxr.statistics.bootstrap import Interval
-from cxr.statistics.metric_intervals import of_metrics, of_predictive_values
+from cxr.statistics.intervals import metric_intervals, predictive_value_intervals
 from cxr.training.evaluation.scores import Scores
 
 SUBGROUPS = ("source", "view", "sex", "age")
@@ -21,7 +21,7 @@ def summarise(scores: Scores, threshold: float, quantiles: Mapping[str, float]) 
     return values | {
         "intervals": _plain(intervals),
         "predictive_values": [_predictive_values(values, intervals, prevalence) for prevalence in metrics.PREVALENCES],
-        "conformal": conformal.report(scores.probability, scores.labels, quantiles),
+        "conformal": conformal.summarize_sets(scores.probability, scores.labels, quantiles),
         "verdicts": _verdicts(scores.probability, threshold, quantiles),
         "subgroups": [group for by in SUBGROUPS for group in _subgroups(scores, by, threshold)],
     }
@@ -31,11 +31,11 @@ def _values(scores: Scores, threshold: float) -> dict[str, float | int | None]:
     """The split's size and its metrics."""
     labels = scores.labels
     counts = {"n": len(labels), "n_covid": int((labels == COVID).sum()), "patients": len(np.unique(scores.patients))}
-    return counts | metrics.compute(scores.probability, labels, threshold, scores.margin)
+    return counts | metrics.compute_metrics(scores.probability, labels, threshold, scores.margin)
 
 
 def _intervals(scores: Scores, threshold: float) -> dict[str, Interval | None]:
-    return of_metrics(scores.probability, scores.labels, scores.patients, threshold, scores.margin)
+    return metric_intervals(scores.probability, scores.labels, scores.patients, threshold, scores.margin)
 
 
 def _plain(intervals: Mapping[str, Interval | None]) -> dict[str, list[float] | None]:
@@ -44,7 +44,7 @@ def _plain(intervals: Mapping[str, Interval | None]) -> dict[str, list[float] | 
 
 def _predictive_values(values: Mapping, intervals: Mapping[str, Interval | None], prevalence: float) -> dict:
     ppv, npv = metrics.predictive_values(values["sensitivity"], values["specificity"], prevalence)
-    sure = of_predictive_values(intervals["sensitivity"], intervals["specificity"], prevalence)
+    sure = predictive_value_intervals(intervals["sensitivity"], intervals["specificity"], prevalence)
     between = _plain(dict(zip(("ppv", "npv"), sure, strict=True)))
     return {"prevalence": prevalence, "ppv": ppv, "npv": npv, "intervals": between}
 

@@ -25,7 +25,7 @@ def covid_probability(logits: np.ndarray) -> np.ndarray:
 
 def validation_metrics(prediction: EvalPrediction) -> dict[str, float | None]:
     """What is reported after each epoch, at the neutral threshold 0.5."""
-    return metrics.compute(covid_probability(prediction.predictions), prediction.label_ids)
+    return metrics.compute_metrics(covid_probability(prediction.predictions), prediction.label_ids)
 
 
 class CovidTrainer(Trainer):

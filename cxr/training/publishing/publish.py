@@ -22,7 +22,7 @@ from cxr import hub
 from cxr.cli import OneLineErrors, command
 from cxr.errors import UserError, one_line
 from cxr.imaging.preprocess import load_processor, to_pixel_values
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, NON_COVID
 from cxr.training.arguments import RunArguments
 from cxr.training.publishing import repo_files, space, tags
@@ -162,7 +162,7 @@ def _compare(trained: Path, pulled: Path) -> None:
 def phantom_logits(folder: Path) -> torch.Tensor:
     """Logits float32 (4, 2) of the model in `folder` on four fixed phantoms, two of each class."""
     model = AutoModelForImageClassification.from_pretrained(folder, use_safetensors=True, dtype=torch.float32).eval()
-    phantoms = [draw(seed, label).image for seed in (0, 1) for label in (NON_COVID, COVID)]
+    phantoms = [draw_phantom(seed, label).image for seed in (0, 1) for label in (NON_COVID, COVID)]
     return model(to_pixel_values(phantoms, load_processor(folder))).logits
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cxr.statistics import bootstrap, weighted_metrics
+from cxr.statistics import bootstrap
 from cxr.training.evaluation.scores import Scores
 
 GRID = np.linspace(0, 1, 201)
@@ -36,12 +36,12 @@ Points = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.nda
 
 
 def _curve(scores: Scores, points: Points) -> Curve:
-    counts = weighted_metrics.confusion(scores.margin, scores.labels)
+    counts = bootstrap.confusion_counts(scores.margin, scores.labels)
     hits, false = counts(np.ones((1, len(scores.labels))))
     x, y, _ = points(hits[0], false[0])
     resampled = [
         points(*row)[2]
-        for weights in bootstrap.draws(scores.patients, _RESAMPLES)
+        for weights in bootstrap.resample_weights(scores.patients, _RESAMPLES)
         for row in zip(*counts(weights), strict=True)
         if row[0][-1] and row[1][-1]
     ]

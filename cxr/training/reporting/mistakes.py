@@ -10,7 +10,7 @@ from pathlib import Path
 import datasets
 import numpy as np
 
-from cxr.contact_sheet import COLUMNS, ROWS, sheet, slug, tile
+from cxr.contact_sheet import COLUMNS, ROWS, make_sheet, make_tile, safe_file_name
 from cxr.schema.labels import COVID, LABELS
 from cxr.training.evaluation.scores import Scores
 
@@ -37,9 +37,9 @@ def _sheets(folder: Path, name: str, scores: Scores, split: datasets.Dataset, th
         worst = worst_first(scores, wrong)[:MOST]
         if len(worst):
             said = f"the worst {len(worst)} of {wrong.sum():,}, threshold {threshold:.2f}"
-            tiles = [tile(split[row]["image"], _captions(scores, row)) for row in worst.tolist()]
-            path = folder / f"{slug(name)}-{kind}.png"
-            sheet(f"{name}: {kind.replace('_', ' ')}, {said}", tiles).save(path)
+            tiles = [make_tile(split[row]["image"], _captions(scores, row)) for row in worst.tolist()]
+            path = folder / f"{safe_file_name(name)}-{kind}.png"
+            make_sheet(f"{name}: {kind.replace('_', ' ')}, {said}", tiles).save(path)
             yield path
 
 

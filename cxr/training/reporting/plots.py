@@ -6,8 +6,8 @@ import matplotlib as mpl
 import numpy as np
 
 from cxr.schema.labels import COVID, LABELS
-from cxr.statistics import bootstrap, metrics, weighted_metrics
-from cxr.statistics.bootstrap import Measure, patients_in
+from cxr.statistics import bootstrap, metrics
+from cxr.statistics.bootstrap import Measure, count_patients
 from cxr.training.evaluation.scores import Scores
 from cxr.training.reporting import curves
 
@@ -82,13 +82,13 @@ def reliability(sets: Mapping[str, Scores], summaries: Mapping[str, dict]) -> Fi
 
 def _bins(scores: Scores) -> list[tuple[float, float, tuple[float, float] | None]]:
     """Mean probability, share of COVID and its interval in each bin that holds images."""
-    bins, covid = metrics.bins_of(scores.probability), scores.labels == COVID
+    bins, covid = metrics.bin_indices(scores.probability), scores.labels == COVID
     inside = {number: bins == number for number in np.unique(bins)}
     measures = {
-        number: Measure(weighted_metrics.ratio(covid & where, where), patients_in(where, scores.patients))
+        number: Measure(bootstrap.ratio_statistic(covid & where, where), count_patients(where, scores.patients))
         for number, where in inside.items()
     }
-    found = bootstrap.several(measures, scores.patients)
+    found = bootstrap.intervals(measures, scores.patients)
     return [
         (float(scores.probability[where].mean()), float(covid[where].mean()), found[number] and found[number][1:])
         for number, where in inside.items()

@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from cxr.errors import UserError
-from cxr.phantom import draw
+from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, NON_COVID
 from dataset_script.collections.record import Collection, Record
 
@@ -56,7 +56,7 @@ def _patient(index: int) -> int:
 
 def png(label: int, seed: int) -> bytes:
     """The phantom of this seed and class as a PNG file whose text says view, sex and age."""
-    phantom, stream, text = draw(seed, label), io.BytesIO(), PngInfo()
+    phantom, stream, text = draw_phantom(seed, label), io.BytesIO(), PngInfo()
     for key in ("view", "sex", "age"):
         text.add_text(key, str(getattr(phantom, key)))
     Image.fromarray(phantom.image).save(stream, "PNG", pnginfo=text, compress_level=1)

@@ -1,18 +1,40 @@
-"""Telling DICOM by its first bytes, without pydicom: with the preamble of a file, or bare as some archives write it."""
+"""File types by their first bytes. DICOM is recognised without pydicom, with a preamble or as a bare data set."""
 
 import re
 import struct
+from pathlib import Path
 
-HEAD = 256
+HEAD_BYTES = 256
 """How many of a file's first bytes are enough."""
+
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+IMAGE_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"GIF8", b"RIFF", *TIFF_SIGNATURES)
 
 _LONG_VRS = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
 _FIRST_GROUPS = (0x0002, 0x0008)
 _FIRST_LENGTH = 100
 
 
+def looks_like_image(head: bytes) -> bool:
+    """Whether a file whose first `HEAD_BYTES` bytes these are looks like an image, readable or not, DICOM included."""
+    return head.startswith(IMAGE_SIGNATURES) or looks_like_dicom(head)
+
+
+def is_dicom(source: bytes | Path) -> bool:
+    """Whether a file is DICOM (readable or not), and so neither its name nor its bytes may be published."""
+    return looks_like_dicom(source[:HEAD_BYTES] if isinstance(source, bytes) else _head(source))
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(HEAD_BYTES)
+    except OSError:
+        return b""
+
+
 def looks_like_dicom(head: bytes) -> bool:
-    """Whether a file that begins with `head` (`HEAD` bytes of it will do) is DICOM, readable or not.
+    """Whether a file that begins with `head` (`HEAD_BYTES` of it will do) is DICOM, readable or not.
 
     A bare data set is one if its first two elements follow each other as they must: group 2 or 8, a short first
     value, tags that ascend.

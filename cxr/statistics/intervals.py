@@ -6,13 +6,13 @@ import numpy as np
 from scipy.special import expit, logit
 
 from cxr.schema.labels import COVID
-from cxr.statistics import bootstrap, metrics, weighted_metrics
-from cxr.statistics.bootstrap import Interval, Measure, patients_in
+from cxr.statistics import bootstrap, metrics
+from cxr.statistics.bootstrap import Interval, Measure, count_patients
 
 _FACTORS = np.linspace(0, 2, 51)
 
 
-def of_metrics(
+def metric_intervals(
     probability: np.ndarray,
     labels: np.ndarray,
     patients: Sequence,
@@ -27,24 +27,24 @@ def of_metrics(
     probability, covid = np.asarray(probability, dtype=np.float64), np.asarray(labels) == COVID
     score, called = probability if score is None else score, probability >= threshold
     patients, everyone = np.asarray(patients), np.ones(len(covid))
-    sensitivity = Measure(weighted_metrics.ratio(called & covid, covid), patients_in(covid, patients))
-    specificity = Measure(weighted_metrics.ratio(~called & ~covid, ~covid), patients_in(~covid, patients))
-    pairs, either = bootstrap.pairs(covid, patients), patients_in(covid | called, patients)
+    sensitivity = Measure(bootstrap.ratio_statistic(called & covid, covid), count_patients(covid, patients))
+    specificity = Measure(bootstrap.ratio_statistic(~called & ~covid, ~covid), count_patients(~covid, patients))
+    pairs, either = bootstrap.count_pairs(covid, patients), count_patients(covid | called, patients)
     measures = {
-        "auroc": Measure(weighted_metrics.auroc(score, covid), pairs),
-        "auprc": Measure(weighted_metrics.auprc(score, covid), pairs),
-        "accuracy": Measure(weighted_metrics.ratio(called == covid, everyone)),
-        "balanced_accuracy": Measure(weighted_metrics.mean(sensitivity.statistic, specificity.statistic), pairs),
+        "auroc": Measure(bootstrap.auroc_statistic(score, covid), pairs),
+        "auprc": Measure(bootstrap.auprc_statistic(score, covid), pairs),
+        "accuracy": Measure(bootstrap.ratio_statistic(called == covid, everyone)),
+        "balanced_accuracy": Measure(bootstrap.mean_statistic(sensitivity.statistic, specificity.statistic), pairs),
         "sensitivity": sensitivity,
         "specificity": specificity,
-        "f1": Measure(weighted_metrics.ratio(2.0 * (called & covid), called + 1.0 * covid), either),
-        "brier": Measure(weighted_metrics.ratio((probability - covid) ** 2, everyone)),
+        "f1": Measure(bootstrap.ratio_statistic(2.0 * (called & covid), called + 1.0 * covid), either),
+        "brier": Measure(bootstrap.ratio_statistic((probability - covid) ** 2, everyone)),
     }
-    found = bootstrap.several(measures, patients, seed=seed)
-    return found | {"ece": of_ece(probability, covid, patients, seed)}
+    found = bootstrap.intervals(measures, patients, seed=seed)
+    return found | {"ece": ece_interval(probability, covid, patients, seed)}
 
 
-def of_ece(probability: np.ndarray, labels: np.ndarray, patients: Sequence, seed: int = 0) -> Interval | None:
+def ece_interval(probability: np.ndarray, labels: np.ndarray, patients: Sequence, seed: int = 0) -> Interval | None:
     """The interval of the expected calibration error, by turning a bootstrap test around; None under two patients.
 
     Chance adds to an ECE and never takes away, in every resample once more, so that intervals around the estimate miss
@@ -53,11 +53,14 @@ def of_ece(probability: np.ndarray, labels: np.ndarray, patients: Sequence, seed
     noise of the resamples added; the interval is that of the ECEs of all believed factors, and 0 is one of them. It is
     lengthened to the estimate, which often is its upper end.
     """
-    missed = metrics.misses(probability, labels)
+    missed = metrics.calibration_errors(probability, labels)
     if len(np.unique(patients)) < bootstrap.FEWEST:
         return None
     observed = missed.mean(axis=0)
-    drawn = [weights @ missed / weights.sum(axis=1, keepdims=True) for weights in bootstrap.draws(patients, seed=seed)]
+    drawn = [
+        weights @ missed / weights.sum(axis=1, keepdims=True)
+        for weights in bootstrap.resample_weights(patients, seed=seed)
+    ]
     noise, estimate = np.concatenate(drawn) - observed, float(np.abs(observed).sum())
     supposed = np.abs(_FACTORS[:, None, None] * observed + noise).sum(axis=2)
     low, high = np.percentile(supposed, [2.5, 97.5], axis=1)
@@ -65,7 +68,7 @@ def of_ece(probability: np.ndarray, labels: np.ndarray, patients: Sequence, seed
     return Interval(estimate, float(min(believed, default=0.0)), min(1.0, float(max([*believed, estimate]))))
 
 
-def of_predictive_values(
+def predictive_value_intervals(
     sensitivity: Interval | None, specificity: Interval | None, prevalence: float
 ) -> tuple[Interval | None, Interval | None]:
     """Intervals of the positive and negative predictive value at a prevalence, from those they are computed from.
