@@ -18,9 +18,7 @@ import numpy as np
 
 from cxr.imaging.geometry import CROP_PCT
 from cxr.schema.labels import COVID
-
-OPACITY_BOX = (0.70, 0.78)
-"""Width and height, as shares of what the model sees, of the central box outside which nothing tells the class."""
+from cxr.schema.probes import LUNG_BOX
 
 _RIGHT, _LEFT = -1, 1
 _MARGIN = 6.0
@@ -224,7 +222,7 @@ def _opacity(rng: np.random.Generator, body: _Body, lungs: list[np.ndarray], lab
 
 def _half_box(body: _Body) -> np.ndarray:
     """Half the width and height, in pixels, of the box in the middle that holds every opacity."""
-    return np.array(OPACITY_BOX) * CROP_PCT * min(body.height, body.width) / 2 - _MARGIN
+    return np.array(LUNG_BOX) * CROP_PCT * min(body.height, body.width) / 2 - _MARGIN
 
 
 def _pulled_inside(body: _Body, x: float, y: float, radius: float) -> np.ndarray:

@@ -8,14 +8,11 @@ decision should not be given. A picture that the gate refuses gets neither.
 from collections.abc import Mapping, Sequence
 
 from cxr.schema.labels import COVID, LABELS, NON_COVID
+from cxr.schema.verdicts import OF_CLASS, REFUSED, UNCERTAIN
 from cxr.statistics.conformal import prediction_set
 
 DEFAULT_THRESHOLD = 0.5
 """What a model without an `operating_threshold` of its own is read at: the more probable class wins."""
-
-VERDICTS = {COVID: "COVID-19 pattern", NON_COVID: "no COVID-19 pattern"}
-UNCERTAIN = "uncertain"
-REFUSED = "not an X-ray like those it learned from"
 
 _WHY_REFUSED = (
     "The picture does not look like the upright frontal chest X-rays that the model learned from, so its probability "
@@ -52,7 +49,7 @@ def verdict(probability: float, threshold: float, quantiles: Quantiles | None = 
     """
     if not gate_passed:
         return REFUSED
-    return UNCERTAIN if _doubt(probability, threshold, quantiles) else VERDICTS[decide(probability, threshold)]
+    return UNCERTAIN if _doubt(probability, threshold, quantiles) else OF_CLASS[decide(probability, threshold)]
 
 
 def why(probability: float, threshold: float, quantiles: Quantiles | None = None, gate_passed: bool = True) -> str:

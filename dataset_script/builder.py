@@ -15,33 +15,9 @@ from PIL import Image
 from cxr.errors import UnreadableImage
 from cxr.imaging import reader
 from cxr.patient_key import file_hash, new_key
-from cxr.schema.labels import LABELS
+from cxr.schema.features import FEATURES
 from dataset_script.collections.record import Record
 from dataset_script.duplicates.fingerprint import fingerprint
-
-FEATURES = datasets.Features(
-    {
-        "image": datasets.Image(),
-        "label": datasets.ClassLabel(names=LABELS),
-        "finding": datasets.Value("string"),
-        "patient_id": datasets.Value("string"),
-        "source": datasets.Value("string"),
-        "view": datasets.Value("string"),
-        "sex": datasets.Value("string"),
-        "age": datasets.Value("float32"),
-        "file": datasets.Value("string"),
-        "sha256": datasets.Value("string"),
-        "phash": datasets.Value("string"),
-        "width": datasets.Value("int32"),
-        "height": datasets.Value("int32"),
-        "mode": datasets.Value("string"),
-        "format": datasets.Value("string"),
-    }
-)
-"""Contract 1. `phash` is 256 bits as 64 hex digits, of the picture as it stands here; `age` is in years.
-
-What is unknown is empty, an age null; only a `patient_id` never is: a file without one is its own patient `file:…`.
-"""
 
 POOL = "pool"
 HASH_SIZE = 16

@@ -10,8 +10,10 @@ from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCardData
 
 from cxr.markdown import table
-from cxr.schema.labels import DISCLAIMER, LABELS
-from dataset_script.builder import FEATURES
+from cxr.schema.dataset import is_synthetic
+from cxr.schema.features import FEATURES
+from cxr.schema.labels import LABELS
+from cxr.schema.verdicts import DISCLAIMER
 from dataset_script.collections.provenance import origin_of
 
 _UNKNOWN = "as given by whoever prepared it"
@@ -69,7 +71,7 @@ def _audit(report: dict) -> str:
 
 
 def _front_matter(report: dict, shards: Mapping[str, list[str]], folder: Path, report_name: str) -> str:
-    synthetic = _is_synthetic(report["counts"])
+    synthetic = is_synthetic(report["counts"])
     matter = DatasetCardData(
         pretty_name="Chest radiographs, COVID-19 or not",
         license="apache-2.0" if synthetic else "other",
@@ -124,14 +126,10 @@ def _refused_table(reasons: Mapping[str, int]) -> str:
     return table(("Reason", "Files"), reasons.items()) if reasons else "Nothing."
 
 
-def _is_synthetic(counts: dict) -> bool:
-    return set(counts) == {"phantom"}
-
-
 def _caveats(counts: dict) -> list[str]:
     found = [DISCLAIMER]
     one_sided = [source for source, labels in counts.items() if not all(sum(labels[name].values()) for name in LABELS)]
-    if _is_synthetic(counts):
+    if is_synthetic(counts):
         found.append("Every picture is synthetic; no score on it says anything about patients.")
     if one_sided:
         found.append(

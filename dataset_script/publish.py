@@ -15,8 +15,8 @@ from cxr import hub
 from cxr.cli import OneLineErrors, command
 from cxr.errors import UserError, one_line
 from cxr.hub import preflight
+from cxr.schema.dataset_card import live_report, live_shards
 from dataset_script import card
-from dataset_script.storage import writing
 
 
 def publish(folder: Path, repo_id: str, private: bool | None = None) -> str:
@@ -44,9 +44,9 @@ def publish(folder: Path, repo_id: str, private: bool | None = None) -> str:
 
 
 def _operations(folder: Path) -> list[CommitOperationAdd]:
-    report = json.loads(writing.live_report(folder).read_text(encoding="utf-8"))
+    report = json.loads(live_report(folder).read_text(encoding="utf-8"))
     public = {key: value for key, value in report.items() if key != "lists"}
-    shards = writing.live(folder)
+    shards = live_shards(folder)
     text = card.compose(report, shards, folder, "report.json")
     files = {"README.md": text.encode(), "report.json": (json.dumps(public, indent=1) + "\n").encode()}
     files |= {name: str(folder / name) for names in shards.values() for name in names}
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Publish a prepared dataset from the command line."""
     arguments = _parser().parse_args(argv)
-    if not writing.live(arguments.folder) or not writing.live_report(arguments.folder).is_file():
+    if not live_shards(arguments.folder) or not live_report(arguments.folder).is_file():
         raise UserError(f"{arguments.folder} is no dataset prepared by `python -m dataset_script`")
     sha = publish(arguments.folder, arguments.repo_id, arguments.private)
     print(f"published {arguments.repo_id} at revision {sha}")

@@ -21,6 +21,7 @@ from transformers import ResNetForImageClassification, get_cosine_schedule_with_
 from cxr.imaging.preprocess import make_processor, to_pixel_values
 from cxr.model import make_untrained
 from cxr.phantom import draw_phantom
+from cxr.schema.dataset import PHANTOM
 from cxr.schema.labels import COVID, LABELS, NON_COVID
 from cxr.statistics.metrics import auroc
 from cxr.training.arguments import AugmentationArguments
@@ -106,7 +107,7 @@ def _tensor(pictures: Pictures, mean: Mean, size: int) -> torch.Tensor:
 def _phantoms(count: int) -> Pictures:
     labels = np.arange(count) % 2
     pixels = [draw_phantom(10**7 + number, int(label)).image for number, label in enumerate(labels)]
-    return Pictures(pixels, labels, ["phantom"] * count, [str(number) for number in range(count)])
+    return Pictures(pixels, labels, [PHANTOM] * count, [str(number) for number in range(count)])
 
 
 def _epochs(

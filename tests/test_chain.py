@@ -12,7 +12,8 @@ from support import save_tiny_backbone, serving, stop_after_checkpoint
 
 from cxr import hub as client
 from cxr.phantom import draw_phantom
-from cxr.schema.labels import COVID, DISCLAIMER
+from cxr.schema.labels import COVID
+from cxr.schema.verdicts import DISCLAIMER
 from cxr.training.publishing.publish import phantom_logits
 
 BACKBONE, MODEL = "demo/chain-backbone", "demo/chain"

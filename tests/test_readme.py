@@ -23,6 +23,7 @@ from support import ROOT, free_port, save_tiny_backbone
 from cxr.local_hub import TOKEN, LocalHub, environment
 from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, LABELS
+from cxr.schema.probes import PROBES
 from cxr.training.reporting import card
 
 BLOCK = re.compile(r"^```(bash|python)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -137,12 +138,8 @@ def test_every_block_has_a_kind_that_is_run():
 
 
 RESULTS = ROOT / "docs" / "results"
-PROBES = {
-    "source": "a classifier shown the source's name alone",
-    "file": "shown facts of the raw file alone",
-    "border": "shown the border alone",
-    "lungs_blacked_out": "shown the picture with its lungs blacked out",
-}
+SHOWN = {name: f"shown {PROBES[name].short}" for name in ("source", "file", "border", "lungs_blacked_out")}
+SHOWN["source"] = f"a classifier {SHOWN['source']}"
 
 
 def facts(run: str, name: str) -> dict:
@@ -160,7 +157,7 @@ def result_rows() -> list[str]:
 
     rows = [["test split, inside", *(auroc(run["test"]) for run in runs)]]
     rows += [["`ieee8023`, outside", auroc(runs[0]["external"]["ieee8023"]), "trained on it"]]
-    for name, said in PROBES.items():
+    for name, said in SHOWN.items():
         probes = [next(probe for probe in audit if probe["name"] == name) for audit in audits]
         rows += [[said, *(f"{probe['auroc']:.3f} ({probe['low']:.3f}–{probe['high']:.3f})" for probe in probes)]]
     return [f"| {' | '.join(row)} |" for row in rows]

@@ -4,5 +4,3 @@ LABELS = ["NON-COVID", "COVID"]
 NON_COVID, COVID = range(2)
 ID2LABEL = dict(enumerate(LABELS))
 LABEL2ID = {name: index for index, name in ID2LABEL.items()}
-
-DISCLAIMER = "Research software, not a diagnosis and not a medical device."

@@ -17,7 +17,7 @@ from cxr.hub import Pulled, pull_or_last
 from cxr.imaging import reader
 from cxr.imaging.preprocess import FastPixelValues, load_processor, processor_short_side, to_pixel_values
 from cxr.imaging.reader import Radiograph
-from cxr.schema.labels import DISCLAIMER
+from cxr.schema.verdicts import DISCLAIMER
 from cxr.serving import colour, loading, runtime
 from cxr.serving.answer import Answer, Explanation
 

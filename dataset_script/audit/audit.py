@@ -22,6 +22,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from cxr.schema.labels import LABELS
+from cxr.schema.probes import FLAG_AUROC, FLAG_LOW, PROBES
 from dataset_script.audit import differences, probes, regions
 from dataset_script.audit.probes import Part
 from dataset_script.storage import finished
@@ -31,14 +32,6 @@ MOST = 1000
 
 Masks = Callable[[dict], np.ndarray | None]
 """A dataset's row without its picture → lungs as bool (H, W) over the whole picture, at any size, or None."""
-
-_SHORT = {
-    "source": "the source alone",
-    "file": "facts of the raw file alone",
-    "border": "the border alone",
-    "border_in_view": "the border that the model sees",
-    "lungs_blacked_out": "the picture with its lungs blacked out",
-}
 
 
 def audit(folder: Path, *, masks: Masks | None = None, seed: int = 0, num_proc: int = 1) -> dict:
@@ -96,12 +89,12 @@ def verdict(found: Sequence[dict]) -> str:
     if any(probe["name"] == "border" for probe in loud):
         loud = [probe for probe in loud if probe["name"] != "border_in_view"]
     if loud:
-        means = _listed([f"{_SHORT[probe['name']]} (AUROC {probe['auroc']:.2f})" for probe in loud])
+        means = _listed([f"{PROBES[probe['name']].short} (AUROC {probe['auroc']:.2f})" for probe in loud])
         return f"The label can be guessed from {means}, without looking at a lung."
     highest, widest = (max(tested, key=lambda probe: probe[key]) for key in ("auroc", "high"))
     quiet = "None of the probes can be seen to guess the label without looking at a lung; the highest AUROC is "
     quiet += f"{highest['auroc']:.2f}"
-    if widest["high"] < probes.LOUD:
+    if widest["high"] < FLAG_AUROC:
         return f"{quiet}."
     return f"{quiet}, but {widest['patients']} test patients are too few to rule out {widest['high']:.2f}."
 
@@ -116,8 +109,8 @@ def paragraph(section: dict) -> str:
     how = (
         f"Fitted on {fitted['images']:,} training pictures ({fitted['patients']:,} patients), scored once on "
         f"{scored['images']:,} test pictures ({scored['patients']:,} patients), intervals over patients. "
-        f"Chance is 0.50. A probe shouts from an AUROC of {probes.LOUD:.2f} on if its interval begins above "
-        f"{probes.SURE:.2f}: then a model's score on this dataset's own test split is no evidence that it read a lung."
+        f"Chance is 0.50. A probe shouts from an AUROC of {FLAG_AUROC:.2f} on if its interval begins above "
+        f"{FLAG_LOW:.2f}: then a model's score on this dataset's own test split is no evidence that it read a lung."
     )
     return "\n\n".join([f"**{section['verdict']}**", "\n".join(table), how, *section["differences"]])
 

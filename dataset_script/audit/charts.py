@@ -5,9 +5,9 @@ from pathlib import Path
 
 import matplotlib as mpl
 
+from cxr.schema.dataset import SPLITS
 from cxr.schema.labels import LABELS
-from dataset_script.audit import probes
-from dataset_script.splits.assignment import SPLITS
+from cxr.schema.probes import FLAG_AUROC
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -22,8 +22,8 @@ def audit(path: Path, section: dict) -> Path:
     for place, probe in enumerate(found):
         _bar(axis, place, probe)
     axis.axvline(0.5, color="black", linewidth=1)
-    axis.axvline(probes.LOUD, color=_LOUD, linestyle="--", linewidth=1)
-    for at, says in ((0.5, "chance"), (probes.LOUD, f"shouts from {probes.LOUD:.2f}")):
+    axis.axvline(FLAG_AUROC, color=_LOUD, linestyle="--", linewidth=1)
+    for at, says in ((0.5, "chance"), (FLAG_AUROC, f"shouts from {FLAG_AUROC:.2f}")):
         axis.annotate(says, (at, 1.01), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=9)
     axis.set_yticks(range(len(found)), [textwrap.fill(probe["what"], 46) for probe in found], fontsize=9)
     axis.set(

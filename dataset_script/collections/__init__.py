@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from cxr.errors import UserError
+from cxr.schema.dataset import PHANTOM
 from dataset_script.collections.layouts import covidx, cxnet, folder, hub, metadata, phantom, radiography, table
 from dataset_script.collections.record import Collection
 
@@ -16,7 +17,7 @@ LAYOUTS: dict[str, Callable[[str], Collection]] = {
     "radiography": radiography.collect,
     "cxnet": cxnet.collect,
     "hub": hub.collect,
-    "phantom": phantom.collect,
+    PHANTOM: phantom.collect,
 }
 
 

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from cxr.schema.dataset import PHANTOM
+
 
 class Origin(NamedTuple):
     """Where a collection comes from, under which terms, and what in it tells the classes apart besides lungs."""
@@ -57,7 +59,7 @@ ORIGINS = {
         "CC BY 4.0",
         "COVID only, from many web sites, with arrows and text; copies of covid-chestxray-dataset; no patient ids",
     ),
-    "phantom": Origin("synthetic: drawn by a program, no patient", "", "apache-2.0", "none on purpose"),
+    PHANTOM: Origin("synthetic: drawn by a program, no patient", "", "apache-2.0", "none on purpose"),
 }
 
 

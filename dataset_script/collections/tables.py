@@ -11,8 +11,6 @@ from cxr.schema.labels import COVID, NON_COVID
 from dataset_script.collections.paths import clean
 from dataset_script.collections.vocabulary import label_of, plain
 
-NOT_X_RAY = "is no X-ray (CT or other modality)"
-NOT_FRONTAL = "is no frontal view"
 UNDECIDED = "has no finding yet"
 UNKNOWN = "has a finding we do not know"
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from cxr.schema.dataset import EXTERNAL
 from dataset_script.builder import described
 from dataset_script.collections.record import Record
 from dataset_script.storage.columns import Columns
@@ -139,7 +140,7 @@ def _values(record: Record, number: int, facts: dict, external: set[str]) -> dic
         "sha256": bytes.fromhex(facts["sha256"]),
         "number": number,
         "is_known_patient": bool(record.patient_id or facts.get("patient_id")),
-        "predefined": "external" if record.source in external else record.split,
+        "predefined": EXTERNAL if record.source in external else record.split,
         "split": None,
         "cluster": _NO_CLUSTER,
     }

@@ -90,7 +90,7 @@ def test_a_source_for_each_class_is_named(tmp_path):
     section = audit(plant(tmp_path, nothing, source=lambda covid, rng: "east" if covid else "west"))
     assert loud(section) == {"source"}
     assert by_name(section)["source"]["auroc"] == 1.0
-    assert "guessed from the source alone (AUROC 1.00)" in section["verdict"]
+    assert "guessed from the source's name alone (AUROC 1.00)" in section["verdict"]
 
 
 def test_facts_of_the_raw_file_are_judged_by_more_than_a_line(tmp_path):

@@ -32,7 +32,7 @@ def _every_probe_shouts(section):
     assert all(probe["shouts"] for probe in found.values())
     assert found["source"]["auroc"] == 1.0
     assert found["file"]["auroc"] >= 0.90
-    assert section["verdict"].startswith("The label can be guessed from the source alone (AUROC 1.00)")
+    assert section["verdict"].startswith("The label can be guessed from the source's name alone (AUROC 1.00)")
 
 
 def _nothing_straddles(report, found):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from dataset_script.duplicates.policy import CONFLICT, COPY, EXTERNAL, MODES, STRADDLES, Copy, resolve
+from cxr.schema.dataset import EXTERNAL
+from dataset_script.duplicates.policy import CONFLICT, COPY, MODES, STRADDLES, Copy, resolve
 
 
 def copy(name, label=0, split=None, width=100, height=100, kind="PNG"):

@@ -8,9 +8,9 @@ from dicom_files import SECRETS, dicom, exposure
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from cxr.imaging.dicom.header import NOT_FRONTAL, NOT_X_RAY
 from cxr.imaging.reader import read_radiograph
 from cxr.patient_key import new_key, patient_hash
+from cxr.schema.dataset import NOT_FRONTAL, NOT_X_RAY
 
 PICTURE = exposure(8)
 KEY = bytes(range(32))

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from cxr.imaging.geometry import CROP_PCT
-from cxr.phantom import OPACITY_BOX, draw_phantom
+from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, NON_COVID
+from cxr.schema.probes import LUNG_BOX
 
 
 @pytest.mark.parametrize("seed", range(0, 60, 3))
@@ -14,7 +15,7 @@ def test_nothing_outside_the_box_tells_the_class(seed):
     height, width = covid.image.shape
     y, x = np.abs(np.mgrid[:height, :width] - np.array([height, width])[:, None, None] / 2)
     seen = min(height, width) * CROP_PCT / 2
-    inside = (x < seen * OPACITY_BOX[0]) & (y < seen * OPACITY_BOX[1])
+    inside = (x < seen * LUNG_BOX[0]) & (y < seen * LUNG_BOX[1])
     border = (x > seen * 0.8) | (y > seen * 0.8)
     difference = np.abs(covid.image.astype(int) - other.image)
     assert not covid.mask[~inside].any()

@@ -8,6 +8,8 @@ import datasets
 import pytest
 from raw import folders, patients, prepare, refused, rows, save, split_of, table
 
+from cxr.schema.dataset_card import live_shards
+
 
 def listed(path, found):
     return f"table={table(path / 'list.csv', found)}"
@@ -199,11 +201,10 @@ def test_an_external_source_that_is_not_there_is_named(tmp_path, capsys):
 
 def test_the_last_check_finds_a_leak_in_the_finished_files(tmp_path):
     from cxr.errors import UserError
-    from dataset_script.storage import writing
     from dataset_script.storage.leak_check import check
 
     prepare(tmp_path / "out", listed(tmp_path / "raw", patients(tmp_path / "raw", 100, 2)))
-    shards = writing.live(tmp_path / "out")
+    shards = live_shards(tmp_path / "out")
     check(tmp_path / "out", shards, {})
     both = dict.fromkeys(("train", "test"), shards["train"])
     with pytest.raises(UserError, match="stand in two splits"):

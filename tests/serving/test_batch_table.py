@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from cxr import phantom
 from cxr.errors import UserError
 from cxr.imaging import reader
-from cxr.policy import VERDICTS
+from cxr.schema.verdicts import OF_CLASS
 from cxr.serving import model_info
 from cxr.serving.batch import COLUMNS, Row
 from cxr.serving.predictor import Predictor
@@ -145,7 +145,7 @@ def test_other_visitors_are_answered_between_the_pictures_of_a_batch(predictor: 
     next(batch)
     next(batch)
     ((card, *_),) = asked.show_uploads([picture(tmp_path, "other.png")])
-    assert any(verdict in card for verdict in VERDICTS.values())
+    assert any(verdict in card for verdict in OF_CLASS.values())
     assert "4 pictures answered" in [card for card, *_ in batch][-1]
 
 

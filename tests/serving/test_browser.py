@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from sklearn.datasets import load_sample_image
 from tiny import Published
 
-from cxr.schema.labels import DISCLAIMER
+from cxr.schema.verdicts import DISCLAIMER
 from cxr.serving.web import pages
 
 pytestmark = pytest.mark.browser

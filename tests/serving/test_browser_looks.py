@@ -8,7 +8,7 @@ import pytest
 from browsing import answer, fits, give, ready, visiting
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from cxr.schema.labels import DISCLAIMER
+from cxr.schema.verdicts import DISCLAIMER
 
 pytestmark = pytest.mark.browser
 CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 from tiny import Published
 
 import predict
-from cxr.schema.labels import DISCLAIMER
+from cxr.schema.verdicts import DISCLAIMER
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

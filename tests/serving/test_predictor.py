@@ -13,7 +13,8 @@ from transformers import pipeline
 from cxr.errors import UserError
 from cxr.imaging import reader
 from cxr.phantom import draw_phantom
-from cxr.schema.labels import COVID, DISCLAIMER
+from cxr.schema.labels import COVID
+from cxr.schema.verdicts import DISCLAIMER
 from cxr.serving.predictor import Predictor
 
 

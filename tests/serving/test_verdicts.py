@@ -10,11 +10,12 @@ from safetensors.torch import load_file, save_file
 from tiny import save_tiny
 
 import predict
-from cxr import phantom, policy
+from cxr import phantom
 from cxr.errors import UserError
 from cxr.gate import FILE_NAME
 from cxr.imaging import reader
 from cxr.schema.labels import LABELS
+from cxr.schema.verdicts import OF_CLASS
 from cxr.serving import model_info
 from cxr.serving.predictor import Predictor
 from cxr.serving.web import pages
@@ -36,7 +37,7 @@ def explain(asked: Predictor, pixels: np.ndarray):
 
 def test_a_phantom_passes_and_gets_a_class(tmp_path: Path, gate_file: Path):
     answer = explain(predictor(tmp_path, gate_file, conformal=SURE, operating_threshold=0.5), XRAY).answer
-    assert answer.verdict in policy.VERDICTS.values()
+    assert answer.verdict in OF_CLASS.values()
     assert answer.conformal_set == []
     assert answer.gate_passed is True
     assert answer.gate_score > 0
@@ -72,7 +73,7 @@ def test_what_the_gate_refuses_gets_no_class_no_zone_and_no_map(tmp_path: Path, 
 def test_a_model_without_gate_and_quantiles_still_answers(tmp_path: Path):
     save_tiny(tmp_path)
     answer = explain(Predictor.load(str(tmp_path)), XRAY).answer
-    assert answer.verdict in policy.VERDICTS.values()
+    assert answer.verdict in OF_CLASS.values()
     assert (answer.conformal_set, answer.gate_score, answer.gate_passed, answer.why) == (None, None, None, "")
 
 

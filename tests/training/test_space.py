@@ -19,7 +19,8 @@ from cxr import hub as client
 from cxr import import_closure
 from cxr.errors import UserError
 from cxr.phantom import draw_phantom
-from cxr.schema.labels import COVID, DISCLAIMER
+from cxr.schema.labels import COVID
+from cxr.schema.verdicts import DISCLAIMER
 from cxr.training.publishing import publish
 from cxr.training.publishing.publish import Destination, Publication
 from cxr.training.reporting import card

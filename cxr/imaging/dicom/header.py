@@ -12,12 +12,10 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from cxr.patient_key import patient_hash
+from cxr.schema.dataset import NOT_FRONTAL, NOT_X_RAY
 
 if TYPE_CHECKING:
     from pydicom import Dataset
-
-NOT_X_RAY = "is no X-ray (CT or other modality)"
-NOT_FRONTAL = "is no frontal view"
 
 LATERAL = "lateral"
 OBLIQUE = "oblique"

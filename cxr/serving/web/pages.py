@@ -12,8 +12,7 @@ import huggingface_hub
 import numpy as np
 from PIL import Image
 
-from cxr.policy import REFUSED, UNCERTAIN, VERDICTS
-from cxr.schema.labels import COVID, DISCLAIMER, NON_COVID
+from cxr.schema.verdicts import DISCLAIMER, NEGATIVE, OF_CLASS, POSITIVE, REFUSED, UNCERTAIN
 from cxr.serving import heatmap
 from cxr.serving.answer import Answer, Explanation
 from cxr.serving.model_info import Record
@@ -21,15 +20,15 @@ from cxr.serving.predictor import Predictor
 
 _PREVIEW, _HEAT = 640, 160
 TONES = {
-    VERDICTS[COVID]: ("positive", "▲"),
-    VERDICTS[NON_COVID]: ("negative", "●"),
+    POSITIVE: ("positive", "▲"),
+    NEGATIVE: ("negative", "●"),
     UNCERTAIN: ("uncertain", "◆"),
     REFUSED: ("refused", "✕"),
 }
 ABOVE = "At or above its threshold, this model reports a COVID-19 pattern."
 _MEANINGS = {
-    VERDICTS[COVID]: "The probability lies clearly above the model's threshold.",
-    VERDICTS[NON_COVID]: "It lies clearly below.",
+    POSITIVE: "The probability lies clearly above the model's threshold.",
+    NEGATIVE: "It lies clearly below.",
     UNCERTAIN: "It lies where pictures of both classes lie, or too few were seen to promise anything.",
     REFUSED: "A photograph, a page of text, an X-ray that is inverted or turned: no class is given.",
 }
@@ -105,7 +104,7 @@ def answer(explained: Explanation, pixels: np.ndarray, record: Record, caption: 
 
 def title(text: str) -> str:
     """With a capital; "no COVID-19 pattern" and its opposite stay as they are spelt everywhere."""
-    return text if text in VERDICTS.values() else text[:1].upper() + text[1:]
+    return text if text in OF_CLASS.values() else text[:1].upper() + text[1:]
 
 
 def _paragraph(text: str) -> str:

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from html import escape
 
-from cxr.policy import REFUSED, numbers
-from cxr.schema.labels import DISCLAIMER
+from cxr.policy import numbers
+from cxr.schema.verdicts import DISCLAIMER, REFUSED
 from cxr.serving.answer import Answer
 from cxr.serving.batch import COLUMNS, Row
 from cxr.serving.model_info import Record

@@ -8,7 +8,7 @@ from pathlib import Path
 import datasets
 import numpy as np
 import torch
-from huggingface_hub import hf_hub_download, metadata_load
+from huggingface_hub import hf_hub_download
 from transformers import BaseImageProcessor
 
 from cxr import hub
@@ -16,10 +16,11 @@ from cxr.errors import UserError, one_line
 from cxr.imaging.geometry import short_side
 from cxr.imaging.preprocess import to_pixel_values
 from cxr.overlap import OVERLAP_COLUMNS, find_overlap
+from cxr.schema.dataset import SPLITS, is_synthetic
+from cxr.schema.dataset_card import live_report
 from cxr.schema.labels import LABELS
 from cxr.training.data.streaming import stream
 
-SPLITS = ("train", "validation", "test")
 _PREPARE = "prepare it with `python -m dataset_script`"
 
 
@@ -39,7 +40,7 @@ class XrayDataset:
     @property
     def synthetic(self) -> bool:
         """Whether every picture is a phantom, so that no score says anything about patients."""
-        return set(self.report["counts"]) == {"phantom"}
+        return is_synthetic(self.report["counts"])
 
 
 def load(
@@ -100,7 +101,7 @@ def _split_facts(dataset: XrayDataset, split: str) -> Mapping[str, list[str]]:
 
 
 def _from_folder(folder: Path, flag: str, streaming: bool) -> XrayDataset:
-    report = _report_of(folder)
+    report = live_report(folder)
     if not report.is_file():
         raise UserError(f"{flag} {folder} holds no report.json: {_PREPARE}")
     try:
@@ -108,12 +109,6 @@ def _from_folder(folder: Path, flag: str, streaming: bool) -> XrayDataset:
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise UserError(f"{flag} {folder} cannot be read ({one_line(error)}): {_PREPARE}") from error
     return XrayDataset(splits, json.loads(report.read_text(encoding="utf-8")), folder.resolve().name, None, facts)
-
-
-def _report_of(folder: Path) -> Path:
-    """The report that the card names: the one that belongs to its shards, whenever a preparation was killed."""
-    card = folder / "README.md"
-    return folder / ((metadata_load(card) if card.is_file() else None) or {}).get("report", "report.json")
 
 
 def _open(

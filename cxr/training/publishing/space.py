@@ -13,7 +13,7 @@ from huggingface_hub import metadata_load
 from jinja2 import Environment, StrictUndefined
 
 from cxr import hub, import_closure
-from cxr.schema.labels import DISCLAIMER
+from cxr.schema.verdicts import DISCLAIMER
 from cxr.training.publishing import repo_files
 from cxr.training.reporting import card
 

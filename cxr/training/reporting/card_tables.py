@@ -2,17 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from cxr.schema.dataset import SPLITS
 from cxr.schema.labels import LABELS
+from cxr.schema.probes import PROBES
 from cxr.statistics.metrics import METRIC_NAMES
-from cxr.training.data.dataset import SPLITS
 
-_PROBES = {
-    "source": "nothing but the source's name",
-    "file": "nothing but facts of the raw file",
-    "border": "nothing but the border",
-    "border_in_view": "nothing but the border in view",
-    "lungs_blacked_out": "the picture with its lungs blacked out",
-}
 HEADLINE = ("auroc", "sensitivity", "specificity")
 """The metrics that stand in the card's first table."""
 
@@ -55,7 +49,7 @@ def _headline(facts: Mapping, report: Mapping) -> str:
 
 
 def _probe_row(probe: Mapping) -> tuple:
-    what = f"a small classifier shown {_PROBES[probe['name']]}"
+    what = f"a small classifier shown {PROBES[probe['name']].short}"
     ends = f" ({probe['low']:.3f}–{probe['high']:.3f})" if probe["auroc"] is not None else ""
     auroc = "not tested" if probe["auroc"] is None else number(probe["auroc"]) + ends
     return (what, probe["images"], "", probe["patients"], auroc, "", "")

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from cxr.schema.labels import DISCLAIMER, LABELS
+from cxr.schema.labels import LABELS
+from cxr.schema.verdicts import DISCLAIMER
 from cxr.training.reporting.card_tables import number, scored, with_interval
 from cxr.training.reporting.judgement import judge
 

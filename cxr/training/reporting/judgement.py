@@ -11,19 +11,14 @@ for every run.
 
 from collections.abc import Mapping, Sequence
 
+from cxr.schema.probes import PROBES
+
 FALL = 0.05
 """By how much AUROC must fall from inside to outside to be called a fall, where intervals do not explain it."""
 
 SMALL = 0.15
 """An interval this wide on one side of its AUROC leaves open too much to call a result one thing or the other."""
 
-_SHORT = {
-    "source": "from the source's name alone",
-    "file": "from facts of the raw file alone",
-    "border": "from the border alone",
-    "border_in_view": "from the border alone",
-    "lungs_blacked_out": "with the lungs blacked out",
-}
 _TELLING = ("border", "border_in_view", "lungs_blacked_out", "file", "source")
 """The probes in the order in which one of them is quoted: first what a network can see, then what it can infer."""
 
@@ -36,7 +31,7 @@ def judge(test: Mapping, external: Mapping[str, Mapping], audit: Mapping | None)
     loud = _loudest(audit)
     quoted = [f"{_number(test['auroc'])} inside"]
     quoted += [f"{_number(scores['auroc'])} outside ({name})" for name, scores in external.items()]
-    quoted += [f"{probe['auroc']:.2f} {_SHORT[probe['name']]}"] if (probe := loud) else []
+    quoted += [f"{probe['auroc']:.2f} from {PROBES[probe['name']].short}"] if (probe := loud) else []
     return f"{', '.join(quoted)}: {_meaning(test, list(external.values()), audit, loud)}."
 
 
@@ -65,7 +60,7 @@ def _meaning(test: Mapping, outside: Sequence[Mapping], audit: Mapping | None, l
 
 
 def _where_the_label_leaks(test: Mapping, outside: Sequence[Mapping], loud: Mapping) -> str:
-    means = f"the label can be had {_SHORT[loud['name']]}"
+    means = f"the label can be had from {PROBES[loud['name']].short}"
     if any(_falls(test, scores) for scores in outside):
         return "this model reads the source, such as its marks and borders, rather than the lung"
     if not outside:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cxr.errors import UserError
+from cxr.schema.dataset import NOT_FRONTAL, NOT_X_RAY
 from cxr.schema.labels import NON_COVID
 from dataset_script.collections import paths, tables
 from dataset_script.collections.filesystem import Root, descend, open_root, read_text
@@ -188,10 +189,10 @@ def _record(layout: Layout, root: Root, file: str, row: dict[str, str]) -> Recor
 def _reason(layout: Layout, row: dict[str, str], label: int | str) -> str | None:
     """Why a row is left out; None if it stays."""
     if not tables.is_x_ray(row.get("modality", "")):
-        return tables.NOT_X_RAY
+        return NOT_X_RAY
     is_unsaid = not layout.says_views and not row.get("view")
     if tables.frontal_view(row.get("view", "")) is None and not is_unsaid:
-        return tables.NOT_FRONTAL
+        return NOT_FRONTAL
     return label if isinstance(label, str) else None
 
 

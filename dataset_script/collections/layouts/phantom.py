@@ -11,6 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from cxr.errors import UserError
 from cxr.phantom import draw_phantom
+from cxr.schema.dataset import PHANTOM
 from cxr.schema.labels import COVID, NON_COVID
 from dataset_script.collections.record import Collection, Record
 
@@ -36,7 +37,7 @@ def _record(index: int) -> Record:
     label = COVID if index % 2 else NON_COVID
     patient = _patient(index // 2)
     return Record(
-        source="phantom",
+        source=PHANTOM,
         label=label,
         finding="synthetic",
         file=f"{index:06d}.png",

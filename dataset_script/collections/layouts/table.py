@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from cxr.errors import UserError
+from cxr.schema.dataset import NOT_FRONTAL, NOT_X_RAY
 from cxr.schema.labels import ID2LABEL
 from dataset_script.collections import paths, tables
 from dataset_script.collections.filesystem import Folder, Root, descend, open_root, read_text
@@ -99,9 +100,9 @@ def _record(root: Root, row: dict[str, str], source: str, where: str) -> Record 
 def _reason(root: Root, name: str, row: dict[str, str]) -> str | None:
     """Why a row is left out; None if it stays."""
     if not tables.is_x_ray(row.get("modality", "")):
-        return tables.NOT_X_RAY
+        return NOT_X_RAY
     if tables.is_not_frontal(row.get("view", "")):
-        return tables.NOT_FRONTAL
+        return NOT_FRONTAL
     return None if root.has(name) else paths.MISSING
 
 
