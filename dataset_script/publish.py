@@ -16,7 +16,7 @@ from cxr.cli import OneLineErrors, command
 from cxr.errors import UserError, one_line
 from cxr.hub import preflight
 from cxr.schema.dataset_card import live_report, live_shards
-from dataset_script import card
+from dataset_script.card import compose_card
 
 
 def publish(folder: Path, repo_id: str, private: bool | None = None) -> str:
@@ -47,7 +47,7 @@ def _operations(folder: Path) -> list[CommitOperationAdd]:
     report = json.loads(live_report(folder).read_text(encoding="utf-8"))
     public = {key: value for key, value in report.items() if key != "lists"}
     shards = live_shards(folder)
-    text = card.compose(report, shards, folder, "report.json")
+    text = compose_card(report, shards, folder, "report.json")
     files = {"README.md": text.encode(), "report.json": (json.dumps(public, indent=1) + "\n").encode()}
     files |= {name: str(folder / name) for names in shards.values() for name in names}
     return [CommitOperationAdd(name, content) for name, content in files.items()]

@@ -42,17 +42,9 @@ class Columns:
         """A number of a row."""
         return self._numbers[name][at]
 
-    def set_number(self, name: str, at: int, value: float) -> None:
-        """Change a number of a row."""
-        self._numbers[name][at] = value
-
     def word(self, name: str, at: int) -> Hashable:
         """A word of a row."""
         return self._words[self._codes[name][at]]
-
-    def set_word(self, name: str, at: int, word: Hashable) -> None:
-        """Change a word of a row."""
-        self._codes[name][at] = self._code(word)
 
     def raw(self, name: str, at: int) -> bytes:
         """A text of a row as bytes."""

@@ -12,9 +12,8 @@ from dataset_script.storage.columns import Columns
 from dataset_script.storage.store import Store
 
 _NUMBERS = {"label": "b", "age": "d", "width": "i", "height": "i", "number": "q", "bytes": "i"}
-_NUMBERS |= {"is_known_patient": "b", "cluster": "i"}
-_WORDS = ("finding", "source", "view", "sex", "mode", "format", "predefined", "split")
-_NO_CLUSTER = -1
+_NUMBERS |= {"is_known_patient": "b"}
+_WORDS = ("finding", "source", "view", "sex", "mode", "format", "predefined")
 
 
 class Rows(Sequence["Row"]):
@@ -55,9 +54,8 @@ def _text(name: str) -> property:
 class Row:
     """One picture among `Rows`.
 
-    `predefined` is the collection's own split, "external" where the collection is an external set; `split` is the one
-    it gets, None where it leaves. `is_known_patient` is 0 where the file stands for its patient. `number` is its place
-    in the store, `bytes` the size of the picture there; `cluster` the number of its cluster of copies, if any.
+    `predefined` is the collection's own split, "external" where the collection is an external set. `is_known_patient`
+    is 0 where the file stands for its patient. `number` is its place in the store, `bytes` the size of the image there.
     """
 
     __slots__ = ("at", "rows")
@@ -70,25 +68,6 @@ class Row:
     finding, source, view, sex = _word("finding"), _word("source"), _word("view"), _word("sex")
     mode, format, predefined = _word("mode"), _word("format"), _word("predefined")
     file, patient_id = _text("file"), _text("patient_id")
-
-    @property
-    def split(self) -> str | None:
-        """The split that it gets, None where it leaves."""
-        return self.rows.columns.word("split", self.at)
-
-    @split.setter
-    def split(self, split: str | None) -> None:
-        self.rows.columns.set_word("split", self.at, split)
-
-    @property
-    def cluster(self) -> int | None:
-        """The number of its cluster of copies."""
-        number = self.rows.columns.number("cluster", self.at)
-        return None if number == _NO_CLUSTER else number
-
-    @cluster.setter
-    def cluster(self, number: int) -> None:
-        self.rows.columns.set_number("cluster", self.at, number)
 
     @property
     def age(self) -> float | None:
@@ -141,6 +120,4 @@ def _values(record: Record, number: int, facts: dict, external: set[str]) -> dic
         "number": number,
         "is_known_patient": bool(record.patient_id or facts.get("patient_id")),
         "predefined": EXTERNAL if record.source in external else record.split,
-        "split": None,
-        "cluster": _NO_CLUSTER,
     }
