@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from cxr import phantom
 from cxr.imaging import reader
 from dataset_script.collections.filesystem import Folder
-from dataset_script.duplicates.candidates import candidates
+from dataset_script.duplicates.candidates import propose_pairs
 from dataset_script.duplicates.fingerprint import VIEWS, spectra
 
 SIZES = (25_000, 50_000, 100_000)
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     for size in options.sizes:
         codes, planted = plant(draw(mean, components, size), np.random.default_rng(size))
         start, busy = time.perf_counter(), time.process_time()
-        found = candidates(codes, options.num_proc)
+        found = propose_pairs(codes, options.num_proc)
         seconds = time.perf_counter() - start
         work.append(time.process_time() - busy)
         share = recall(found, planted, size)

@@ -26,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the dataset")
     parser.add_argument("--image_size", type=_size, default=256, help="short side in pixels (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the division of patients into splits (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed for dividing patients into splits (%(default)s)")
     parser.add_argument(
         "--duplicates",
         choices=("drop", "keep", "report"),
@@ -115,8 +115,8 @@ def _summary(report: Mapping[str, Any]) -> str:
     if report["straddling"]["groups"]:
         groups = report["straddling"]["groups"]
         lines.append(
-            f"warning: {groups:,} patients or near-duplicates were in a held-out or external set and elsewhere; only "
-            "their images in the held-out set stayed"
+            f"warning: {groups:,} patients or near-duplicates straddled a held-out or external set; only their images "
+            "in it stayed"
         )
     if "audit" in report:
         lines.append(report["audit"]["verdict"])

@@ -49,9 +49,7 @@ Each collection's own terms continue to apply to its images.
 _NOT_AUDITED = "This dataset was not audited: how much of the label can be guessed without the lungs is not known."
 
 
-def compose_card(
-    report: Mapping[str, Any], shards: Mapping[str, Sequence[str]], folder: Path, report_name: str
-) -> str:
+def compose_card(report: Mapping[str, Any], shards: Mapping[str, Sequence[str]], folder: Path, report_name: str) -> str:
     """The text of README.md for the dataset in `folder`.
 
     The front matter lists its Parquet files by name (`shards`, by split), and the report that belongs to them.

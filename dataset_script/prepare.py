@@ -102,6 +102,11 @@ class Divided:
         """The rows of a split, or those of all external sets."""
         return [row for row, given in zip(self.rows, self.division.splits, strict=True) if given == split]
 
+    def clusters_by_name(self) -> dict[str, int]:
+        """The number of the cluster of each image that has near-duplicates."""
+        clusters = enumerate(self.near_duplicates.clusters)
+        return {self.rows[position].name: number for number, cluster in clusters for position in cluster}
+
 
 @dataclass(frozen=True)
 class Preparation:
@@ -145,14 +150,11 @@ class Preparation:
         splits = {split: divided.where(split) for split in SPLITS}
         print(f"writing {sum(map(len, splits.values())):,} of them to {options.out}", file=sys.stderr)
         shards = write_shards(splits, self.store, folder)
-        clusters = divided.near_duplicates.clusters
-        check_for_leaks(folder, shards, {divided.rows[i].name: n for n, members in enumerate(clusters) for i in members})
+        check_for_leaks(folder, shards, divided.clusters_by_name())
         settings = {"image_size": options.image_size, "seed": options.seed, "sources": _public(options.sources)}
         settings |= {"copies": options.duplicates, "external": sorted(options.external)}
         moves = list_moves(divided.rows, divided.division.splits, read_splits(options.out, options.seed))
-        contents = Contents(
-            splits, divided.refusals, self.collection.licences, settings, divided.division.lists, moves
-        )
+        contents = Contents(splits, divided.refusals, self.collection.licences, settings, divided.division.lists, moves)
         report = compose_report(contents)
         if options.audit:
             report["audit"] = self._audit(divided)
@@ -172,17 +174,18 @@ class Preparation:
 
     def _audit(self, divided: Divided) -> dict[str, Any]:
         """Audit the staged dataset and draw its pages for a person to look at; returns the report's section."""
-        from dataset_script.audit import review  # here, because its imports take seconds
-        from dataset_script.audit.audit import audit, masks_of
+        # Imported here, because these imports take seconds.
+        from dataset_script.audit.audit import audit_dataset, masks_of
+        from dataset_script.audit.review import draw_audit, draw_pairs, draw_sheets
 
-        options, rows = self.options, divided.rows
-        section = audit(self.place.staged, masks=masks_of(rows), seed=options.seed, num_proc=options.num_proc)
-        folder = self.place.staged / REVIEW
-        review.draw_dataset(self.place.staged, folder, section)
-        review.draw_pairs(
+        options, rows, staged = self.options, divided.rows, self.place.staged
+        section = audit_dataset(staged, masks=masks_of(rows), seed=options.seed, num_proc=options.num_proc)
+        draw_sheets(staged, staged / REVIEW)
+        draw_audit(staged / REVIEW / "audit.png", section)
+        draw_pairs(
             divided.near_duplicates.pairs,
             lambda position: load_pixels(self.store, rows[position]),
             [row.name for row in rows],
-            folder,
+            staged / REVIEW,
         )
         return section

@@ -155,7 +155,8 @@ def _on_pixels(seed: int) -> list[BaseEstimator]:
         components,
         LogisticRegression(C=0.01, max_iter=1000),
     )
-    settings = {"max_iter": 60, "max_leaf_nodes": 8, "max_features": 0.3, "max_bins": 32}  # larger ones score no better and take longer
+    # Larger models score no better and take longer.
+    settings = {"max_iter": 60, "max_leaf_nodes": 8, "max_features": 0.3, "max_bins": 32}
     trees = HistGradientBoostingClassifier(**settings, random_state=seed)
     return [linear, trees]
 

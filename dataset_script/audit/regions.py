@@ -17,7 +17,7 @@ from cxr.schema.probes import LUNG_BOX
 CELLS, _CELL_PIXELS = 20, 8
 _SIDE = CELLS * _CELL_PIXELS
 _BORDER, _OUTER_BORDER = 2, 3
-"""Cells from the edge: 10 % of what the model sees; 15 % of the whole image, which stays outside the inner 80 % of it."""
+"""Cells from the edge: 10 % of what the model sees; 15 % of the whole image, which reaches no farther inwards."""
 
 _MASK_MARGIN = 5
 """Pixels of `_SIDE` (3 %) by which lung masks grow, because outlines tend to end inside the lung."""

@@ -19,7 +19,7 @@ NEIGHBOURS = 20
 """Candidates that an image proposes at most. With hard crops or small sizes, a near-duplicate may come 17th."""
 
 MAX_DISTANCE = 96
-"""Bits that may differ between a view of one image and the whole of another; unrelated images differ in 108 on average."""
+"""Bits that may differ between a view of one image and the whole of another; others differ in 108 on average."""
 
 _IMAGES_PER_CENTRE, _CENTRES_READ = 128, 32
 _QUERIES_PER_LOT = 1024

@@ -30,7 +30,7 @@ _DCT_SIDE = 32
 
 
 def _lowest_frequencies() -> np.ndarray:
-    """Flat indices of the 256 lowest frequencies except the mean, shuffled so that any run of bits covers all scales."""
+    """Flat indices of the 256 lowest frequencies except the mean, shuffled so that any run of bits has all scales."""
     u = np.arange(_DCT_SIDE)
     radius = u[:, None] ** 2 + u[None] ** 2
     lowest = np.argsort(radius.ravel(), kind="stable")[1 : 1 + 8 * CODE_BYTES]

@@ -29,7 +29,7 @@ _MARGIN = 10
 _MIN_MATCH, _MIN_COARSE, _MIN_MIDDLE = 0.6, 0.80, 0.75
 """Correlations below which a comparison ends early. Near-duplicates of real radiographs start at 0.65, 0.878, 0.826."""
 _CLEARLY_DIFFERENT, _CLEARLY_EQUAL = 0.70, 0.95
-"""Only between these similarities is the other direction tried too; of near-duplicates the lower one is at least 0.81."""
+"""Only between these similarities is the other direction tried too; near-duplicates reach 0.81 in both."""
 _BLOCKS = 8
 _MIN_BLOCKS = 16
 _MIN_COVER = 0.5

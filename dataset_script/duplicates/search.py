@@ -7,8 +7,8 @@ Three steps, of which only the last opens an image again:
 3. `registration.similarity` registers the two images of a proposed pair and compares them (about 3 ms; an image has at
    most twenty proposals).
 
-`find_near_duplicates` runs steps 2 and 3 on the rows of a preparation, `find_pairs` on any fingerprints. Mirrored images
-are not searched for.
+`find_near_duplicates` runs steps 2 and 3 on the rows of a preparation, `find_pairs` on any fingerprints. Mirrored
+images are not searched for.
 """
 
 import io
@@ -97,8 +97,8 @@ def find_pairs(
 ) -> list[Pair]:
     """Find the pairs of images that show the same exposure.
 
-    Of three and more near-duplicates not every pair may be listed, but enough pairs to join them all. The result depends
-    only on the pixels and their order, not on `num_proc`.
+    Of three and more near-duplicates not every pair may be listed, but enough pairs to join them all. The result
+    depends only on the pixels and their order, not on `num_proc`.
 
     Args:
         fingerprints: uint8 (N, `fingerprint.SIZE`).

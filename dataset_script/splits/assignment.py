@@ -1,10 +1,10 @@
 """Patient-level splits that stay as they are when images are added.
 
 Images that share a patient, their very bytes or a cluster of near-duplicates form a group, and a group is never spread
-over several splits. The split of a group is drawn by hash, 70/15/15, from the seed and the patient of the group with the
-smallest hash (`source:patient_id`; a file without a patient is identified by its bytes, so that moving files changes no
-split). Classes are divided alike in expectation; there is no rebalancing, because it would move old images whenever new
-ones came.
+over several splits. The split of a group is drawn by hash, 70/15/15, from the seed and that patient of the group who
+has the smallest hash (`source:patient_id`; a file without a patient is identified by its bytes, so that moving files
+changes no split). Classes are divided alike in expectation; there is no rebalancing, because it would move old images
+whenever new ones came.
 
 A collection's own splits are kept. If it has no validation (or test) split, that is drawn from its training images;
 images without a split count as training images. If a group has images in several predefined splits, those in test stay,
@@ -77,7 +77,7 @@ class _Groups:
 
 
 def _numbered(keys: Iterable[str]) -> np.ndarray:
-    """Equal keys get equal numbers, int64 (N,). Keys are compared by 128-bit hashes: texts take ten times the memory."""
+    """Equal keys get equal numbers, int64 (N,). Compares 128-bit hashes: texts take ten times the memory."""
     hashes = np.frombuffer(b"".join(hashlib.blake2b(key.encode(), digest_size=16).digest() for key in keys), "V16")
     return np.unique(hashes, return_inverse=True)[1]
 

@@ -1,4 +1,4 @@
-"""Which images stay, and in which split: conflicts and near-duplicates leave, groups stay whole, old images stay put."""
+"""Which images stay, and in which split: conflicts and near-duplicates leave, and groups are never divided."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -68,7 +68,7 @@ def patient_keys(facts: pa.Table) -> Iterator[str]:
 
 
 def read_splits(folder: Path, seed: int) -> dict[int, str]:
-    """The split of every file, by the short form of its hash; empty if there is no dataset that was made with `seed`."""
+    """The split of every file, by the short form of its hash; empty unless there is a dataset made with `seed`."""
     try:
         if json.loads(live_report(folder).read_text(encoding="utf-8"))["seed"] != seed:
             return {}

@@ -52,7 +52,7 @@ class Workspace:
         self._state.write_text(json.dumps({"digest": digest, "files": self._file_stamps()}), encoding="utf-8")
 
     def put_in_place(self, external: Collection[str]) -> None:
-        """Make the staged dataset, and its external sets of these names, the ones in `out`; remove other external sets."""
+        """Move the staged dataset and its external sets, by name, to `out`; remove other external sets from there."""
         for name in external:
             _replace_dataset(self.staged / EXTERNAL / name, self.out / EXTERNAL / name)
         _replace_dataset(self.staged, self.out)
