@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SERVE ?= 1
 WORKERS ?= 2
 
-.PHONY: demo test lint chromium clean
+.PHONY: demo test lint metrics chromium clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python demo.py $(if $(filter 0,$(SERVE)),--no_serve)
@@ -18,6 +18,10 @@ lint: $(VENV)/.development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+
+# Modules per folder, lines per file, and the files and calls on three journeys; ROOT=DIR measures another checkout.
+metrics: $(VENV)/.development
+	$(BIN)/python benchmarks/structure.py $(if $(ROOT),--root $(ROOT))
 
 # The browser tests drive the Chromium they find: Debian's package as root, Playwright's own otherwise.
 chromium: $(VENV)/.development

@@ -69,7 +69,7 @@ def _spectra(folder: Path | None) -> np.ndarray:
         root = Folder(folder)
         names = [name for name in root.walk() if root.is_image(name)]
         pictures = (
-            reader.read_radiograph(root.opener(name)(), short_side=256).pixels for name in tqdm(names, desc="reading")
+            reader.read_radiograph(root.ref(name).read(), short_side=256).pixels for name in tqdm(names, desc="reading")
         )
     return np.stack([spectra(pixels).ravel() for pixels in pictures])
 

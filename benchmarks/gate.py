@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from cxr.gate import FILE_NAME, Gate
 from cxr.gate.fitting import run_in_batches
 from cxr.imaging import reader
+from cxr.imaging.geometry import resize_to_short_side
 from cxr.imaging.preprocess import load_processor
 from cxr.serving import input_files
 
@@ -84,7 +85,7 @@ def _xrays(folder: Path, count: int) -> list[np.ndarray]:
     found = input_files.find([str(folder)])
     chosen = np.random.default_rng(0).permutation(len(found))[:count]
     read = (reader.read_radiograph(found[index].source).pixels for index in tqdm(sorted(chosen), leave=False))
-    return [reader.resize_to_short_side(pixels, _SHORT) for pixels in read]
+    return [resize_to_short_side(pixels, _SHORT) for pixels in read]
 
 
 def _photographs(rng: np.random.Generator, count: int) -> Pictures:

@@ -25,9 +25,10 @@ from cxr.imaging import reader
 from cxr.imaging.geometry import resized_size
 from cxr.patient_key import new_key
 from cxr.schema.labels import COVID
-from dataset_script import builder
 from dataset_script.collections.filesystem import Folder
-from dataset_script.collections.record import Record
+from dataset_script.duplicates.fingerprint import fingerprint
+from dataset_script.reading import Settings, read_record
+from dataset_script.records import Record
 from dataset_script.storage.store import Store
 
 
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="how often each file is read")
     options = parser.parse_args(arguments)
     root = Folder(options.folder)
-    records = [Record("bench", COVID, "", name, root.opener(name), "") for name in root.walk() if root.is_image(name)]
+    records = [Record("bench", COVID, "", name, root.ref(name)) for name in root.walk() if root.is_image(name)]
     with tempfile.TemporaryDirectory() as scratch, Store(Path(scratch)) as store:
         ways = {
             "ours": lambda record: _ours(record, options.image_size, store),
@@ -64,22 +65,21 @@ def _time(record: Record, ways: dict[str, Callable], rounds: int) -> dict[str, f
 
 def _ours(record: Record, image_size: int, store: Store) -> float:
     start = time.perf_counter()
-    found = builder.read_record(record, image_size, _KEY)
-    store.add([(record.file.encode(), None, found.facts, found.fingerprint, found.image)])
+    store.add(record.file.encode(), None, read_record(record, Settings(image_size, _KEY)))
+    store.commit()
     return time.perf_counter() - start
 
 
 def _search(record: Record, image_size: int) -> float:
-    pixels = reader.read_radiograph(record.opener(), short_side=image_size, patient_key=_KEY).pixels
+    pixels = reader.read_radiograph(record.image.read(), short_side=image_size, patient_key=_KEY).pixels
     start = time.perf_counter()
-    builder.fingerprint(pixels)
+    fingerprint(pixels)
     return time.perf_counter() - start
 
 
 def _pillow(record: Record, image_size: int) -> float:
     start = time.perf_counter()
-    folder, name = record.opener.args
-    with Image.open(Path(folder, name)) as image:
+    with Image.open(record.image.place.path / record.image.name) as image:
         image.convert("RGB").resize(resized_size(image.size, image_size), Image.Resampling.BICUBIC)
     return time.perf_counter() - start
 

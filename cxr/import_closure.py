@@ -69,10 +69,18 @@ def _installed() -> Mapping[str, list[str]]:
 @cache
 def _imports(path: Path) -> tuple[str, ...]:
     """Dotted names, of modules or of what is in them."""
-    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    nodes = list(_walk(ast.parse(path.read_text(encoding="utf-8"))))
     plain = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     members = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
     return (*plain, *(f"{node.module}.{alias.name}" for node in members for alias in node.names))
+
+
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node below, but for what only type checkers see."""
+    yield node
+    if not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+        for child in ast.iter_child_nodes(node):
+            yield from _walk(child)
 
 
 def _ours(name: str) -> Iterator[Path]:

@@ -58,8 +58,7 @@ def draw_phantom(seed: int, label: int) -> Phantom:
     The two labels of one seed share patient and exposure, so their difference is the opacities alone.
     """
     rng = np.random.default_rng([seed, 0])
-    view = "AP" if rng.random() < 0.5 else "PA"
-    sex, age = ("F" if rng.random() < 0.5 else "M"), int(np.clip(rng.normal(56, 17), 18, 95))
+    view, sex, age = _patient(rng)
     body = _body(rng, view)
     lungs = [_lung(body, side) for side in (_RIGHT, _LEFT)]
     picture = _anatomy(rng, body, lungs)
@@ -68,6 +67,17 @@ def draw_phantom(seed: int, label: int) -> Phantom:
     lung_area = np.logical_or(*(lung > 0.5 for lung in lungs))
     mask = (opacity > 0.22) & lung_area if label == COVID else np.zeros(lung_area.shape, bool)
     return Phantom(_expose(rng, picture, view), mask, lung_area, label, view, sex, age)
+
+
+def phantom_patient(seed: int) -> tuple[str, str, int]:
+    """View, sex and age in years of a seed's phantom, without drawing it."""
+    return _patient(np.random.default_rng([seed, 0]))
+
+
+def _patient(rng: np.random.Generator) -> tuple[str, str, int]:
+    view = "AP" if rng.random() < 0.5 else "PA"
+    sex, age = ("F" if rng.random() < 0.5 else "M"), int(np.clip(rng.normal(56, 17), 18, 95))
+    return view, sex, age
 
 
 def _body(rng: np.random.Generator, view: str) -> _Body:

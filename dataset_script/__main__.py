@@ -4,12 +4,12 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from cxr.cli import OneLineErrors, command
 from cxr.schema.labels import LABELS
+from cxr.schema.report import Report
 from dataset_script.collections import LAYOUTS
 
 MAX_IMAGE_SIZE = 4096
@@ -101,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"published {repo_id} at revision {publish(arguments.out, repo_id, private)}")
 
 
-def _summary(report: Mapping[str, Any]) -> str:
+def _summary(report: Report) -> str:
     lines = [f"{'':12}{'images':>8}" + "".join(f"{name:>11}" for name in LABELS) + f"{'patients':>10}"]
     for split, counts in report["splits"].items():
         labels = "".join(f"{counts['labels'][name]:>11,}" for name in LABELS)

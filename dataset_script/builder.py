@@ -1,49 +1,96 @@
-"""One record read into one row of Contract 1, and the `datasets` builder that does so for many, streaming too."""
+"""Raw collections as a dataset of the `datasets` library: `load_collections`, and the builder behind it.
+
+    from dataset_script import load_collections
+
+    images = load_collections(["folder=/data/xrays", "phantom=100"], streaming=True)
+
+Nothing is split, and near-duplicates stay: this is for a look at collections, a stream, or tools of one's own.
+`python -m dataset_script` makes the dataset to train on. Both read an image by `dataset_script.reading`.
+"""
 
 import hashlib
-import io
-import json
-import zlib
+import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import datasets
-import imagehash
-import numpy as np
-from PIL import Image
 
 from cxr.errors import UnreadableImage
-from cxr.imaging import reader
-from cxr.patient_key import file_hash, new_key
+from cxr.patient_key import load_or_make_key, new_key
 from cxr.schema.features import FEATURES
-from dataset_script.collections.record import Record
-from dataset_script.duplicates.fingerprint import fingerprint
+from dataset_script import reading
+from dataset_script.collections import collect
+from dataset_script.records import Collection
 
 POOL = "pool"
-HASH_SIZE = 16
+"""The name of the one split."""
+
+_log = logging.getLogger(__name__)
+
+
+def load_collections(
+    sources: Sequence[str],
+    *,
+    image_size: int = 256,
+    patient_key: str | Path | None = None,
+    streaming: bool = False,
+    num_proc: int | None = None,
+    cache_dir: str | Path | None = None,
+) -> datasets.Dataset | datasets.IterableDataset:
+    """Every readable image of raw collections, with the columns of Contract 1.
+
+    Args:
+        sources: `NAME=PATH` each, as `--source` takes them: a layout and where the collection lies.
+        image_size: the short side, in pixels, to which images are resized.
+        patient_key: the file with the key for the pseudonyms of DICOM patients, made if it is not there; without one,
+            pseudonyms differ from load to load.
+        streaming: read images when they are asked for, and keep nothing on disk.
+        num_proc: how many processes read, unless streaming.
+        cache_dir: where the result is kept, unless streaming; by default where `datasets` keeps everything. What is
+            kept is used again until a file, a setting or the code that reads changes.
+
+    Raises:
+        UserError: if a source is malformed, missing or empty.
+    """
+    cache = None if cache_dir is None else str(cache_dir)
+    builder = CovidCxr(cache_dir=cache, sources=tuple(sources), image_size=image_size, patient_key=patient_key)
+    if streaming:
+        return builder.as_streaming_dataset(POOL)
+    builder.download_and_prepare(num_proc=num_proc)
+    return builder.as_dataset(POOL)
 
 
 @dataclass
 class CxrConfig(datasets.BuilderConfig):
-    """What is to be read. `content` stands for the records in the cache's key."""
+    """The arguments of `load_collections`; `collection` is what the sources hold."""
 
-    records: Sequence[Record] = ()
+    sources: Sequence[str] = ()
     image_size: int = 256
-    content: str = ""
+    patient_key: str | Path | None = None
+    collection: Collection = field(init=False, repr=False, compare=False)
+    settings: reading.Settings = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.content = content_hash(self.records)
+        key = new_key() if self.patient_key is None else load_or_make_key(Path(self.patient_key))
+        self.settings = reading.Settings(self.image_size, key)
+        self.collection = collect(self.sources)
 
-    def create_config_id(self, config_kwargs: dict, custom_features: datasets.Features | None = None) -> str:
-        """Name the cache by what the pixels depend on; hashing every record by its pickle would take minutes."""
-        return super().create_config_id({"image_size": self.image_size, "content": self.content}, custom_features)
+    def create_config_id(self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None) -> str:
+        """Name the cache by all that its content depends on: files, settings, and the code that reads."""
+        secret = "" if self.patient_key is None else self.settings.secret
+        parts = (self.collection.records.digest(), str(self.image_size), secret, reading.code_digest())
+        content = hashlib.sha256(" ".join(parts).encode()).hexdigest()
+        return super().create_config_id({"content": content}, custom_features)
 
 
 class CovidCxr(datasets.GeneratorBasedBuilder):
-    """Every readable record in one split, `pool`: collections as they stand, undivided, for a look or a stream.
+    """Raw collections as one split, `pool`: `CovidCxr(sources=["folder=/data/xrays"], image_size=256)`.
 
-    What `python -m dataset_script` writes is divided and cleared of copies; this is not.
+    `download_and_prepare(num_proc=...)`, `as_dataset()` and `as_streaming_dataset()` are those of every builder. What a
+    layout left out stands in `config.collection.refusals`; files that give no radiograph are logged as warnings.
     """
 
     BUILDER_CONFIG_CLASS = CxrConfig
@@ -53,82 +100,18 @@ class CovidCxr(datasets.GeneratorBasedBuilder):
         return datasets.DatasetInfo(features=FEATURES)
 
     def _split_generators(self, dl_manager: datasets.DownloadManager) -> list[datasets.SplitGenerator]:
-        pool = datasets.SplitGenerator(name=POOL, gen_kwargs={"numbered": list(enumerate(self.config.records))})
-        pool.split_info.num_examples = len(self.config.records)  # gives the progress bar its end
+        count = len(self.config.collection.records)
+        # a list, because processes are given parts of it
+        pool = datasets.SplitGenerator(name=POOL, gen_kwargs={"numbers": list(range(count))})
+        pool.split_info.num_examples = count  # the end of the progress bar
         return [pool]
 
-    def _generate_examples(self, numbered: list[tuple[int, Record]]) -> Iterator[tuple[int, dict]]:
-        patient_key = new_key()
-        for number, record in numbered:
+    def _generate_examples(self, numbers: list[int]) -> Iterator[tuple[int, dict[str, Any]]]:
+        for number in numbers:
+            record = self.config.collection.records[number]
             try:
-                found = read_record(record, self.config.image_size, patient_key)
-            except UnreadableImage:
+                found = reading.read_record(record, self.config.settings)
+            except UnreadableImage as error:
+                _log.warning("left out: %s/%s %s", record.source, record.file, error.reason)
                 continue
-            yield number, {"image": {"bytes": found.image, "path": None}} | described(record, found.facts)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What reading a file gave: facts for Contract 1, its fingerprint, and its picture as PNG.
-
-    `pseudonymous` says that the facts hold a name made with the patient key.
-    """
-
-    facts: dict
-    fingerprint: bytes
-    image: bytes
-    pseudonymous: bool = False
-
-
-def read_record(record: Record, image_size: int, patient_key: bytes) -> Reading:
-    """Open one record and read it.
-
-    Raises:
-        UnreadableImage: if its file gives no frontal radiograph.
-    """
-    try:
-        raw = record.opener()
-    except OSError as error:
-        raise UnreadableImage(f"cannot be opened ({error.strerror})", record.file) from error
-    found = reader.read_radiograph(raw, patient_key=patient_key)
-    if found.header and found.header.refusal:
-        raise UnreadableImage(found.header.refusal, record.file)
-    pixels = reader.resize_to_short_side(found.pixels, image_size)
-    facts = {
-        "sha256": found.sha256,
-        "phash": str(imagehash.phash(Image.fromarray(pixels), hash_size=HASH_SIZE)),
-        "width": found.width,
-        "height": found.height,
-        "mode": found.mode,
-        "format": found.format,
-    }
-    facts |= record.header(raw) if record.header else {}
-    if found.header:
-        facts |= {key: getattr(found.header, key) for key in ("view", "sex", "age")}
-        facts |= {"patient_id": found.header.patient, "file": file_hash(patient_key, record.file)}
-    return Reading(facts, fingerprint(pixels).tobytes(), _png(pixels), pseudonymous=bool(found.header))
-
-
-def described(record: Record, facts: dict) -> dict:
-    """The columns of Contract 1 but `image`: what the collection says, and what its files say where it is silent."""
-    said = {key: getattr(record, key) for key in ("label", "finding", "patient_id", "source", "view", "sex", "age")}
-    said |= {"file": record.file} | {
-        key: value for key, value in facts.items() if key in FEATURES and not said.get(key)
-    }
-    return said | {"patient_id": said["patient_id"] or f"file:{said['file']}"}
-
-
-def content_hash(records: Sequence[Record]) -> str:
-    """A hash that changes when a record or the file behind it does (a cache keyed by paths alone would go stale)."""
-    digest = hashlib.sha256()
-    for record in records:
-        facts = [record.source, record.file, record.label, record.stamp, record.finding, record.patient_id]
-        digest.update(json.dumps([*facts, record.view, record.sex, record.age]).encode())
-    return digest.hexdigest()
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    """Run-length matches only: on filtered radiographs as small as the best, in a third of the time."""
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "PNG", compress_type=zlib.Z_RLE)
-    return stream.getvalue()
+            yield number, {"image": {"bytes": found.png, "path": None}} | reading.describe(record, found.facts)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet
 from datasets import DatasetInfo, SplitDict, SplitInfo
@@ -15,6 +14,7 @@ from cxr.schema.dataset import is_synthetic
 from cxr.schema.features import FEATURES
 from cxr.schema.labels import LABELS
 from cxr.schema.probes import FLAG_AUROC, FLAG_LOW
+from cxr.schema.report import Audit, ProbeResult, Report
 from cxr.schema.verdicts import DISCLAIMER
 from dataset_script.collections.provenance import origin_of
 
@@ -49,13 +49,16 @@ Each collection's own terms continue to apply to its images.
 _NOT_AUDITED = "This dataset was not audited: how much of the label can be guessed without the lungs is not known."
 
 
-def compose_card(report: Mapping[str, Any], shards: Mapping[str, Sequence[str]], folder: Path, report_name: str) -> str:
+def compose_card(report: Report, shards: Mapping[str, Sequence[str]], folder: Path, report_name: str) -> str:
     """The text of README.md for the dataset in `folder`.
 
     The front matter lists its Parquet files by name (`shards`, by split), and the report that belongs to them.
     """
     text = _TEXT.format(
-        **{key: report[key] for key in ("images", "image_size", "seed", "fingerprint")},
+        images=report["images"],
+        image_size=report["image_size"],
+        seed=report["seed"],
+        fingerprint=report["fingerprint"],
         split_table=_split_table(report),
         source_table=_source_table(report),
         refused_table=_refused_table(report["refused"]["reasons"]),
@@ -65,9 +68,7 @@ def compose_card(report: Mapping[str, Any], shards: Mapping[str, Sequence[str]],
     return f"---\n{_front_matter(report, shards, folder, report_name)}\n---\n\n{text}"
 
 
-def _front_matter(
-    report: Mapping[str, Any], shards: Mapping[str, Sequence[str]], folder: Path, report_name: str
-) -> str:
+def _front_matter(report: Report, shards: Mapping[str, Sequence[str]], folder: Path, report_name: str) -> str:
     synthetic = is_synthetic(report["counts"])
     matter = DatasetCardData(
         pretty_name="Chest radiographs, COVID-19 or not",
@@ -83,7 +84,7 @@ def _front_matter(
     return matter.to_yaml()
 
 
-def _info(report: Mapping[str, Any], shards: Mapping[str, Sequence[str]], folder: Path) -> DatasetInfo:
+def _info(report: Report, shards: Mapping[str, Sequence[str]], folder: Path) -> DatasetInfo:
     splits, on_disk = SplitDict(), 0
     for split, names in shards.items():
         files = [folder / name for name in names]
@@ -98,7 +99,7 @@ def _uncompressed(files: Iterable[Path]) -> int:
     return sum(footer.row_group(group).total_byte_size for footer in footers for group in range(footer.num_row_groups))
 
 
-def _split_table(report: Mapping[str, Any]) -> str:
+def _split_table(report: Report) -> str:
     rows = [
         (split, counts["images"], *(counts["labels"][name] for name in LABELS), counts["patients"])
         for split, counts in report["splits"].items()
@@ -106,7 +107,7 @@ def _split_table(report: Mapping[str, Any]) -> str:
     return table(("Split", "Images", *LABELS, "Patients"), rows)
 
 
-def _source_table(report: Mapping[str, Any]) -> str:
+def _source_table(report: Report) -> str:
     rows = []
     for source, labels in report["counts"].items():
         images = (sum(labels[name].values()) for name in LABELS)
@@ -119,7 +120,7 @@ def _source_table(report: Mapping[str, Any]) -> str:
     return table(("Collection", *LABELS, "Origin", "Licence (images)", "Known confounders"), rows)
 
 
-def describe_audit(section: Mapping[str, Any]) -> str:
+def describe_audit(section: Audit) -> str:
     """The audit's section of a report in Markdown."""
     rows = [(entry["what"], _auroc(entry), "yes" if entry["shouts"] else "no") for entry in section["probes"]]
     scored, fitted = section["scored_on"], section["fitted_on"]
@@ -133,7 +134,7 @@ def describe_audit(section: Mapping[str, Any]) -> str:
     return "\n\n".join([f"**{section['verdict']}**", probes, method, *section["differences"]])
 
 
-def _auroc(entry: Mapping[str, Any]) -> str:
+def _auroc(entry: ProbeResult) -> str:
     if entry["auroc"] is None:
         return f"not tested: {entry['note']}"
     return f"{entry['auroc']:.2f} ({entry['low']:.2f}–{entry['high']:.2f})"

@@ -7,20 +7,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from cxr import import_closure
 from cxr.patient_key import load_or_make_key, new_key
 from cxr.schema.dataset import EXTERNAL, SPLITS
 from cxr.schema.dataset_card import REPORT
-from dataset_script import collections, reading
-from dataset_script.builder import content_hash
-from dataset_script.collections.record import Collection, Refusal
+from cxr.schema.report import Audit, Report
+from dataset_script import collections
 from dataset_script.duplicates.search import NearDuplicates, find_near_duplicates, load_pixels
+from dataset_script.reading import Settings, read_all
+from dataset_script.records import Collection, Refusal, Row, Rows
 from dataset_script.report import Contents, compose_report
 from dataset_script.splits.division import Division, check_classes, divide, find_external, list_moves
 from dataset_script.storage.finished import check_for_leaks, read_splits
-from dataset_script.storage.rows import Row, Rows, gather
 from dataset_script.storage.store import Store
 from dataset_script.storage.workspace import REVIEW, Workspace, open_workspace
 from dataset_script.storage.writing import write_report, write_shards
@@ -48,7 +47,7 @@ class Options:
     audit: bool = True
 
 
-def prepare(options: Options) -> dict[str, Any]:
+def prepare(options: Options) -> Report:
     """Build the dataset of Contract 1 in `options.out`, and its external sets below it; returns its report.
 
     Raises:
@@ -73,7 +72,7 @@ def prepare(options: Options) -> dict[str, Any]:
 def _digest(collection: Collection, options: Options) -> str:
     """A hash of everything that the outcome of a run depends on."""
     parts = [
-        content_hash(collection.records),
+        collection.records.digest(),
         [str(refusal) for refusal in collection.refusals],
         [options.image_size, options.seed, options.duplicates, options.audit, sorted(options.external)],
         _public(options.sources),
@@ -117,7 +116,7 @@ class Preparation:
     place: Workspace
     store: Store
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> Report:
         """Prepare the dataset and its external sets and put them in place; returns the dataset's report."""
         external = find_external(self.options.external, self.collection.layouts)
         divided = self._divide(set().union(*external.values()))
@@ -133,9 +132,9 @@ class Preparation:
         options, records = self.options, self.collection.records
         key = load_or_make_key(options.patient_key, options.out) if options.patient_key else new_key()
         print(f"reading {len(records):,} images of {len(options.sources)} source(s)", file=sys.stderr)
-        settings = reading.Settings(options.image_size, key)
-        numbers, unreadable = reading.read_all(records, settings, options.num_proc, self.store)
-        rows, refusals = gather(records, numbers, self.store, external), [*self.collection.refusals, *unreadable]
+        settings = Settings(options.image_size, key)
+        rows, unreadable = read_all(records, settings, self.store, num_proc=options.num_proc, external=external)
+        refusals = [*self.collection.refusals, *unreadable]
         if options.patient_key is None and any(row.format == "DICOM" for row in rows):
             print(NO_KEY, file=sys.stderr)
         check_classes((row.label for row in rows if row.predefined != EXTERNAL), refusals)  # before the long search
@@ -144,7 +143,7 @@ class Preparation:
         division = divide(rows, near_duplicates.clusters, options.seed, options.duplicates)
         return Divided(rows, near_duplicates, division, [*refusals, *division.refusals])
 
-    def _stage(self, divided: Divided) -> dict[str, Any]:
+    def _stage(self, divided: Divided) -> Report:
         """Write the dataset to a folder of its own, check and audit it there; returns its report."""
         options, folder = self.options, self.place.staged
         splits = {split: divided.where(split) for split in SPLITS}
@@ -154,7 +153,9 @@ class Preparation:
         settings = {"image_size": options.image_size, "seed": options.seed, "sources": _public(options.sources)}
         settings |= {"copies": options.duplicates, "external": sorted(options.external)}
         moves = list_moves(divided.rows, divided.division.splits, read_splits(options.out, options.seed))
-        contents = Contents(splits, divided.refusals, self.collection.licences, settings, divided.division.lists, moves)
+        contents = Contents(
+            splits, divided.refusals, self.collection.licences, settings, divided.division.groups, moves
+        )
         report = compose_report(contents)
         if options.audit:
             report["audit"] = self._audit(divided)
@@ -172,7 +173,7 @@ class Preparation:
         shards = write_shards(splits, self.store, folder)
         write_report(compose_report(Contents(splits, refusals, licences, settings)), shards, folder)
 
-    def _audit(self, divided: Divided) -> dict[str, Any]:
+    def _audit(self, divided: Divided) -> Audit:
         """Audit the staged dataset and draw its pages for a person to look at; returns the report's section."""
         # Imported here, because these imports take seconds.
         from dataset_script.audit.audit import audit_dataset, masks_of

@@ -1,4 +1,4 @@
-"""Tiny raw collections, and preparing them through the door."""
+"""Tiny raw collections, and preparing them by the command."""
 
 import json
 from collections.abc import Sequence
@@ -11,19 +11,19 @@ from PIL import Image
 from dataset_script.__main__ import main
 
 
-def picture(seed: int, height: int = 24, width: int = 20) -> np.ndarray:
+def noise(seed: int, height: int = 24, width: int = 20) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
 
 
 def save(path: Path, seed: int, **size: int) -> Path:
     """BMP whatever the name: the same bytes with every version of Pillow."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture(seed, **size)).save(path, "BMP")
+    Image.fromarray(noise(seed, **size)).save(path, "BMP")
     return path
 
 
 def folders(root: Path, first: int = 0, **counts: int) -> Path:
-    """Write `counts[name]` pictures into `root/name`; double underscores part folders: `Train__covid=30`."""
+    """Write `counts[name]` images into `root/name`; double underscores part folders: `Train__covid=30`."""
     seed = first
     for name, count in counts.items():
         for number in range(count):
@@ -41,7 +41,7 @@ def table(path: Path, rows: Sequence[dict], separator: str = ",", encoding: str 
 
 
 def patients(root: Path, count: int, images: int = 2) -> list[dict]:
-    """Rows, and their files, of `count` patients with `images` pictures each, every other one COVID."""
+    """Rows, and their files, of `count` patients with `images` images each, every other one COVID."""
     rows = []
     for patient in range(count):
         for image in range(images):
@@ -61,7 +61,7 @@ def prepare(
     audit: bool = False,
     more: Sequence[str] = (),
 ) -> dict:
-    """Prepare through the door, with `more` flags, and return the report."""
+    """Prepare by the command, with `more` flags, and return the report."""
     flags = [flag for source in sources for flag in ("--source", str(source))]
     flags += [*([] if audit else ["--no_audit"]), *more]
     settings = ["--image_size", str(image_size), "--num_proc", str(num_proc), "--seed", str(seed)]
@@ -82,7 +82,7 @@ def refused(capsys, out: Path, *sources: object, flags: Sequence[str] = ()) -> s
 
 
 def rows(out: Path) -> list[dict]:
-    """Every row without its picture, and with its `split`."""
+    """Every row without its image, and with its `split`."""
     loaded = datasets.load_dataset("parquet", data_files=_files(out), cache_dir=str(out.parent / "cache"))
     return [row | {"split": split} for split in loaded for row in loaded[split].remove_columns("image")]
 

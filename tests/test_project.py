@@ -75,5 +75,26 @@ def packages() -> set[str]:
 def test_the_architecture_names_every_package_and_no_other():
     page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `([\w/]+)` \|", page, re.MULTILINE)) == packages()
-    drawn = set(re.findall(r"\w+", page.split("```mermaid")[1].split("```")[0]))
-    assert {name.rpartition("/")[2] for name in packages()} - {"layouts", "experiments", "cxr"} <= drawn
+    drawing = page.split("```mermaid")[1].split("```")[0]
+    chains = re.findall(r"^ +\w+(?: (?:-->|~~~) \w+)+$", drawing, re.MULTILINE)
+    drawn = {name for chain in chains for name in re.findall(r"\w+", chain)} - {"users", "library"}
+    names = {name.rpartition("/")[2] for name in packages()}
+    assert names - {"cxr", "dataset_script", "training", "serving", "layouts", "experiments"} <= drawn
+    modules = {path.stem for top in ("cxr", "dataset_script") for path in (ROOT / top).rglob("*.py")}
+    assert drawn <= names | modules
+
+
+@pytest.mark.slow
+def test_the_structure_of_the_code_is_measured(run_cli):
+    done = run_cli(["benchmarks/structure.py", "answer", "--list"])
+    assert done.returncode == 0, done.stderr
+    modules = {
+        name: int(count) for name, count in re.findall(r"^([\w/.]+) +(\d+) +\d+ +\d+$", done.stdout, re.MULTILINE)
+    }
+    for folder in packages() - {"cxr/schema"}:
+        written = [path for path in (ROOT / folder).glob("*.py") if path.name != "__init__.py"]
+        assert modules.get(folder, 0) >= len(written), folder
+    files, hops = map(int, re.search(r"^answer +(\d+) +(\d+)$", done.stdout, re.MULTILINE).groups())
+    listed = re.findall(r"^    (\S+) -> (\S+)$", done.stdout, re.MULTILINE)
+    assert len(listed) == hops >= files - 1
+    assert "cxr/serving/predictor.py" in {called for _, called in listed}

@@ -1,1 +1,1 @@
-"""From the bytes of an image file to the pixels that a network sees: one reader, one preprocessing."""
+"""From the bytes of an image file to the input of a network: one reader, one preprocessing."""

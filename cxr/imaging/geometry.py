@@ -1,11 +1,32 @@
-"""The processor's resize arithmetic without torch, for the dataset room and training alike."""
+"""The image processor's resize and crop as arithmetic, without torch, for data preparation, training and serving."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cxr.errors import UnreadableImage
+from cxr.imaging.limits import MAX_PIXELS
 
 CROP_PCT = 224 / 256
+"""The side of the crop as a share of the resized short side, as in `microsoft/resnet-50`."""
+
 WARPED_FROM = 384
+"""Input size from which on the processor warps the whole image to a square instead of cropping."""
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels of an image; edges may lie between pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
 
 
 def short_side(input_size: int) -> int:
-    """The short side, in pixels, that the processor resizes to before its crop: 256 for 224, 182 for 160."""
+    """The short side in pixels that the processor resizes to before its crop: 256 for 224, 182 for 160."""
     return int(input_size / CROP_PCT)
 
 
@@ -17,15 +38,39 @@ def resized_size(size: tuple[int, int], short: int) -> tuple[int, int]:
     return int(short * width / height), short
 
 
-def visible_box(size: tuple[int, int], input_size: int, short: int | None = None) -> tuple[float, float, float, float]:
-    """The part of a picture of `size` (width, height) that the network sees: left, top, right, bottom in its pixels.
+def resize_to_short_side(pixels: NDArray[np.uint8], short: int) -> NDArray[np.uint8]:
+    """Resize (H, W) to a short side of `short` with the image processor's own size rule and resampling.
 
-    The processor crops the middle of the resized picture, whose short side is `short` (`short_side` without one); from
-    384 px on it warps the whole instead.
+    Pixel for pixel what `ConvNextImageProcessorPil` does, so that its resize of the result changes nothing.
+
+    Raises:
+        UnreadableImage: if the image is so elongated that the result would exceed `MAX_PIXELS`.
+    """
+    check_elongation(pixels, short)
+    size = resized_size(pixels.shape[::-1], short)
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC))
+
+
+def check_elongation(pixels: NDArray[np.uint8], short: int) -> None:
+    """Refuse an image (H, W) so elongated that it would exceed `MAX_PIXELS` once its short side is `short`.
+
+    Raises:
+        UnreadableImage: if it is.
+    """
+    width, height = resized_size(pixels.shape[::-1], short)
+    if width * height > MAX_PIXELS:
+        raise UnreadableImage("is too elongated for a radiograph")
+
+
+def visible_box(size: tuple[int, int], input_size: int, short: int | None = None) -> Box:
+    """The part of an image of `size` (width, height) that reaches the network, in the image's pixels.
+
+    The processor crops the centre of the resized image, whose short side is `short` (by default `short_side`); from
+    `WARPED_FROM` on it warps the whole image instead.
     """
     if input_size >= WARPED_FROM:
-        return 0.0, 0.0, float(size[0]), float(size[1])
-    shrunk = resized_size(size, short or short_side(input_size))
-    scale = size[0] / shrunk[0], size[1] / shrunk[1]
-    left, top = ((side - input_size) // 2 for side in shrunk)
-    return left * scale[0], top * scale[1], (left + input_size) * scale[0], (top + input_size) * scale[1]
+        return Box(0.0, 0.0, float(size[0]), float(size[1]))
+    resized = resized_size(size, short or short_side(input_size))
+    scale_x, scale_y = size[0] / resized[0], size[1] / resized[1]
+    left, top = ((side - input_size) // 2 for side in resized)
+    return Box(left * scale_x, top * scale_y, (left + input_size) * scale_x, (top + input_size) * scale_y)

@@ -10,8 +10,7 @@ from PIL import Image
 from transformers import AutoImageProcessor, BaseImageProcessor, ConvNextImageProcessorPil
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-from cxr.imaging.geometry import CROP_PCT, WARPED_FROM, visible_box
-from cxr.imaging.reader import check_elongation, resize_to_short_side
+from cxr.imaging.geometry import CROP_PCT, WARPED_FROM, check_elongation, resize_to_short_side, visible_box
 
 _GAP = 2.0
 """By how much averages may still be finer than what is made of them."""

@@ -1,8 +1,11 @@
 """Contract 1: the splits, columns and words of a prepared dataset that more than one package needs."""
 
 from collections.abc import Mapping
+from typing import Literal, get_args
 
-SPLITS = ("train", "validation", "test")
+Split = Literal["train", "validation", "test"]
+
+SPLITS: tuple[Split, ...] = get_args(Split)
 EXTERNAL = "external"
 """What stands in place of a split for a collection that becomes an external set: a dataset of its own."""
 

@@ -1,6 +1,10 @@
-"""The two classes, in the one order that data, weights, card and app share (Contracts 1 and 2 of the README)."""
+"""The two classes, in the one order that data, weights, card and app share (both contracts)."""
 
-LABELS = ["NON-COVID", "COVID"]
+from typing import Literal, get_args
+
+Label = Literal["NON-COVID", "COVID"]
+
+LABELS: list[Label] = [*get_args(Label)]
 NON_COVID, COVID = range(2)
 ID2LABEL = dict(enumerate(LABELS))
 LABEL2ID = {name: index for index, name in ID2LABEL.items()}

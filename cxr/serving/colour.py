@@ -1,6 +1,6 @@
 """The warning about a picture with colours; the gate lets many photographs of screens pass, and their files tell."""
 
-from cxr.imaging.colour_cast import PHOTOGRAPH_THRESHOLD
+from cxr.imaging.colour import PHOTOGRAPH_THRESHOLD
 from cxr.imaging.reader import Radiograph
 
 WARNING = (

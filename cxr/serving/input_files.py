@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from cxr.errors import UnreadableImage
-from cxr.imaging import reader
+from cxr.imaging import decoders
 from cxr.imaging.file_type import HEAD_BYTES, is_dicom
 
 LARGEST_ENTRY = 1 << 28
@@ -81,7 +81,7 @@ def _entries(path: Path) -> Iterator[Picture]:
 
 
 def _has_suffix(name: str) -> bool:
-    known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in reader.FORMATS}
+    known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in decoders.FORMATS}
     return Path(name).suffix.lower() in known | {".dcm"}
 
 

@@ -17,19 +17,6 @@ from sklearn.metrics import (
 
 from cxr.schema.labels import COVID, NON_COVID
 
-METRIC_NAMES = {
-    "auroc": "AUROC",
-    "auprc": "AUPRC",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-    "f1": "F1 (COVID)",
-    "brier": "Brier score",
-    "ece": "ECE (15 bins)",
-}
-"""Key and name of each metric, in the order in which they are reported."""
-
 ERRORS = ("brier", "ece")
 """Metrics of which less is better."""
 

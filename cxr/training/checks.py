@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from transformers.integrations import get_reporting_integration_callbacks
 
 from cxr.errors import UserError, one_line
-from cxr.statistics.metrics import ERRORS, METRIC_NAMES
+from cxr.schema.metrics import METRIC_NAMES
+from cxr.statistics.metrics import ERRORS
 
 if TYPE_CHECKING:
     from cxr.training.arguments import Arguments, ModelArguments, RunArguments

@@ -9,7 +9,7 @@ from pathlib import Path
 from accelerate.utils import broadcast_object_list
 
 from cxr.errors import UserError
-from cxr.statistics.metrics import METRIC_NAMES
+from cxr.schema.metrics import METRIC_NAMES
 from cxr.training.arguments import Arguments, RunArguments
 from cxr.training.data.dataset import XrayDataset
 from cxr.training.publishing import publish
@@ -74,7 +74,7 @@ def _publish_best(run: RunArguments) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(Path(run.output_dir) / f"seed-{int(best)}" / "model", draft)
     summary = facts[best] | {"seeds": spread(facts) | {"published": int(best)}}
-    metrics_file.write_json(draft / "metrics.json", summary)
+    metrics_file.write_metrics(draft, summary)
     shutil.rmtree(run.model_dir, ignore_errors=True)
     draft.rename(run.model_dir)
     card.write_card(run.model_dir, run.hub_model_id)

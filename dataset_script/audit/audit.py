@@ -11,7 +11,7 @@ masks, the shape of the blacked-out area would reveal the collection, and the au
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -25,10 +25,11 @@ from tqdm import tqdm
 
 from cxr.schema.labels import COVID, LABELS, NON_COVID
 from cxr.schema.probes import FLAG_AUROC, PROBES
+from cxr.schema.report import Audit, ProbeResult
 from dataset_script.audit.probes import Sample, all_probes, run_probe
 from dataset_script.audit.regions import Regions, extract_regions
+from dataset_script.records import FileRef, Row
 from dataset_script.storage.finished import BATCH, find_shards, patient_keys, read_facts, read_images
-from dataset_script.storage.rows import Rows
 
 MAX_IMAGES = 1000
 """Images of a class in the training and in the test sample; all images of a patient are taken together."""
@@ -45,7 +46,7 @@ MaskOf = Callable[[dict[str, Any]], np.ndarray | None]
 """A row of the dataset without its image → lungs as bool (H, W) over the whole image, at any size, or None."""
 
 
-def audit_dataset(folder: Path, *, masks: MaskOf | None = None, seed: int = 0, num_proc: int = 1) -> dict[str, Any]:
+def audit_dataset(folder: Path, *, masks: MaskOf | None = None, seed: int = 0, num_proc: int = 1) -> Audit:
     """Run the probes on the dataset in `folder` and return the `audit` section of its report.
 
     `probes` lists for each: `name`, `what` it was shown, `auroc`, `low` and `high` (95 % interval over patients; None
@@ -118,29 +119,29 @@ def _batched(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
         yield batch
 
 
-def masks_of(rows: Rows) -> MaskOf | None:
+def masks_of(rows: Iterable[Row]) -> MaskOf | None:
     """Finds the lung mask that a collection has for an image; None where no image has one."""
-    openers = {rows[at].name: opener for at, opener in rows.masks.items()}
-    if not openers:
+    masks = {row.name: row.mask for row in rows if row.mask}
+    if not masks:
         return None
 
     def mask_of(row: dict[str, Any]) -> np.ndarray | None:
-        opener = openers.get(f"{row['source']}/{row['file']}")
-        return _read_mask(opener) if opener else None
+        file = masks.get(f"{row['source']}/{row['file']}")
+        return _read_mask(file) if file else None
 
     return mask_of
 
 
-def _read_mask(opener: Callable[[], bytes]) -> np.ndarray | None:
+def _read_mask(file: FileRef) -> np.ndarray | None:
     """The mask, bool (H, W); None where its file cannot be read."""
     try:
-        with Image.open(io.BytesIO(opener())) as image:
+        with Image.open(io.BytesIO(file.read())) as image:
             return np.asarray(image.convert("L")) > 127
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
         return None
 
 
-def compose_verdict(entries: Sequence[dict[str, Any]]) -> str:
+def compose_verdict(entries: Sequence[ProbeResult]) -> str:
     """The result of the probes in one sentence."""
     tested = [entry for entry in entries if entry["auroc"] is not None]
     if not tested:

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +22,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 
 from cxr.schema.labels import COVID, LABELS
 from cxr.schema.probes import PROBES, is_flagged, shown
+from cxr.schema.report import ProbeResult, Sizes
 from cxr.statistics import bootstrap
 from dataset_script.audit.regions import Regions
 from dataset_script.storage.finished import patient_keys
@@ -58,7 +58,7 @@ class Sample:
         return list(StratifiedGroupKFold(FOLDS).split(self.labels, self.labels, self.patients))
 
     @property
-    def size(self) -> dict[str, int]:
+    def size(self) -> Sizes:
         """How many `images` and `patients` it has."""
         return {"images": len(self.labels), "patients": len(set(self.patients))}
 
@@ -73,7 +73,7 @@ class Probe:
     candidates: Callable[[int], Sequence[BaseEstimator]]
 
 
-def run_probe(probe: Probe, train: Sample, test: Sample, seed: int) -> dict[str, Any]:
+def run_probe(probe: Probe, train: Sample, test: Sample, seed: int) -> ProbeResult:
     """Fit on `train`, score once on `test`; returns the probe's entry in the report.
 
     An AUROC far below 0.5 is no leak: what the probe learned from the training images fails on the test images, so it

@@ -22,6 +22,7 @@ from cxr.contact_sheet import COLUMNS, ROWS, make_sheet, make_tile, safe_file_na
 from cxr.schema.dataset import SPLITS
 from cxr.schema.labels import LABELS
 from cxr.schema.probes import FLAG_AUROC
+from cxr.schema.report import Audit, ProbeResult
 from dataset_script.duplicates.search import Pair
 from dataset_script.storage.finished import count_images, find_shards, read_facts, read_images
 
@@ -130,7 +131,7 @@ def _make_pair_tiles(
             yield make_tile(Image.fromarray(load(position)), captions)
 
 
-def draw_audit(path: Path, section: Mapping[str, Any]) -> Path:
+def draw_audit(path: Path, section: Audit) -> Path:
     """Draw the AUROC of every probe with its interval, and the value from which on a probe is flagged."""
     entries = section["probes"]
     figure = Figure(figsize=(9.5, 1.6 + 0.62 * len(entries)), layout="constrained")
@@ -150,7 +151,7 @@ def draw_audit(path: Path, section: Mapping[str, Any]) -> Path:
     return _save(figure, path)
 
 
-def _draw_probe(axes: Axes, place: int, entry: Mapping[str, Any]) -> None:
+def _draw_probe(axes: Axes, place: int, entry: ProbeResult) -> None:
     if entry["auroc"] is None:
         axes.annotate(f"not tested: {entry['note']}", (0.02, place), va="center", fontsize=9)
         return

@@ -1,4 +1,8 @@
-"""The layouts, each a function from a path to a `Collection`; `--source NAME=PATH` names the layout."""
+"""Raw collections: what `--source NAME=PATH` finds, by the layout NAME.
+
+`layouts` holds the layouts, `filesystem` opens folders and zips, `tables` reads tables, `vocabulary` knows the words
+that people use, `provenance` says where published collections come from.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -6,19 +10,20 @@ from pathlib import Path
 
 from cxr.errors import UserError
 from cxr.schema.dataset import PHANTOM
-from dataset_script.collections.layouts import covidx, cxnet, folder, hub, metadata, phantom, radiography, table
-from dataset_script.collections.record import Collection
+from dataset_script.collections.layouts import class_folders, covidx, cxnet, folder, hub, metadata, phantom, table
+from dataset_script.records import Collection
 
 LAYOUTS: dict[str, Callable[[str], Collection]] = {
     "folder": folder.collect,
     "table": table.collect,
     **{name: partial(metadata.collect, name) for name in metadata.LAYOUTS},
     "covidx": covidx.collect,
-    "radiography": radiography.collect,
+    **{name: partial(class_folders.collect, name) for name in class_folders.LAYOUTS},
     "cxnet": cxnet.collect,
     "hub": hub.collect,
     PHANTOM: phantom.collect,
 }
+"""By name, a function from a path to what lies there."""
 
 
 def parse(argument: str) -> tuple[str, str]:
@@ -33,33 +38,34 @@ def parse(argument: str) -> tuple[str, str]:
     return layout, path
 
 
-def collect(arguments: Sequence[str], cache: Path = Path(".cache")) -> Collection:
-    """Gather the records of every `NAME=PATH`, in an order that depends on nothing but what they are.
+def collect(arguments: Sequence[str], cache: Path | None = None) -> Collection:
+    """Gather the records of every `NAME=PATH`, in an order that depends only on what they are.
 
-    `cache` is a folder for what has to be downloaded.
+    `cache` is a folder for what has to be downloaded, by default the user's own.
 
     Raises:
         UserError: if a source is malformed, missing or empty, or if two of them name the same file of one collection.
     """
-    merged, holders = Collection(), {}
+    merged = Collection()
+    given_by: dict[str, str] = {}
     for argument in sorted(arguments):
         layout, path = parse(argument)
-        found = hub.collect(path, cache) if layout == "hub" else LAYOUTS[layout](path)
-        collections = {record.source for record in found.records}
-        for source in sorted(collections & holders.keys()):
-            _check_apart(merged, found, source, argument, holders[source])
-        merged.extend(found)
-        merged.layouts.setdefault(layout, set()).update(collections)
-        holders |= dict.fromkeys(collections, argument)
+        part = hub.collect(path, cache) if layout == "hub" else LAYOUTS[layout](path)
+        sources = {record.source for record in part.records}
+        for source in sorted(sources & given_by.keys()):
+            _check_apart(merged, part, source, argument, given_by[source])
+        merged.extend(part)
+        merged.layouts.setdefault(layout, set()).update(sources)
+        given_by |= dict.fromkeys(sources, argument)
     merged.records.sort()
     merged.refusals.sort(key=lambda refusal: (refusal.source, refusal.file, refusal.reason))
     return merged
 
 
-def _check_apart(merged: Collection, found: Collection, source: str, argument: str, other: str) -> None:
-    """Make sure that what is found of a collection is new, where an earlier argument has given some of it."""
+def _check_apart(merged: Collection, part: Collection, source: str, argument: str, other: str) -> None:
+    """Make sure that all of a part's files of a collection are new, where an earlier argument has given some of it."""
     before = {record.file for record in merged.records if record.source == source}
-    twice = next((record.file for record in found.records if record.source == source and record.file in before), None)
+    twice = next((record.file for record in part.records if record.source == source and record.file in before), None)
     if twice is not None:
         raise UserError(
             f"--source {argument} and --source {other} both hold {twice} of a collection called {source!r}: "

@@ -1,45 +1,70 @@
-"""Where a collection lies: a folder or a `.zip`, walked, asked and read alike."""
+"""Where a collection lies: a folder or a `.zip`, listed and read alike.
+
+Names inside are relative to the collection's root, with forward slashes. Nothing is ever unpacked to disk, and no name
+in a table or a zip may lead out of the root.
+"""
 
 import os
 import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache, partial
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePath, PurePosixPath
 
 from cxr.errors import UserError
 from cxr.imaging.file_type import HEAD_BYTES, looks_like_image
-from dataset_script.collections import paths
+from dataset_script.records import FileRef
 
 LARGEST_FILE = 1 << 30
-"""Bytes of one entry that are unpacked at most; a zip can promise any number."""
+"""Bytes of one zip entry that are unpacked at most; a zip can promise any number."""
+
+ESCAPES = "points outside the collection's folder"
+MISSING = "is not there"
+TWICE = "is listed more than once"
 
 _DEPTH = 2
 _MANY_FOLDERS = 1000
 
 
+@dataclass(frozen=True)
 class Folder:
-    """A folder; names are relative, with forward slashes."""
+    """A collection in a folder."""
 
-    escaping: Sequence[str] = ()
-
-    def __init__(self, path: Path):
-        self.path = path.absolute()
+    path: Path
 
     @property
     def name(self) -> str:
         """What the collection is called where nothing else names it."""
-        return paths.name_of(Path(self.path.resolve().name or "folder"))
+        return clean(self.path.resolve().name or "folder")
+
+    @property
+    def escaping(self) -> Sequence[str]:
+        """Files that lie outside: none, because links are followed."""
+        return ()
 
     def walk(self, under: str = "") -> Iterator[str]:
-        """Every file below `under` in a fixed order."""
-        return (file.relative_to(self.path).as_posix() for file in paths.walk(self.path / under))
+        """Every file below `under` in a fixed order.
+
+        Links are followed once. Hidden and system files are left out, and so are datasets that this package prepared:
+        `--out` may lie inside its own source.
+        """
+        seen = set()
+        for folder, folders, names in os.walk(self.path / under, followlinks=True):
+            real = os.path.realpath(folder)
+            if real in seen or _is_prepared(Path(folder)):
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if not is_clutter(name))
+            files = (Path(folder, name) for name in sorted(names) if not is_clutter(name))
+            yield from (file.relative_to(self.path).as_posix() for file in files if file.is_file() or not file.exists())
 
     def folders(self) -> list[str]:
         """The folders right below, in order."""
-        found = (entry.name for entry in os.scandir(self.path) if entry.is_dir())
-        return sorted(name for name in found if not paths.is_clutter(name))
+        names = (entry.name for entry in os.scandir(self.path) if entry.is_dir())
+        return sorted(name for name in names if not is_clutter(name))
 
     def below(self, name: str) -> "Folder":
         """One of its folders, as a root."""
@@ -49,20 +74,24 @@ class Folder:
         """Whether there is such a file."""
         return (self.path / name).is_file()
 
-    def opener(self, name: str) -> Callable[[], bytes]:
-        """A picklable function that reads a file."""
-        return partial(_read_file, str(self.path), name)
+    def ref(self, name: str) -> FileRef:
+        """A reference to a file."""
+        return FileRef(self, name, _stamp(self.path / name))
 
-    def stamp(self, name: str) -> str:
-        """What changes when the file does."""
-        return paths.stamp_of(self.path / name)
+    def read(self, name: str) -> bytes:
+        """The bytes of a file.
+
+        Raises:
+            OSError: if it cannot be read.
+        """
+        return (self.path / name).read_bytes()
 
     def inside(self, file: str) -> str | None:
         """What a table calls a file, as a name here; None if it leads out of the folder."""
-        return paths.inside(self.path, file)
+        return _relative(file, self.path.as_posix())
 
     def is_image(self, name: str) -> bool:
-        """Whether a file begins like a picture; its name is not asked."""
+        """Whether a file begins like an image; its name does not matter."""
         try:
             with (self.path / name).open("rb") as stream:
                 return looks_like_image(stream.read(HEAD_BYTES))
@@ -70,16 +99,51 @@ class Folder:
             return False
 
 
-class Archive:
-    """A zip, or a folder inside one (`prefix` ends with a slash); nothing is ever unpacked to disk."""
+@dataclass(frozen=True)
+class ZipFile:
+    """What reads the entries of a zip; it holds no list of them, so that it can be sent to other processes."""
 
-    def __init__(self, path: Path, entries: dict[str, zipfile.ZipInfo], escaping: Sequence[str], prefix: str = ""):
-        self.path, self.entries, self.escaping, self.prefix = path, entries, escaping, prefix
+    path: str
+
+    def read(self, name: str) -> bytes:
+        """The bytes of an entry.
+
+        Raises:
+            OSError: if it cannot be read, whatever is wrong with it.
+        """
+        try:
+            archive = self.opened()
+            if archive.getinfo(name).file_size > LARGEST_FILE:
+                raise OSError(0, "is larger than a gigabyte")
+            return archive.read(name)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError) as error:
+            raise OSError(0, "damaged inside its zip") from error
+
+    def opened(self) -> zipfile.ZipFile:
+        """The zip, opened once in each process (a shared file position would mix their reads) and after each change."""
+        return _opened(self.path, _stamp(Path(self.path)), os.getpid())
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A collection in a zip, or in a folder inside one (`prefix` ends with a slash).
+
+    `entries` are its files by their names from the zip's root, `escaping` those that lead out of it.
+    """
+
+    path: Path
+    entries: dict[str, zipfile.ZipInfo]
+    escaping: Sequence[str]
+    prefix: str = ""
+
+    @property
+    def _place(self) -> ZipFile:
+        return ZipFile(str(self.path))
 
     @property
     def name(self) -> str:
-        """The zip's name without its ending."""
-        return paths.name_of(Path(self.path.stem))
+        """What the collection is called where nothing else names it: the zip's name without its ending."""
+        return clean(self.path.stem)
 
     def walk(self, under: str = "") -> Iterator[str]:
         """Every file below `under` in a fixed order."""
@@ -100,23 +164,19 @@ class Archive:
         """Whether there is such a file."""
         return self.prefix + name in self.entries
 
-    def opener(self, name: str) -> Callable[[], bytes]:
-        """A picklable function that reads a file."""
-        return partial(_read_entry, str(self.path), self.entries[self.prefix + name].filename)
-
-    def stamp(self, name: str) -> str:
-        """What changes when the file does, but not when the zip gains another."""
+    def ref(self, name: str) -> FileRef:
+        """A reference to a file; its stamp stays when other files are added to the zip."""
         entry = self.entries[self.prefix + name]
-        return f"{entry.file_size}-{entry.CRC:08x}"
+        return FileRef(self._place, entry.filename, f"{entry.file_size}-{entry.CRC:08x}")
 
     def inside(self, file: str) -> str | None:
         """What a table calls a file, as a name here; None if it leads out of the zip."""
-        return paths.inside(None, file)
+        return _relative(file)
 
     def is_image(self, name: str) -> bool:
-        """Whether a file begins like a picture; its name is not asked."""
+        """Whether a file begins like an image; its name does not matter."""
         try:
-            with _archive(str(self.path)).open(self.entries[self.prefix + name].filename) as stream:
+            with self._place.opened().open(self.entries[self.prefix + name].filename) as stream:
                 return looks_like_image(stream.read(HEAD_BYTES))
         except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError):
             return False
@@ -131,11 +191,11 @@ def open_root(path: str, flag: str) -> Root:
     Raises:
         UserError: if there is neither, or the zip is damaged or encrypted.
     """
-    found = Path(path).expanduser()
-    if found.is_dir():
-        return Folder(found)
-    if found.is_file() and (found.suffix.casefold() == ".zip" or zipfile.is_zipfile(found)):
-        return _open_zip(found.absolute(), flag)
+    place = Path(path).expanduser().absolute()
+    if place.is_dir():
+        return Folder(place)
+    if place.is_file() and (place.suffix.casefold() == ".zip" or zipfile.is_zipfile(place)):
+        return _open_zip(place, flag)
     raise UserError(f"{flag}: no such folder or zip")
 
 
@@ -143,23 +203,46 @@ def descend(root: Root, holds: Callable[[Root], bool]) -> Root:
     """The root itself, or the one folder at most two levels below that holds what is looked for; else the root."""
     level = [root]
     for _ in range(_DEPTH + 1):
-        found = [inner for inner in level if holds(inner)]
-        if found:
-            return found[0] if len(found) == 1 else root
+        holders = [inner for inner in level if holds(inner)]
+        if holders:
+            return holders[0] if len(holders) == 1 else root
         level = [inner.below(name) for inner in level for name in inner.folders()][:_MANY_FOLDERS]
     return root
 
 
-def read_text(root: Root, name: str, flag: str) -> bytes:
-    """The bytes of a table.
+def clean(name: str) -> str:
+    """A name as text that any file can hold: bytes of a name that are no UTF-8 become question marks."""
+    return name if name.isascii() else name.encode("utf-8", "replace").decode()
 
-    Raises:
-        UserError: if it cannot be read.
-    """
+
+def is_clutter(name: str) -> bool:
+    """Whether a name is hidden or the system's own."""
+    return name.startswith(".") or name.casefold() in ("__macosx", "thumbs.db", "desktop.ini")
+
+
+def _is_prepared(folder: Path) -> bool:
+    return (folder / "report.json").is_file() and any(folder.glob("data/train-*-of-*.parquet"))
+
+
+def _stamp(path: Path) -> str:
+    """Size and times of modification and change (which no program can set); empty where there is no such file."""
     try:
-        return root.opener(name)()
-    except OSError as error:
-        raise UserError(f"{flag}: {name} cannot be read ({error.strerror or error})") from error
+        status = path.stat()
+    except OSError:
+        return ""
+    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
+
+
+def _relative(file: str, root: str | None = None) -> str | None:
+    """A name without `.` parts, relative to `root` where it is absolute; None if it leads out of the root."""
+    name = PurePosixPath(file.replace("\\", "/"))
+    if root and name.is_absolute() and name.is_relative_to(root):
+        name = name.relative_to(root)
+    return None if _leads_out(name) else name.as_posix()
+
+
+def _leads_out(name: PurePath) -> bool:
+    return name.is_absolute() or ".." in name.parts or any(":" in part for part in name.parts[:1])
 
 
 def _open_zip(path: Path, flag: str) -> Archive:
@@ -167,7 +250,7 @@ def _open_zip(path: Path, flag: str) -> Archive:
         with zipfile.ZipFile(path) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise UserError(f"{flag} is damaged or no zip: download it anew, or unpack it and name the folder") from error
+        raise UserError(f"{flag} is damaged or no zip: download it again, or unpack it and name the folder") from error
     if any(info.flag_bits & 1 for info in infos):
         raise UserError(f"{flag} is encrypted: unpack it with its password and name the folder")
     entries, escaping = {}, []
@@ -175,37 +258,15 @@ def _open_zip(path: Path, flag: str) -> Archive:
         name = _entry_name(info)
         if name is None:
             escaping.append(info.filename)
-        elif not any(paths.is_clutter(part) for part in name.split("/")):
+        elif not any(is_clutter(part) for part in name.split("/")):
             entries[name] = info
     return Archive(path, entries, escaping)
 
 
 def _entry_name(info: zipfile.ZipInfo) -> str | None:
     """The entry's name without `.` parts; None if it is a link, absolute or leads out of the zip."""
-    name = info.orig_filename.split("\0")[0].replace("\\", "/")
-    parts = PurePosixPath(name).parts
-    leads_out = name.startswith("/") or ".." in parts or any(":" in part for part in parts[:1])
-    return None if leads_out or stat.S_ISLNK(info.external_attr >> 16) else PurePosixPath(name).as_posix()
-
-
-def _read_file(folder: str, name: str) -> bytes:
-    return Path(folder, name).read_bytes()
-
-
-def _read_entry(path: str, entry: str) -> bytes:
-    """The bytes of a zip's entry; what is wrong with it is an OSError as for a file."""
-    try:
-        archive = _archive(path)
-        if archive.getinfo(entry).file_size > LARGEST_FILE:
-            raise OSError(0, "is larger than a gigabyte")
-        return archive.read(entry)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError) as error:
-        raise OSError(0, "damaged inside its zip") from error
-
-
-def _archive(path: str) -> zipfile.ZipFile:
-    """The zip, opened once in each process (a shared file position would mix their reads) and anew once it changed."""
-    return _opened(path, paths.stamp_of(Path(path)), os.getpid())
+    is_link = stat.S_ISLNK(info.external_attr >> 16)
+    return None if is_link else _relative(info.orig_filename.split("\0")[0])
 
 
 @lru_cache(maxsize=8)

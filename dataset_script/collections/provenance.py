@@ -1,4 +1,4 @@
-"""What is known of the published collections: for the dataset card, and for whoever mixes them."""
+"""What is known of the published collections: for the dataset card, and for users who mix them."""
 
 from typing import NamedTuple
 
@@ -25,20 +25,20 @@ ORIGINS = {
     "ieee8023": Origin(
         "covid-chestxray-dataset, Cohen et al. 2020 (arXiv:2006.11988)",
         "https://github.com/ieee8023/covid-chestxray-dataset",
-        "stated picture by picture",
-        "scans of figures in papers; many COVID pictures are supine AP",
+        "stated image by image",
+        "scans of figures in papers; many COVID images are supine AP",
     ),
     "actualmed": Origin(
         "Actualmed-COVID-chestxray-dataset",
         "https://github.com/agchung/Actualmed-COVID-chestxray-dataset",
         "see its repository",
-        "one provider; several pictures of a patient",
+        "one provider; several images of a patient",
     ),
     "figure1": Origin(
         "Figure1-COVID-chestxray-dataset",
         "https://github.com/agchung/Figure1-COVID-chestxray-dataset",
         "see its repository",
-        "photographed screens, marks and text in the picture",
+        "photographed screens, marks and text in the image",
     ),
     "covidx": _COVIDX,
     "radiography": Origin(
@@ -57,7 +57,7 @@ ORIGINS = {
         "COVID-CXNet, Haghanifar et al. 2020",
         "https://doi.org/10.6084/m9.figshare.12580328",
         "CC BY 4.0",
-        "COVID only, from many web sites, with arrows and text; copies of covid-chestxray-dataset; no patient ids",
+        "COVID only, from many web sites, with arrows and text; repeats covid-chestxray-dataset; no patient ids",
     ),
     PHANTOM: Origin("synthetic: drawn by a program, no patient", "", "apache-2.0", "none on purpose"),
 }

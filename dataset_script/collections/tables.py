@@ -1,40 +1,50 @@
-"""Reading tables written by people: encodings, separators, and the values of modality, view, sex and age."""
+"""Reading tables that people's programs wrote: CSV and JSON Lines in any common encoding, with any separator."""
 
 import csv
 import json
-import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from cxr.errors import UserError
-from cxr.schema.labels import COVID, NON_COVID
-from dataset_script.collections.paths import clean
-from dataset_script.collections.vocabulary import label_of, plain
+from dataset_script.collections.filesystem import Root, clean
 
-UNDECIDED = "has no finding yet"
-UNKNOWN = "has a finding we do not know"
+Cells = dict[str, str]
+"""The stripped values of one line by lower-case column."""
 
-_X_RAY = {"", "xray", "cr", "dx", "dr", "cxr", "radiograph"}
-_VIEWS = ("PA", "AP", "AP Supine", "AP Semi Erect", "AP Erect", "AP Upright", "AP Portable", "PA Erect")
-_FRONTAL = {plain(name): name for name in _VIEWS} | {"posteroanterior": "PA", "anteroposterior": "AP"}
-_NOT_FRONTAL = {"l", "ll", "lat", "lateral", "leftlateral", "rightlateral", "axial", "coronal", "sagittal", "oblique"}
-_SEX = {"m": "M", "male": "M", "man": "M", "f": "F", "female": "F", "woman": "F"}
-_UNDECIDED = {"", "unknown", "todo", "pending", "na", "nan", "none", "tba", "tbd", "undetermined", "inconclusive"}
-_FINDINGS = """
-    pneumonia viral bacterial fungal lipoid aspiration ards sars mers merscov mers_cov_2 h1n1 influenza herpes varicella
-    adenovirus rsv staphylococcus streptococcus klebsiella legionella mycoplasma chlamydophila chlamydia e_coli ecoli
-    mrsa nocardia pneumocystis aspergillosis tuberculosis swine_origin_influenza_a_h1n1_viral_pneumonia allergic
-    chronic_eosinophilic_pneumonia eosinophilic organizing_pneumonia hypersensitivity
-"""
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
-_KNOWN = {plain(name) for name in _FINDINGS.split()}
-
-Row = tuple[int, dict[str, str]]
-"""A line number and the stripped values by lower-case column."""
 
 
-def decode(raw: bytes) -> str:
-    """The text of a table in UTF-8, with or without a byte order mark, UTF-16 with one, or else Latin-1."""
+class Table(NamedTuple):
+    """The names of the columns, in lower case, and the lines that are not empty, each with its number in the file.
+
+    Lines are read on demand, once.
+    """
+
+    columns: Sequence[str]
+    lines: Iterator[tuple[int, Cells]]
+
+
+def read_table(root: Root, name: str, flag: str) -> Table:
+    """The table in a file: JSON Lines if it begins with a brace, else CSV, whose header tells the separator.
+
+    Raises:
+        UserError: if it cannot be read or is no table; lines raise it when they are reached.
+    """
+    text = read_text(root, name, flag)
+    return _json_lines(text, flag) if text.lstrip().startswith("{") else _csv(text, flag)
+
+
+def read_text(root: Root, name: str, flag: str) -> str:
+    """The text of a file in UTF-8, with or without a byte order mark, UTF-16 with one, or else Latin-1.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    try:
+        raw = root.ref(name).read()
+    except OSError as error:
+        raise UserError(f"{flag}: {name} cannot be read ({error.strerror or error})") from error
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", errors="replace")
     try:
@@ -43,96 +53,37 @@ def decode(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def csv_rows(text: str, flag: str) -> tuple[list[str], Iterator[Row]]:
-    """The columns and, read on demand, the rows that are not empty; the header tells what separates the columns.
-
-    Raises:
-        UserError: if it is no table at all.
-    """
+def _csv(text: str, flag: str) -> Table:
     header = text.split("\n", 1)[0]
-    found = (line[0] for line in _LINE.finditer(text))  # a stream would hold four bytes a letter
-    lines = csv.reader(found, delimiter=max(",;\t", key=header.count))
-    numbered = _numbered(lines, flag)
+    separate = (line[0] for line in _LINE.finditer(text))  # a stream would hold four bytes a letter
+    numbered = _numbered(separate, max(",;\t", key=header.count), flag)
     columns = [name.casefold() for name in next(numbered, (0, []))[1]]
-    return columns, ((number, dict(zip(columns, row, strict=False))) for number, row in numbered if any(row))
+    lines = ((number, dict(zip(columns, values, strict=False))) for number, values in numbered if any(values))
+    return Table(columns, lines)
 
 
-def _numbered(lines: Iterator[list[str]], flag: str) -> Iterator[tuple[int, list[str]]]:
+def _numbered(text: Iterator[str], delimiter: str, flag: str) -> Iterator[tuple[int, list[str]]]:
+    rows = csv.reader(text, delimiter=delimiter)
     try:
-        for values in lines:
-            yield lines.line_num, [value.strip() for value in values]
+        for values in rows:
+            yield rows.line_num, [value.strip() for value in values]
     except csv.Error as error:
-        raise UserError(f"{flag}, line {lines.line_num}: is no CSV ({error})") from error
+        raise UserError(f"{flag}, line {rows.line_num}: is no CSV ({error})") from error
 
 
-def json_rows(text: str, flag: str) -> tuple[list[str], Iterator[Row]]:
-    """As `csv_rows`, of JSON Lines.
-
-    Raises:
-        UserError: if a line is no JSON object.
-    """
-    rows = [(number, _json_row(line, number, flag)) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    return list(dict.fromkeys(name for _, row in rows for name in row)), iter(rows)
+def _json_lines(text: str, flag: str) -> Table:
+    numbered = ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip())
+    lines = [(number, _json_cells(line, f"{flag}, line {number}")) for number, line in numbered]
+    return Table(list(dict.fromkeys(name for _, cells in lines for name in cells)), iter(lines))
 
 
-def _json_row(line: str, number: int, flag: str) -> dict[str, str]:
+def _json_cells(line: str, where: str) -> Cells:
     try:
-        found = json.loads(line)
+        values = json.loads(line)
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise UserError(f"{flag}, line {number}: expected one JSON object a line")
+        values = None
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: expected one JSON object a line")
     return {
-        name.strip().casefold(): "" if value is None else clean(str(value).strip()) for name, value in found.items()
+        name.strip().casefold(): "" if value is None else clean(str(value).strip()) for name, value in values.items()
     }
-
-
-def is_x_ray(modality: str) -> bool:
-    """Whether a modality is X-ray or not stated."""
-    return plain(modality) in _X_RAY
-
-
-def frontal_view(value: str) -> str | None:
-    """The frontal view that a value names, as `PA`, `AP`, `AP Supine` …; None for every other value."""
-    return _FRONTAL.get(plain(value))
-
-
-def is_not_frontal(value: str) -> bool:
-    """Whether a value plainly names a lateral view or a slice."""
-    return plain(value) in _NOT_FRONTAL
-
-
-def sex_of(value: str) -> str:
-    """`M`, `F` or, unknown, an empty string."""
-    return _SEX.get(value.casefold(), "")
-
-
-def age_of(value: str) -> float | None:
-    """Age in years, None where it is unknown or impossible; `045Y` and `90+` are understood."""
-    try:
-        age = float(value.casefold().rstrip("y+ "))
-    except ValueError:
-        return None
-    return age if math.isfinite(age) and 0 <= age <= 120 else None
-
-
-def figure1_patient(cell: str) -> str:
-    """The patient of a picture of Figure 1: `COVID-00003a` and `COVID-00003b` show one."""
-    return re.sub(r"(?<=\d)[a-z]$", "", cell)
-
-
-def finding_label(finding: str) -> int | str:
-    """The label that a finding stands for, or the reason for leaving its picture out.
-
-    COVID for `COVID-19`, `COVID-19, ARDS` and `Pneumonia/Viral/COVID-19`; a list or path is known by any of its parts.
-    """
-    name = plain(finding)
-    if name in _UNDECIDED:
-        return UNDECIDED
-    if label_of(finding) == COVID:
-        return COVID
-    if "covid" in name:
-        return NON_COVID if name.startswith(("no", "neg")) or name.endswith("negative") else COVID
-    parts = [plain(part) for part in re.split(r"[/,;|]", finding)]
-    known = any(part in _KNOWN or label_of(part) == NON_COVID for part in parts)
-    return NON_COVID if known else UNKNOWN

@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from cxr.schema.dataset import HELD_OUT
-from dataset_script.storage.rows import Row
+from dataset_script.records import Row
 
 DROP, KEEP, REPORT = MODES = ("drop", "keep", "report")
 

@@ -30,7 +30,7 @@ from cxr import import_closure
 from dataset_script.duplicates.candidates import propose_pairs
 from dataset_script.duplicates.fingerprint import HASH_BYTES, codes, pixel_hash
 from dataset_script.duplicates.registration import ACCEPT, Prepared, Squares, similarity, squares
-from dataset_script.storage.rows import Row
+from dataset_script.records import Row
 from dataset_script.storage.store import Store
 
 CACHED_SQUARES = 600

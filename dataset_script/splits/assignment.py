@@ -24,7 +24,7 @@ from scipy.sparse.csgraph import connected_components
 from cxr.errors import UserError
 from cxr.schema.dataset import HELD_OUT, SPLITS
 from cxr.schema.labels import LABELS
-from dataset_script.storage.rows import Row
+from dataset_script.records import Row
 
 WEIGHTS = {"train": 70, "validation": 15, "test": 15}
 _MAX_SEEDS_TRIED, _MAX_GROUPS_FOR_TRIALS = 100, 2000

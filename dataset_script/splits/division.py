@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from cxr.errors import UserError
 from cxr.schema.dataset import EXTERNAL
 from cxr.schema.labels import LABELS
-from dataset_script.collections.record import Refusal
+from cxr.schema.report import MovedFile, NamedGroups
 from dataset_script.duplicates.policy import CONFLICT, resolve_clusters
+from dataset_script.records import Refusal, Row, short
 from dataset_script.splits.assignment import assign_splits
-from dataset_script.storage.rows import Row, short
 
 SHARES_WITH_HELD_OUT = "shares its patient or its pixels with an image of a predefined held-out split"
 SHARES_WITH_EXTERNAL = "shares its patient or its pixels with an external set"
@@ -20,13 +20,13 @@ SHARES_WITH_EXTERNAL = "shares its patient or its pixels with an external set"
 class Division:
     """What becomes of every row.
 
-    `splits` holds each row's split, `external`, or None where it leaves; `refusals` says why those leave. `lists` holds
-    the groups of names for the report: `duplicates`, `conflicts` and `straddling`.
+    `splits` holds each row's split, `external`, or None where it leaves; `refusals` says why those leave. `groups` names
+    the files of near-duplicates and patients for the report: `duplicates`, `conflicts` and `straddling`.
     """
 
     splits: list[str | None]
     refusals: list[Refusal]
-    lists: dict[str, list[list[str]]]
+    groups: dict[str, NamedGroups]
 
 
 def divide(rows: Sequence[Row], clusters: Sequence[Sequence[int]], seed: int, mode: str) -> Division:
@@ -92,14 +92,12 @@ def check_classes(labels: Iterable[int], refusals: Iterable[Refusal]) -> None:
             )
 
 
-def list_moves(
-    rows: Iterable[Row], splits: Iterable[str | None], splits_before: Mapping[int, str]
-) -> list[dict[str, str]]:
+def list_moves(rows: Iterable[Row], splits: Iterable[str | None], splits_before: Mapping[int, str]) -> list[MovedFile]:
     """The images that were in another split before; `splits_before` has them by the short form of their file's hash."""
-    moves = []
+    moves: list[MovedFile] = []
     for row, split in zip(rows, splits, strict=True):
         before = splits_before.get(short(row.sha256))
-        if split not in (None, EXTERNAL) and before not in (None, split):
+        if split and split != EXTERNAL and before and before != split:
             moves.append({"file": row.name, "from": before, "to": split})
     return moves
 

@@ -1,62 +1,100 @@
-"""Many rows in little memory: Python objects would take six hundred bytes and more a row, columns a hundred or two."""
+"""Columns of many values in little memory: a row takes six hundred bytes as Python objects, one to two hundred so.
 
+Whole numbers need no class of their own: `array.array` is such a column.
+"""
+
+import math
 from array import array
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable
+from typing import Any, Generic, Protocol, TypeVar
+
+Word = TypeVar("Word", bound=Hashable)
 
 
-class Columns:
-    """Values of many rows by column.
+class Column(Protocol):
+    """Values that are added one by one and looked up by their row's number."""
 
-    Numbers stand in arrays, a missing one as NaN. Words are values that many rows share, each held once and numbered.
-    Texts are a row's own, one after the other in one buffer.
-    """
+    def append(self, value: Any, /) -> None:
+        """Add a value."""
+        ...
 
-    def __init__(self, numbers: Mapping[str, str], words: Sequence[str], texts: Sequence[str]) -> None:
-        """Make the columns, empty; `numbers` gives each of them its type as `array` names it."""
-        self._numbers = {name: array(kind) for name, kind in numbers.items()}
-        self._codes = {name: array("i") for name in words}
-        self._places = {name: place for place, name in enumerate(texts)}
-        self._words: list[Hashable] = []
-        self._code_of: dict[Hashable, int] = {}
-        self._text, self._ends = bytearray(), array("q", [0])
-        self._count = 0
+    def __getitem__(self, at: int, /) -> Any: ...
+
+    def __len__(self) -> int: ...
+
+
+class Floats:
+    """Numbers of which some are missing (None)."""
+
+    def __init__(self) -> None:
+        self._values = array("d")
 
     def __len__(self) -> int:
-        """How many rows there are."""
-        return self._count
+        return len(self._values)
 
-    def append(self, values: Mapping) -> None:
-        """Add a row, of which every column must be given; texts may be `str` or `bytes`."""
-        for name, numbers in self._numbers.items():
-            value = values[name]
-            numbers.append(float("nan") if value is None else value)
-        for name, codes in self._codes.items():
-            codes.append(self._code(values[name]))
-        for name in self._places:
-            value = values[name]
-            self._text += value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
-            self._ends.append(len(self._text))
-        self._count += 1
+    def append(self, value: float | None) -> None:
+        """Add a number."""
+        self._values.append(math.nan if value is None else value)
 
-    def number(self, name: str, at: int) -> float | int:
-        """A number of a row."""
-        return self._numbers[name][at]
+    def __getitem__(self, at: int) -> float | None:
+        value = self._values[at]
+        return None if math.isnan(value) else value
 
-    def word(self, name: str, at: int) -> Hashable:
-        """A word of a row."""
-        return self._words[self._codes[name][at]]
 
-    def raw(self, name: str, at: int) -> bytes:
-        """A text of a row as bytes."""
-        place = at * len(self._places) + self._places[name]
-        return bytes(self._text[self._ends[place] : self._ends[place + 1]])
+class Words(Generic[Word]):
+    """Values that many rows share, each held once and numbered."""
 
-    def text(self, name: str, at: int) -> str:
-        """A text of a row."""
-        return self.raw(name, at).decode("utf-8", "surrogatepass")
+    def __init__(self) -> None:
+        self._numbers = array("i")
+        self._values: list[Word] = []
+        self._number_of: dict[Word, int] = {}
 
-    def _code(self, word: Hashable) -> int:
-        code = self._code_of.setdefault(word, len(self._words))
-        if code == len(self._words):
-            self._words.append(word)
-        return code
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def append(self, value: Word) -> None:
+        """Add a value."""
+        self._numbers.append(self._number(value))
+
+    def __getitem__(self, at: int) -> Word:
+        return self._values[self._numbers[at]]
+
+    def _number(self, value: Word) -> int:
+        number = self._number_of.setdefault(value, len(self._values))
+        if number == len(self._values):
+            self._values.append(value)
+        return number
+
+
+class Texts:
+    """Strings that differ from row to row, one after the other in one buffer. Lone surrogates are kept."""
+
+    def __init__(self) -> None:
+        self._buffer, self._ends = bytearray(), array("q", [0])
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def append(self, text: str) -> None:
+        """Add a string."""
+        self._buffer += self._pack(text)
+        self._ends.append(len(self._buffer))
+
+    def __getitem__(self, at: int) -> str:
+        return self._unpack(bytes(self._buffer[self._ends[at] : self._ends[at + 1]]))
+
+    def _pack(self, text: str) -> bytes:
+        return text.encode("utf-8", "surrogatepass")
+
+    def _unpack(self, packed: bytes) -> str:
+        return packed.decode("utf-8", "surrogatepass")
+
+
+class Hashes(Texts):
+    """Hexadecimal strings, in half the bytes."""
+
+    def _pack(self, text: str) -> bytes:
+        return bytes.fromhex(text)
+
+    def _unpack(self, packed: bytes) -> str:
+        return packed.hex()

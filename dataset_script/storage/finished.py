@@ -15,7 +15,7 @@ from cxr.schema.dataset import SPLITS
 from cxr.schema.dataset_card import live_report, live_shards
 from cxr.schema.features import FEATURES
 from cxr.schema.labels import LABELS
-from dataset_script.storage.rows import short
+from dataset_script.records import short
 
 BATCH = 64
 _LEFT_OUT = ["image", "sha256", "phash"]

@@ -1,10 +1,9 @@
-"""What has been read once: pictures and their facts in one SQLite file below the dataset, `.cache/rows.sqlite`.
+"""What has been computed once: images as they were read, and similarities, in one SQLite file, `.cache/rows.sqlite`.
 
-A row is keyed by its file's place and stamp, the picture size and the code that read it, so that a second run reads
-only what is new. A killed run keeps what it had read. It may be deleted at any time.
+Images are kept by a key that stands for the file and the way of reading it, so that a second run reads only what is
+new. A killed run keeps what it had read. The file may be deleted at any time.
 """
 
-import hashlib
 import json
 import sqlite3
 import threading
@@ -13,19 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset_script.collections.record import Record
 from dataset_script.duplicates.fingerprint import SIZE
+from dataset_script.records import Facts, Reading
 
-_TABLES = (
-    "CREATE TABLE IF NOT EXISTS pictures "
-    "(id INTEGER PRIMARY KEY, key BLOB UNIQUE, secret TEXT, facts TEXT, fingerprint BLOB, image BLOB)",
-    "CREATE TABLE IF NOT EXISTS similarities "
-    "(code TEXT, first TEXT, second TEXT, value REAL, PRIMARY KEY (first, second)) WITHOUT ROWID",
-)
+_TABLES = {
+    "images": "(id INTEGER PRIMARY KEY, key BLOB UNIQUE, secret TEXT, facts TEXT, fingerprint BLOB, image BLOB)",
+    "similarities": "(code TEXT, first TEXT, second TEXT, value REAL, PRIMARY KEY (first, second)) WITHOUT ROWID",
+}
 
 
 class Store:
-    """Rows on disk; pixels are fetched one at a time and never held."""
+    """Images on disk by number; pixels are fetched one at a time and never held."""
 
     def __init__(self, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
@@ -40,8 +37,12 @@ class Store:
         connection = sqlite3.connect(self.path, check_same_thread=False)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
-        for table in _TABLES:
-            connection.execute(table)
+        names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for name in names:
+            if name not in _TABLES:  # an earlier version's
+                connection.execute(f'DROP TABLE "{name}"')
+        for name, columns in _TABLES.items():
+            connection.execute(f"CREATE TABLE IF NOT EXISTS {name} {columns}")
         return connection
 
     def __enter__(self) -> "Store":
@@ -51,51 +52,55 @@ class Store:
         self._connection.close()
 
     def number(self, key: bytes, secret: str) -> int | None:
-        """The number of the row with this key; None for one with pseudonyms that another secret made."""
-        query = "SELECT id FROM pictures WHERE key = ? AND (secret IS NULL OR secret = ?)"
-        found = self._connection.execute(query, (key, secret)).fetchone()
-        return found[0] if found else None
+        """The number of the image with this key; None for one with pseudonyms that another secret made."""
+        query = "SELECT id FROM images WHERE key = ? AND (secret IS NULL OR secret = ?)"
+        row = self._connection.execute(query, (key, secret)).fetchone()
+        return row[0] if row else None
 
-    def add(self, rows: Iterable[tuple]) -> None:
-        """Keep rows of key, secret (None where there is no pseudonym), facts, fingerprint and picture, all or none."""
-        packed = ((key, secret, json.dumps(facts), *blobs) for key, secret, facts, *blobs in rows)
-        with self._connection:
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO pictures (key, secret, facts, fingerprint, image) VALUES (?, ?, ?, ?, ?)",
-                packed,
-            )
+    def add(self, key: bytes, secret: str | None, reading: Reading) -> int:
+        """Keep an image, with the next `commit`, and return its number; `secret` is None where it has no pseudonym."""
+        query = "INSERT OR REPLACE INTO images (key, secret, facts, fingerprint, image) VALUES (?, ?, ?, ?, ?)"
+        values = (key, secret, json.dumps(reading.facts), reading.fingerprint, reading.png)
+        number = self._connection.execute(query, values).lastrowid
+        assert number is not None  # it is an INSERT
+        return number
 
-    def facts(self, number: int) -> dict:
-        """What reading found out about a picture, and `bytes`, the size of its PNG."""
-        found = self._connection.execute("SELECT facts, length(image) FROM pictures WHERE id = ?", (number,)).fetchone()
-        return json.loads(found[0]) | {"bytes": found[1]}
+    def commit(self) -> None:
+        """Put on disk what has been added: it outlasts a crash."""
+        self._connection.commit()
+
+    def facts(self, number: int) -> Facts:
+        """What an image's file gave, and `bytes`, the size of its PNG."""
+        query = "SELECT facts, length(image) FROM images WHERE id = ?"
+        facts, size = self._connection.execute(query, (number,)).fetchone()
+        return json.loads(facts) | {"bytes": size}
 
     def image(self, number: int) -> bytes:
-        """A picture as PNG, as it stands in the dataset; threads may ask."""
+        """An image as PNG, as it stands in the dataset; safe to call from threads."""
         with self._lock:
-            return self._connection.execute("SELECT image FROM pictures WHERE id = ?", (number,)).fetchone()[0]
-
-    def similarities(self, code: str) -> "Similarities":
-        """What comparing pictures gave; `code` stands for how they were compared, and what another way gave goes."""
-        with self._lock, self._connection:
-            self._connection.execute("DELETE FROM similarities WHERE code != ?", (code,))
-        return Similarities(self._connection, self._lock, code)
+            return self._connection.execute("SELECT image FROM images WHERE id = ?", (number,)).fetchone()[0]
 
     def fingerprints(self, numbers: Sequence[int]) -> np.ndarray:
-        """The fingerprints of pictures, uint8 (N, size of one)."""
-        query = "SELECT fingerprint FROM pictures WHERE id = ?"
-        found = np.empty((len(numbers), SIZE), np.uint8)
+        """The fingerprints of images, uint8 (N, `SIZE`)."""
+        query = "SELECT fingerprint FROM images WHERE id = ?"
+        fingerprints = np.empty((len(numbers), SIZE), np.uint8)
         for place, number in enumerate(numbers):
-            found[place] = np.frombuffer(self._connection.execute(query, (number,)).fetchone()[0], np.uint8)
-        return found
+            fingerprints[place] = np.frombuffer(self._connection.execute(query, (number,)).fetchone()[0], np.uint8)
+        return fingerprints
 
     def keep_only(self, numbers: Iterable[int]) -> None:
-        """Forget every other row."""
+        """Delete every other image."""
         with self._connection:
             self._connection.execute("CREATE TEMP TABLE kept (id INTEGER PRIMARY KEY)")
             self._connection.executemany("INSERT OR IGNORE INTO kept VALUES (?)", ((number,) for number in numbers))
-            self._connection.execute("DELETE FROM pictures WHERE id NOT IN (SELECT id FROM kept)")
+            self._connection.execute("DELETE FROM images WHERE id NOT IN (SELECT id FROM kept)")
             self._connection.execute("DROP TABLE kept")
+
+    def similarities(self, code: str) -> "Similarities":
+        """The similarities of pairs computed by `code`; those that other code computed are deleted."""
+        with self._lock, self._connection:
+            self._connection.execute("DELETE FROM similarities WHERE code != ?", (code,))
+        return Similarities(self._connection, self._lock, code)
 
 
 class Similarities:
@@ -108,20 +113,11 @@ class Similarities:
         """The similarity of a pair, None if it has not been compared."""
         with self._lock:
             query = "SELECT value FROM similarities WHERE first = ? AND second = ?"
-            found = self._connection.execute(query, key).fetchone()
-        return found[0] if found else None
+            row = self._connection.execute(query, key).fetchone()
+        return row[0] if row else None
 
-    def update(self, found: Mapping[tuple[str, str], float]) -> None:
+    def update(self, similarities: Mapping[tuple[str, str], float]) -> None:
         """Add similarities."""
         with self._lock, self._connection:
-            rows = ((self._code, *pair, float(value)) for pair, value in found.items())
+            rows = ((self._code, *pair, float(value)) for pair, value in similarities.items())
             self._connection.executemany("INSERT OR REPLACE INTO similarities VALUES (?, ?, ?, ?)", rows)
-
-
-def key_of(record: Record, settings: bytes) -> bytes:
-    """16 bytes that change when the file behind a record or the way of reading it does.
-
-    `settings` stands for all that is the same for every record of a run.
-    """
-    place = repr((record.source, record.file, record.stamp, getattr(record.opener, "args", None)))
-    return hashlib.blake2b(place.encode("utf-8", "surrogateescape") + settings, digest_size=16).digest()

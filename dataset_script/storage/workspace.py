@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from cxr.errors import UserError
 from cxr.schema.dataset import EXTERNAL
 from cxr.schema.dataset_card import CARD, REPORT, live_report, live_shards
-from dataset_script.report import PREPARED_BY
+from cxr.schema.report import PREPARED_BY
 
 REVIEW = "review"
 """The private folder of a dataset: pages with its images for a person to look at, and charts."""

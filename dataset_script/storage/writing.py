@@ -9,11 +9,13 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from cxr.schema.dataset import SPLITS
+from cxr.schema.dataset import SPLITS, Split
 from cxr.schema.dataset_card import CARD
+from cxr.schema.document import check
 from cxr.schema.features import FEATURES
+from cxr.schema.report import Report
 from dataset_script.card import compose_card
-from dataset_script.storage.rows import Row
+from dataset_script.records import Row
 from dataset_script.storage.store import Store
 
 SHARD_BYTES = 500_000_000
@@ -21,7 +23,7 @@ ROW_GROUP = 100
 _FROM_ROW = [name for name in FEATURES if name not in ("image", "phash")]
 
 
-def write_shards(splits: Mapping[str, Sequence[Row]], store: Store, folder: Path) -> dict[str, list[str]]:
+def write_shards(splits: Mapping[Split, Sequence[Row]], store: Store, folder: Path) -> dict[str, list[str]]:
     """Write the Parquet files of all splits below `folder/data`; returns their names in `folder` by split.
 
     Rows are in the order of their raw file's hash, so that classes are mixed.
@@ -63,8 +65,13 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:12]
 
 
-def write_report(report: Mapping[str, Any], shards: Mapping[str, Sequence[str]], folder: Path) -> None:
-    """Write the report, under the name that the card will give it, and the card of the dataset in `folder`."""
+def write_report(report: Report, shards: Mapping[str, Sequence[str]], folder: Path) -> None:
+    """Write the report, under the name that the card will give it, and the card of the dataset in `folder`.
+
+    Raises:
+        pydantic.ValidationError: if the report does not keep to its model.
+    """
+    check(Report, report)
     text = (json.dumps(report, indent=1) + "\n").encode()
     name = f"data/report-{hashlib.sha256(text).hexdigest()[:12]}.json"
     (folder / name).write_bytes(text)

@@ -10,13 +10,13 @@ from raw import folders, prepare, refused, rows, save, table
 
 def listed(root, **more):
     """Eighty rows of a covid-chestxray-dataset, and their files."""
-    found = []
+    lines = []
     for number in range(80):
         save(root / "images" / f"{number}.png", number)
         finding = "COVID-19" if number % 2 else "Pneumonia"
         row = {"patientid": number, "finding": finding, "view": "PA", "modality": "X-ray", "filename": f"{number}.png"}
-        found.append(row | more)
-    return found
+        lines.append(row | more)
+    return lines
 
 
 def huge_png(path, side=15_000):
@@ -31,13 +31,13 @@ def huge_png(path, side=15_000):
 
 
 def test_rows_without_files_files_without_rows_and_unknown_findings(tmp_path):
-    found = listed(tmp_path / "raw")
-    found += [found[3], {**found[5], "filename": "gone.png"}, {**found[7], "filename": ""}]
+    lines = listed(tmp_path / "raw")
+    lines += [lines[3], {**lines[5], "filename": "gone.png"}, {**lines[7], "filename": ""}]
     for number, finding in ((900, "Banana"), (901, "todo")):
         save(tmp_path / "raw" / "images" / f"{number}.png", number)
-        found.append({**found[0], "finding": finding, "filename": f"{number}.png"})
+        lines.append({**lines[0], "finding": finding, "filename": f"{number}.png"})
     save(tmp_path / "raw" / "images" / "unlisted.png", 999)
-    table(tmp_path / "raw" / "metadata.csv", found)
+    table(tmp_path / "raw" / "metadata.csv", lines)
     report = prepare(tmp_path / "out", f"ieee8023={tmp_path / 'raw'}")
     assert report["images"] == 80
     assert report["refused"]["reasons"] == {
@@ -49,7 +49,7 @@ def test_rows_without_files_files_without_rows_and_unknown_findings(tmp_path):
     }
 
 
-def test_unreadable_and_200_megapixel_pictures_are_counted(tmp_path):
+def test_unreadable_and_200_megapixel_images_are_counted(tmp_path):
     raw = folders(tmp_path / "raw", covid=40, normal=40)
     huge_png(raw / "covid" / "huge.png")
     (raw / "covid" / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
@@ -60,8 +60,8 @@ def test_unreadable_and_200_megapixel_pictures_are_counted(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-8-sig", "cp1252"])
 def test_a_table_in_any_encoding(tmp_path, encoding):
-    found = listed(tmp_path / "raw", location="Córdoba, España".replace(",", ""))
-    table(tmp_path / "raw" / "metadata.csv", found, encoding=encoding)
+    lines = listed(tmp_path / "raw", location="Córdoba, España".replace(",", ""))
+    table(tmp_path / "raw" / "metadata.csv", lines, encoding=encoding)
     assert prepare(tmp_path / "out", f"ieee8023={tmp_path / 'raw'}")["images"] == 80
 
 
@@ -72,7 +72,7 @@ def test_a_class_with_one_patient_is_one_line(tmp_path, capsys):
     assert "add more NON-COVID patients" in message
 
 
-def test_dicom_stands_wherever_an_image_may_and_names_nobody(tmp_path, capsys):
+def test_dicom_may_stand_for_any_image_and_no_name_is_kept(tmp_path, capsys):
     raw = folders(tmp_path / "raw", covid=40, normal=40)
     for number in range(6):
         made = dataset(exposure(seed=number), 12, PatientID=f"MRN-{number // 2}")

@@ -10,21 +10,22 @@ from raw import folders
 from support import ROOT
 
 from cxr import import_closure
+from dataset_script import reading
 
-ENTRIES = ("dataset_script/builder.py", "dataset_script/collections/__init__.py")
+ENTRIES = reading.CODE
 
 TRACED = """
 import json, sys
 from pathlib import Path
 from cxr.patient_key import new_key
-from dataset_script.builder import read_record
+from dataset_script.reading import Settings, read_record
 from dataset_script.collections import collect
 
 records = list(collect(json.loads(sys.argv[1])).records)
-used = set()
+used, settings = set(), Settings(16, new_key())
 sys.setprofile(lambda frame, event, _: used.add(frame.f_code.co_filename) if event == "call" else None)
 for record in records:
-    read_record(record, 16, new_key())
+    read_record(record, settings)
 sys.setprofile(None)
 root = Path.cwd().resolve()
 print(json.dumps([Path(name).relative_to(root).as_posix() for name in used if name.startswith(f"{root}/")]))

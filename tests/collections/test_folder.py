@@ -44,15 +44,15 @@ def test_three_splits_are_kept_as_they_are_above_or_below_the_class(tmp_path):
     raw = folders(tmp_path / "raw", training__covid=3, training__normal=4, VAL__covid=2, VAL__normal=2)
     folders(raw, 100, covid__testing=1, normal__testing=5)
     report = prepare(tmp_path / "out", f"folder={raw}")
-    found = {split: counts["labels"] for split, counts in report["splits"].items()}
-    assert found == {
+    labels = {split: counts["labels"] for split, counts in report["splits"].items()}
+    assert labels == {
         "train": {"NON-COVID": 4, "COVID": 3},
         "validation": {"NON-COVID": 2, "COVID": 2},
         "test": {"NON-COVID": 5, "COVID": 1},
     }
 
 
-def test_what_is_no_picture_of_a_class_is_counted_or_ignored(tmp_path):
+def test_what_is_no_image_of_a_class_is_counted_or_ignored(tmp_path):
     raw = folders(tmp_path / "raw", covid=30, normal=30, covid__masks=4, normal__hospital__2020=10)
     save(raw / "__MACOSX" / "covid" / "000.bmp", 997)
     for ignored in (".DS_Store", "Thumbs.db", "covid/.hidden.png", "normal/desktop.ini"):
@@ -64,7 +64,7 @@ def test_what_is_no_picture_of_a_class_is_counted_or_ignored(tmp_path):
     report = prepare(tmp_path / "out", f"folder={raw}")
     assert report["images"] == 70
     assert {(item["file"], item["reason"].split(" (")[0]) for item in report["lists"]["refused"]} == {
-        ("covid/notes.txt", "is no image we can read"),
+        ("covid/notes.txt", "is not an image we can read"),
         *((f"covid/masks/{number:03d}.bmp", "is a mask, not a radiograph") for number in range(4)),
         ("readme.md", "lies outside any class folder"),
         ("stray.png", "lies outside any class folder"),
@@ -103,7 +103,7 @@ def test_wrong_path_empty_folder_and_missing_class(tmp_path, capsys):
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "no such folder" in refused(capsys, tmp_path / "out", f"folder={tmp_path / 'gone'}")
-    assert "holds no pictures" in refused(capsys, tmp_path / "out", f"folder={empty}")
+    assert "holds no images" in refused(capsys, tmp_path / "out", f"folder={empty}")
     raw = folders(tmp_path / "raw", covid=5)
     assert "no NON-COVID image" in refused(capsys, tmp_path / "out", f"folder={raw}")
     (raw / "normal").mkdir()
@@ -122,9 +122,9 @@ def test_file_names_that_are_no_text(tmp_path):
 
 
 def test_links_are_followed_and_loops_end(tmp_path):
-    elsewhere = folders(tmp_path / "elsewhere", pictures=30)
+    elsewhere = folders(tmp_path / "elsewhere", radiographs=30)
     raw = folders(tmp_path / "raw", 100, normal=30)
-    (raw / "covid").symlink_to(elsewhere / "pictures")
+    (raw / "covid").symlink_to(elsewhere / "radiographs")
     (raw / "normal" / "loop").symlink_to(raw)
     (raw / "normal" / "dangling.png").symlink_to(tmp_path / "gone.png")
     report = prepare(tmp_path / "out", f"folder={raw}")

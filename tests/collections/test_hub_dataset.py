@@ -97,12 +97,12 @@ def test_a_dataset_on_the_hub_is_a_source(tmp_path, repo):
 
 
 def test_a_dataset_with_other_class_names_is_a_source_if_they_are_known(tmp_path, repo, capsys):
-    from raw import picture, refused
+    from raw import noise, refused
 
     labels = [number % 3 for number in range(120)]
     for names in (["covid", "normal", "viral pneumonia"], ["cat", "dog", "mouse"]):
         features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=names)})
-        images = [{"bytes": png(picture(number)), "path": None} for number in range(120)]
+        images = [{"bytes": png(noise(number)), "path": None} for number in range(120)]
         theirs = datasets.Dataset.from_dict({"image": images, "label": labels}, features=features)
         theirs.push_to_hub(f"{repo}-{names[0]}")
     report = prepare(tmp_path / "out", f"hub={repo}-covid")

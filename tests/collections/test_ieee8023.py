@@ -32,11 +32,11 @@ def test_frontal_x_rays_become_records(tmp_path, collection):
     assert set(report["views"]["COVID"]) == {"PA", "AP", "AP Supine", "AP Semi Erect", "AP Erect"}
     assert report["licences"] == {"ieee8023": {"CC BY": 120}}
     assert "CC BY (120)" in (tmp_path / "out" / "README.md").read_text()
-    found = rows(tmp_path / "out")
-    assert {(found["sex"], found["age"]) for found in found} == {("M", 61.0)}
+    written = rows(tmp_path / "out")
+    assert {(image["sex"], image["age"]) for image in written} == {("M", 61.0)}
     splits = {}
-    for picture in found:
-        splits.setdefault(picture["patient_id"], set()).add(picture["split"])
+    for image in written:
+        splits.setdefault(image["patient_id"], set()).add(image["split"])
     assert len(splits) == 60
     assert all(len(split) == 1 for split in splits.values())
 

@@ -1,4 +1,4 @@
-"""The published collections, each as a small copy with the real one's folders, columns and odd names."""
+"""The published collections, each as a small imitation with the real one's folders, columns and odd names."""
 
 import json
 import re
@@ -62,7 +62,7 @@ def figure1(root, first=3000):
 
 
 def nih(root):
-    """Eight patients in ten without finding; no COVID in it, so folders of COVID pictures stand beside."""
+    """Eight patients in ten without finding; no COVID in it, so folders of COVID images stand beside."""
     listed = [
         {
             "Image Index": f"{number // 3:08d}_{number % 3:03d}.png",
@@ -118,7 +118,7 @@ def radiography(root):
     ):
         fill(root / kind / "images", [f"{prefix}-{number}.png" for number in range(1, 41)], place * 100)
         fill(root / kind / "masks", [f"{prefix}-{number}.png" for number in range(1, 41)], 5000 + place * 100)
-        (root / f"{kind}.metadata.xlsx").write_bytes(b"PK\x03\x04 no picture")
+        (root / f"{kind}.metadata.xlsx").write_bytes(b"PK\x03\x04 no image")
     (root / "README.md.txt").write_text("terms")
     return {"COVID": 40, "NON-COVID": 120}, {}
 
@@ -147,11 +147,11 @@ def zipped(root):
 
 
 def counted(report, layout):
-    found = Counter()
+    total = Counter()
     for source, labels in report["counts"].items():
         if source.split("-")[0] == layout:
-            found.update({name: sum(splits.values()) for name, splits in labels.items()})
-    return dict(found)
+            total.update({name: sum(splits.values()) for name, splits in labels.items()})
+    return dict(total)
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
@@ -169,11 +169,11 @@ def test_actualmed_and_figure1_keep_their_facts(tmp_path):
     actualmed(tmp_path / "actualmed")
     figure1(tmp_path / "figure1")
     prepare(tmp_path / "out", f"actualmed={tmp_path / 'actualmed'}", f"figure1={tmp_path / 'figure1' / 'metadata.csv'}")
-    found = rows(tmp_path / "out")
-    assert {row["view"] for row in found} == {"PA", "AP", "AP Erect", ""}
-    assert {(row["sex"], row["age"]) for row in found if row["source"] == "figure1"} == {("F", 52.0)}
-    assert len({row["patient_id"] for row in found if row["source"] == "actualmed"}) == 100
-    both = [row for row in found if row["patient_id"] == "COVID-00001"]
+    written = rows(tmp_path / "out")
+    assert {row["view"] for row in written} == {"PA", "AP", "AP Erect", ""}
+    assert {(row["sex"], row["age"]) for row in written if row["source"] == "figure1"} == {("F", 52.0)}
+    assert len({row["patient_id"] for row in written if row["source"] == "actualmed"}) == 100
+    both = [row for row in written if row["patient_id"] == "COVID-00001"]
     assert {row["file"] for row in both} == {"images/COVID-00001a.JPG", "images/COVID-00001b.jpg"}
     assert len({row["split"] for row in both}) == 1
 
@@ -182,27 +182,27 @@ def test_nih_patients_stay_together_and_impossible_ages_are_unknown(tmp_path):
     nih(tmp_path / "nih")
     both = folders(tmp_path / "other", 2000, covid=60, normal=60)
     prepare(tmp_path / "out", f"nih={tmp_path / 'nih'}", f"folder={both}")
-    found = [row for row in rows(tmp_path / "out") if row["source"] == "nih"]
+    written = [row for row in rows(tmp_path / "out") if row["source"] == "nih"]
     splits = {}
-    for row in found:
+    for row in written:
         splits.setdefault(row["patient_id"], set()).add(row["split"])
     assert len(splits) == 50
     assert all(len(where) == 1 for where in splits.values())
-    assert {row["age"] for row in found} == {None, 58.0, 63.0}
-    assert {row["finding"] for row in found} == {"No Finding", "Effusion|Mass"}
+    assert {row["age"] for row in written} == {None, 58.0, 63.0}
+    assert {row["finding"] for row in written} == {"No Finding", "Effusion|Mass"}
 
 
 def test_covidx_keeps_its_test_split_and_its_sources(tmp_path):
     covidx(tmp_path / "raw")
     prepare(tmp_path / "out", f"covidx={tmp_path / 'raw'}")
-    found = rows(tmp_path / "out")
-    assert {row["file"].split("/")[0] for row in found if row["split"] == "test"} == {"test"}
-    assert {row["file"].split("/")[0] for row in found if row["split"] != "test"} == {"train"}
-    assert {row["source"] for row in found} == {"covidx-cohen", "covidx-rsna", "covidx-sirm"}
-    assert "test/COVID (8).png" in {row["file"] for row in found if row["patient_id"] == "COVID(8)"}
+    written = rows(tmp_path / "out")
+    assert {row["file"].split("/")[0] for row in written if row["split"] == "test"} == {"test"}
+    assert {row["file"].split("/")[0] for row in written if row["split"] != "test"} == {"train"}
+    assert {row["source"] for row in written} == {"covidx-cohen", "covidx-rsna", "covidx-sirm"}
+    assert "test/COVID (8).png" in {row["file"] for row in written if row["patient_id"] == "COVID(8)"}
 
 
-def test_covidx_pictures_of_one_figure1_patient_stay_together(tmp_path):
+def test_covidx_images_of_one_figure1_patient_stay_together(tmp_path):
     covidx(tmp_path / "raw")
     with (tmp_path / "raw" / "train_split.txt").open("a") as lines:
         for number in range(20):
@@ -252,7 +252,7 @@ def test_a_zip_is_read_as_its_folder_is(tmp_path):
 
 
 @pytest.mark.parametrize("layout", ["ieee8023", "table"])
-def test_tables_with_their_pictures_may_be_zipped(tmp_path, layout):
+def test_tables_with_their_images_may_be_zipped(tmp_path, layout):
     both = {"ieee8023": "finding", "table": "label"}[layout]
     listed = [
         {"file": f"images/{n}.png", "filename": f"{n}.png", both: "COVID-19" if n % 2 else "Pneumonia", "view": "PA"}
@@ -307,8 +307,8 @@ def test_a_zip_that_cannot_be_opened_is_one_line(tmp_path, capsys):
     assert "no such folder or zip" in refused(capsys, tmp_path / "out", f"folder={tmp_path / 'gone.zip'}")
 
 
-def test_the_readme_says_what_every_layout_is():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_documentation_describes_every_layout():
+    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
     for layout in LAYOUTS:
         assert re.search(rf"^\| `{layout}[`=]", text, re.MULTILINE), layout
 

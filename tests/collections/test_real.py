@@ -7,10 +7,10 @@ from raw import prepare, rows
 
 
 @pytest.mark.slow
-def test_collections_of_one_class_each_make_every_probe_shout_and_one_more_joins_them(tmp_path, shared_data):
+def test_collections_of_one_class_each_have_every_probe_flagged_and_one_more_joins_them(tmp_path, shared_data):
     """Prepared in two steps, so that the second reads and compares only what is new."""
     first, out = f"table={shared_data / 'manifest.csv'}", tmp_path / "out"
-    _every_probe_shouts(prepare(out, first, image_size=256, num_proc=2, audit=True)["audit"])
+    _every_probe_is_flagged(prepare(out, first, image_size=256, num_proc=2, audit=True)["audit"])
     more = ["--duplicates", "report"]
     report = prepare(out, first, f"ieee8023={shared_data / 'ieee8023'}", image_size=256, num_proc=2, more=more)
     counts = {
@@ -27,19 +27,19 @@ def test_collections_of_one_class_each_make_every_probe_shout_and_one_more_joins
     _nothing_straddles(report, rows(out))
 
 
-def _every_probe_shouts(section):
-    found = {probe["name"]: probe for probe in section["probes"]}
-    assert all(probe["shouts"] for probe in found.values())
-    assert found["source"]["auroc"] == 1.0
-    assert found["file"]["auroc"] >= 0.90
+def _every_probe_is_flagged(section):
+    by_name = {probe["name"]: probe for probe in section["probes"]}
+    assert all(probe["shouts"] for probe in by_name.values())
+    assert by_name["source"]["auroc"] == 1.0
+    assert by_name["file"]["auroc"] >= 0.90
     assert section["verdict"].startswith("The label can be guessed from the source's name alone (AUROC 1.00)")
 
 
-def _nothing_straddles(report, found):
-    """No patient, file or cluster of copies lies in two splits."""
+def _nothing_straddles(report, written):
+    """No patient, file or cluster of near-duplicates lies in two splits."""
     cluster = {name: number for number, names in enumerate(report["lists"]["duplicates"]) for name in names}
     splits = defaultdict(set)
-    for row in found:
+    for row in written:
         keys = [(row["source"], row["patient_id"]), row["sha256"], cluster.get(f"{row['source']}/{row['file']}")]
         for key in filter(lambda key: key is not None, keys):
             splits[key].add(row["split"])

@@ -65,8 +65,8 @@ def test_killed_at_any_change_to_the_disk_it_is_the_old_dataset_or_the_new_one(t
         status = die_at(step, flags)
         now = held(out, tmp_path / f"cache{step}")
         assert now in (old, new), step
-        found = load(str(out), None, 8)
-        assert {split: part["images"] for split, part in found.report["splits"].items()} == {
+        loaded = load(str(out), None, 8)
+        assert {split: part["images"] for split, part in loaded.report["splits"].items()} == {
             split: len(hashes) for split, hashes in now.items()
         }, step
         seen.append(now == new)
@@ -113,7 +113,7 @@ def _rows(out: Path) -> int:
 
     try:
         with sqlite3.connect(f"file:{out}/.cache/rows.sqlite?mode=ro", uri=True) as connection:
-            return connection.execute("SELECT count(*) FROM pictures").fetchone()[0]
+            return connection.execute("SELECT count(*) FROM images").fetchone()[0]
     except sqlite3.OperationalError:
         return 0
 
@@ -163,7 +163,7 @@ def test_a_file_that_changed_is_read_again_even_if_its_size_and_time_did_not(tmp
     assert read == ["covid/007.bmp"]
 
 
-def test_a_zip_that_gains_a_picture_has_only_that_one_read(tmp_path, read):
+def test_a_zip_that_gains_an_image_has_only_that_one_read(tmp_path, read):
     raw = folders(tmp_path / "raw", covid=40, normal=40)
     packed = shutil.make_archive(str(tmp_path / "raw"), "zip", raw)
     prepare(tmp_path / "out", f"folder={packed}")
@@ -198,7 +198,7 @@ def test_two_preparations_do_not_write_to_one_folder(tmp_path, capsys):
         assert "another preparation is writing there" in refused(capsys, tmp_path / "out", f"folder={raw}")
 
 
-def test_a_new_picture_that_joins_two_patients_has_its_moves_listed(tmp_path):
+def test_a_new_image_that_joins_two_patients_has_its_moves_listed(tmp_path):
     from raw import patients, table
 
     listed = patients(tmp_path / "raw", 100, 1)

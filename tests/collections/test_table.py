@@ -91,7 +91,7 @@ def test_a_wrong_table_is_named(tmp_path, capsys):
     assert "holds 0 tables" in refused(capsys, out, f"table={tmp_path / 'empty'}")
 
 
-def test_rows_without_their_picture_are_counted(tmp_path, raw):
+def test_rows_without_their_image_are_counted(tmp_path, raw):
     outside = save(tmp_path / "secret.bmp", 5000)
     extra = [
         {"file": "gone.png", "label": "covid"},

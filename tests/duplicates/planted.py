@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from cxr.imaging.reader import resize_to_short_side
+from cxr.imaging.geometry import resize_to_short_side
 from dataset_script.duplicates.fingerprint import fingerprint
 from dataset_script.duplicates.search import Pair, find_pairs
 

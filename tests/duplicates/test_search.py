@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from planted import KINDS, LEAST_RECALL, find, planted, recalls, wrong
 
-from cxr.imaging.reader import read_radiograph, resize_to_short_side
+from cxr.imaging.geometry import resize_to_short_side
+from cxr.imaging.reader import read_radiograph
 from cxr.phantom import draw_phantom
 from dataset_script.duplicates import fingerprint as fingerprints
 from dataset_script.duplicates.candidates import propose_pairs

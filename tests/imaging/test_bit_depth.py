@@ -1,7 +1,10 @@
 """Pictures deeper than 8 bits are windowed, never cut to their high byte and never clipped to white."""
 
+import contextlib
 import io
 import struct
+import tracemalloc
+import zlib
 
 import cv2
 import numpy as np
@@ -123,6 +126,11 @@ def test_min_is_white_is_turned_round(byteorder, dtype):
     assert np.abs(found - (255 - stretched(RAMP))).max() <= 1
 
 
+def test_min_is_white_of_signed_bytes_is_turned_round():
+    pixels = read_radiograph(tiff((100 - RAMP // 15).astype(np.int8), photometric="miniswhite")).pixels
+    assert np.abs(pixels - stretched(RAMP)).max() <= 2
+
+
 def test_the_mode_says_what_is_stored():
     gray, colour = RAMP.astype(np.uint16), np.dstack([RAMP.astype(np.uint16)] * 3)
     assert [read_radiograph(raw).mode for raw in (png(gray), tiff(gray), tiff(RAMP.astype(np.int16)))] == [
@@ -164,10 +172,82 @@ def test_orientation_of_deep_colour(orientation):
         assert np.abs(read_radiograph(raw).pixels - expected).max() <= 1
 
 
-def test_what_cannot_be_read_at_full_depth_is_refused():
-    values = RAMP.astype(np.uint16) * 20
-    planar = tiff(np.stack([values] * 3), photometric="rgb", planarconfig="separate")
-    with_alpha = tiff(np.dstack([values] * 2), extrasamples=["unassalpha"], planarconfig="contig")
-    for raw in (planar, with_alpha, tiff((RAMP / 3000).astype(np.float16))):
-        with pytest.raises(UnreadableImage, match="full depth"):
-            read_radiograph(raw)
+PLANES = np.stack([(RAMP * 20).astype(np.uint16)] * 3)
+RARE = {
+    "colours in planes": tiff(PLANES, photometric="rgb", planarconfig="separate"),
+    "half floats": tiff((RAMP / 3000).astype(np.float16)),
+    "gray with alpha": tiff(
+        np.dstack([PLANES[0], np.full(SHAPE, 65535, np.uint16)]), extrasamples=["unassalpha"], planarconfig="contig"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RARE)
+def test_rare_kinds_of_tiff_are_read_at_their_full_depth(name):
+    assert np.abs(read_radiograph(RARE[name]).pixels - stretched(RAMP)).max() <= 1
+
+
+def test_transparency_of_a_deep_gray_tiff_lies_over_black():
+    opacity = np.full(SHAPE, 65535, np.uint16)
+    opacity[:20] = 0
+    raw = tiff(np.dstack([PLANES[0], opacity]), extrasamples=["unassalpha"], planarconfig="contig")
+    radiograph = read_radiograph(raw)
+    assert radiograph.mode == "IA;16"
+    assert radiograph.pixels[:20].max() == 0
+    assert radiograph.pixels[-1].min() > 200
+
+
+@pytest.mark.parametrize("values", [np.dstack([PLANES[0]] * 5), RAMP.astype(np.complex64)], ids=["bands", "complex"])
+def test_what_cannot_be_read_at_full_depth_is_refused(values):
+    with pytest.raises(UnreadableImage, match="full depth"):
+        read_radiograph(tiff(values, planarconfig="contig"))
+
+
+def tag_entries(raw: bytes) -> dict[int, tuple[int, int, int, int]]:
+    """Of a little-endian TIFF's first page: tag → where its entry lies, the field's type, count and value."""
+    start = struct.unpack_from("<I", raw, 4)[0]
+    entries = {}
+    for number in range(struct.unpack_from("<H", raw, start)[0]):
+        at = start + 2 + 12 * number
+        tag, kind, count, value = struct.unpack_from("<HHII", raw, at)
+        entries[tag] = at, kind, count, value
+    return entries
+
+
+STRIP_OFFSETS, STRIP_LENGTHS = 273, 279
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("tag", [STRIP_OFFSETS, STRIP_LENGTHS])
+@pytest.mark.parametrize("harm", ["listed but not written", "not listed"])
+def test_a_missing_strip_is_not_shown_black(compression, tag, harm):
+    raw = bytearray(tiff(PLANES[0], rowsperstrip=7, compression=compression))
+    at, kind, count, value = tag_entries(raw)[tag]
+    if harm == "not listed":
+        struct.pack_into("<I", raw, at + 4, count - 1)
+    else:
+        size = {3: 2, 4: 4}[kind]
+        raw[value + size * (count - 1) : value + size * count] = bytes(size)
+    with pytest.raises(UnreadableImage, match="damaged"):
+        read_radiograph(bytes(raw))
+
+
+def test_a_circular_chain_of_pages_is_refused():
+    raw = bytearray(tiff(PLANES[0]))
+    pages = struct.unpack_from("<I", raw, 4)[0]
+    end = pages + 2 + 12 * struct.unpack_from("<H", raw, pages)[0]
+    raw[end : end + 4] = struct.pack("<I", pages)
+    with pytest.raises(UnreadableImage, match="several pages"):
+        read_radiograph(bytes(raw))
+
+
+def test_a_strip_that_expands_beyond_its_image_takes_no_memory():
+    strip = zlib.compress(bytes(200_000_000), 9)
+    tags = {256: SHAPE[1], 257: SHAPE[0], 258: 16, 259: 8, 262: 1, 273: 8, 277: 1, 278: SHAPE[0], 279: len(strip)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    raw = b"II*\0" + struct.pack("<I", 8 + len(strip)) + strip + struct.pack("<H", len(tags)) + entries + bytes(4)
+    tracemalloc.start()
+    with contextlib.suppress(UnreadableImage):
+        read_radiograph(raw)
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()

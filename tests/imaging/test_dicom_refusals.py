@@ -36,11 +36,11 @@ def report() -> bytes:
 
 
 REFUSED = {
-    "no pixels": (lambda: dicom(EIGHT, PixelData=None), "is DICOM without a picture"),
-    "empty pixels": (lambda: dicom(EIGHT, PixelData=b""), "is DICOM without a picture"),
-    "a report": (report, "is DICOM without a picture"),
-    "nothing after the magic": (lambda: bytes(128) + b"DICM", "is DICOM without a picture"),
-    "several frames": (lambda: dicom(EIGHT, NumberOfFrames=2), "holds several frames"),
+    "no pixels": (lambda: dicom(EIGHT, PixelData=None), "is DICOM without an image"),
+    "empty pixels": (lambda: dicom(EIGHT, PixelData=b""), "is DICOM without an image"),
+    "a report": (report, "is DICOM without an image"),
+    "nothing after the magic": (lambda: bytes(128) + b"DICM", "is DICOM without an image"),
+    "several frames": (lambda: dicom(EIGHT, NumberOfFrames=2), "contains several frames"),
     "fewer pixels than announced": (lambda: dicom(EIGHT, Rows=EIGHT.shape[0] + 1), "is damaged or cut off"),
     "more than 100 megapixels": (lambda: dicom(EIGHT, Rows=20_000, Columns=20_000), "megapixels"),
     "12 bits allocated": (lambda: dicom(EIGHT, BitsAllocated=12), "is damaged or cut off"),
@@ -48,7 +48,7 @@ REFUSED = {
     "a deflate bomb": (bomb, "megapixels"),
     "compressed without saying how": (
         lambda: bare(compressed_set()),
-        "does not say how its picture is stored",
+        "does not say how its image is stored",
     ),
 }
 
@@ -136,7 +136,7 @@ def test_only_dicom_is_taken_for_dicom(tmp_path):
         b"\x08\x00\x05\x00CS",
     ]
     assert not any(map(is_dicom, others))
-    with pytest.raises(UnreadableImage, match=r"is no image we can read .* or DICOM"):
+    with pytest.raises(UnreadableImage, match=r"is not an image we can read .* or DICOM"):
         read_radiograph(b"\x08\x00 hello")
     assert all(is_dicom(raw) for raw in (GOOD, bare(dataset(EIGHT)), bare(dataset(EIGHT), implicit=True)))
 

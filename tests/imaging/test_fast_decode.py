@@ -10,7 +10,7 @@ from PIL import Image
 from support import encode
 
 from cxr.errors import UnreadableImage
-from cxr.imaging import fast_decode
+from cxr.imaging import decoders
 from cxr.imaging.reader import read_radiograph
 
 RNG = np.random.default_rng(0)
@@ -51,7 +51,7 @@ QUICK = {
 @pytest.mark.parametrize("name", QUICK)
 def test_pixels_are_pillows(name):
     raw = QUICK[name]
-    found = fast_decode.pixels(opened(raw), raw)
+    found = decoders.fast_decode(opened(raw), raw)
     assert found is not None
     assert np.array_equal(found, np.asarray(opened(raw)))
 
@@ -102,4 +102,4 @@ def test_what_follows_a_jpeg_is_passed_over():
 
 def test_a_palette_stays_with_pillow():
     raw = encode(Image.fromarray(GRAY).quantize(16), "PNG")
-    assert fast_decode.pixels(opened(raw), raw) is None
+    assert decoders.fast_decode(opened(raw), raw) is None

@@ -10,7 +10,8 @@ from PIL import Image
 from support import encode
 
 from cxr.errors import UnreadableImage, UserError
-from cxr.imaging.reader import MAX_PIXELS, read_radiograph
+from cxr.imaging.limits import MAX_PIXELS
+from cxr.imaging.reader import read_radiograph
 
 NOISE = np.random.default_rng(0).integers(0, 256, (90, 80), dtype=np.uint8)
 
@@ -31,12 +32,12 @@ def huge_png(width: int, height: int) -> bytes:
 FRAMES = [Image.fromarray(NOISE), Image.fromarray(255 - NOISE)]
 REFUSED = {
     "empty": (b"", "is empty"),
-    "text": (b"hello, I am no image", "is no image"),
-    "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "is no image"),
-    "html": (b"<!DOCTYPE html><html></html>", "is no image"),
-    "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "is no image"),
-    "zip": (b"PK\x03\x04" + bytes(100), "is no image"),
-    "zeros": (bytes(5000), "is no image"),
+    "text": (b"hello, I am no image", "is not an image"),
+    "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "is not an image"),
+    "html": (b"<!DOCTYPE html><html></html>", "is not an image"),
+    "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "is not an image"),
+    "zip": (b"PK\x03\x04" + bytes(100), "is not an image"),
+    "zeros": (bytes(5000), "is not an image"),
     "dicom": (bytes(128) + b"DICM" + bytes(100), "DICOM"),
     "only a PNG signature": (b"\x89PNG\r\n\x1a\n", "is damaged or cut off"),
     "only a TIFF signature": (b"II*\0", "is damaged or cut off"),

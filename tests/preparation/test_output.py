@@ -99,7 +99,7 @@ def test_an_unreadable_picture_is_counted_and_named_and_not_fatal(tmp_path, run_
     assert report["images"] == 80
     assert [(item["source"], item["file"], item["reason"].split(" (")[0]) for item in report["lists"]["refused"]] == [
         ("raw", "covid/empty.png", "is empty"),
-        ("raw", "covid/report.pdf", "is no image we can read"),
+        ("raw", "covid/report.pdf", "is not an image we can read"),
         ("raw", "normal/cut.png", "is damaged or cut off"),
     ]
     assert report["refused"]["sources"]["raw"]["is empty"] == 1
@@ -110,7 +110,7 @@ def test_when_nothing_can_be_read_that_is_an_error(tmp_path, capsys):
         (tmp_path / "raw" / name).mkdir(parents=True)
         (tmp_path / "raw" / name / "x.png").write_bytes(b"\x89PNG broken")
     message = refused(capsys, tmp_path / "out", f"folder={tmp_path / 'raw'}")
-    assert "none of the 2 pictures can be read" in message
+    assert "none of the 2 images can be read" in message
     assert "covid/x.png" in message
 
 

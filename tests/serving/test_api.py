@@ -100,7 +100,8 @@ def test_sixteen_bits_arrive_as_they_are(client: Client, xray: Path, xray16: Pat
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"no picture", "no image we can read"), (b"", "is empty"), (b"\x89PNG\r\n", "is damaged")]
+    ("content", "said"),
+    [(b"no image", "not an image we can read"), (b"", "is empty"), (b"\x89PNG\r\n", "is damaged")],
 )
 def test_what_cannot_be_read_gets_one_sentence(client: Client, app_url: str, tmp_path: Path, content: bytes, said: str):
     path = tmp_path / "upload.png"
@@ -152,7 +153,7 @@ def test_a_tool_takes_the_address_of_an_upload_and_no_other(
     for address in (f"{app_url}favicon.ico", f"{app_url}gradio_api/file={outside}", str(outside), "data:;base64,!"):
         failed, said = ask_mcp(app_url, address)
         assert failed
-        assert "send a picture as a data: URL" in said or "no image we can read" in said or "is empty" in said
+        assert "send a picture as a data: URL" in said or "not an image we can read" in said or "is empty" in said
 
 
 def test_a_tool_says_in_one_sentence_what_it_cannot_read(app_url: str, text: Path):

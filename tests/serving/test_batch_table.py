@@ -67,7 +67,7 @@ def test_a_bad_file_is_a_row_and_every_file_is_deleted(predictor: Predictor, tmp
     told = dict(zip([row[0] for row in written(card)], [row[-1] for row in written(card)], strict=True))
     assert told["good.png"] == ""
     assert told["gone.png"].startswith("the file cannot be opened")
-    assert told["bad.png"].startswith("the file is no image we can read")
+    assert told["bad.png"].startswith("the file is not an image we can read")
     assert "The file cannot be opened" in rows
     assert not any(upload.path.exists() for upload in (good, gone, bad))
 
@@ -107,7 +107,7 @@ def test_a_zip_is_its_pictures_under_the_visitors_name_for_it(tmp_path: Path):
 
 def test_a_zip_without_a_picture_is_one_bad_file(tmp_path: Path):
     (found,) = upload_files.pictures([zipped(tmp_path, **{"readme.md": b"x"})])
-    with pytest.raises(UserError, match="is no image"):
+    with pytest.raises(UserError, match="is not an image"):
         reader.read_radiograph(found.read("50 MB"))
 
 

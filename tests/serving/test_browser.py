@@ -50,7 +50,7 @@ def test_the_heatmap_lies_over_the_picture_and_fades_by_keyboard(page: Page, xra
 
 def test_text_file_then_synthetic_example_by_keyboard(page: Page, text: Path):
     give(page, text)
-    expect(answer(page)).to_contain_text("The image is no image we can read", timeout=30_000)
+    expect(answer(page)).to_contain_text("The image is not an image we can read", timeout=30_000)
     page.get_by_role("button", name="Synthetic, no opacities").press("Enter")
     expect(answer(page)).to_contain_text("COVID-19 pattern", timeout=30_000)
     expect(answer(page).get_by_role("img", name="Synthetic, no opacities")).to_be_visible()

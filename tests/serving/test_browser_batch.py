@@ -52,7 +52,7 @@ def test_twenty_files_become_a_table_and_a_csv(browser: Browser, page_url: str, 
         expect(rows).to_have_count(20)
         expect(rows.filter(has_text=EVIL)).to_have_count(1)
         assert page.locator("#table img, #answer img").count() == 0
-        expect(rows.filter(has_text=BAD)).to_contain_text("The file is no image we can read")
+        expect(rows.filter(has_text=BAD)).to_contain_text("The file is not an image we can read")
         expect(rows.filter(has_text="00.png")).to_contain_text("COVID-19 pattern")
         expect(answer(page)).to_contain_text("1 × no answer")
         assert fits(page)

@@ -44,7 +44,7 @@ def test_every_text_has_the_contrast_that_wcag_asks(
         answered(page)
         legible(page)
         give(page, text)
-        expect(answer(page)).to_contain_text("no image we can read", timeout=30_000)
+        expect(answer(page)).to_contain_text("not an image we can read", timeout=30_000)
         legible(page)
         give(page, xray, text, blank)
         expect(answer(page)).to_contain_text("3 pictures answered", timeout=30_000)
@@ -166,7 +166,7 @@ def test_pictures_can_be_pasted_and_dropped(page: Page, xray: Path, event: str, 
     page.evaluate(FILE, [event, target, kind, "scan.png", base64.b64encode(xray.read_bytes()).decode()])
     answered(page)
     page.evaluate(FILE, [event, target, kind, "notes.txt", base64.b64encode(b"no picture").decode()])
-    expect(answer(page)).to_contain_text("no image we can read", timeout=30_000)
+    expect(answer(page)).to_contain_text("not an image we can read", timeout=30_000)
 
 
 def test_no_camera_is_asked_for(page: Page):

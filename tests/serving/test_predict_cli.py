@@ -96,7 +96,7 @@ def test_a_zip_is_read_in_place(published: Published, xray: Path, tmp_path: Path
 def test_no_answer_at_all_is_two(published: Published, text: Path, capsys: pytest.CaptureFixture[str]):
     assert predict.main(["--model", str(published.folder), str(text), str(text.parent / "missing.png")]) == 2
     unread, missing = capsys.readouterr().out.splitlines()
-    assert unread.startswith(f"{text}: no answer: the file is no image we can read")
+    assert unread.startswith(f"{text}: no answer: the file is not an image we can read")
     assert missing.endswith("missing.png: no answer: the file does not exist")
 
 

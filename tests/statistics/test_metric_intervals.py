@@ -6,6 +6,7 @@ from scipy.special import expit
 from sklearn.metrics import average_precision_score, f1_score
 
 from benchmarks import coverage
+from cxr.schema.metrics import METRIC_NAMES
 from cxr.statistics import bootstrap, metrics
 from cxr.statistics.bootstrap import Interval
 from cxr.statistics.intervals import ece_interval, metric_intervals, predictive_value_intervals
@@ -68,7 +69,7 @@ def test_the_interval_of_the_ece_knows_calibrated_from_overconfident():
 def test_intervals_of_all_metrics_hold_the_truth():
     design = coverage.DESIGNS[0]
     found = coverage.coverage(design, 0.9, studies=60, pictures=200)
-    assert len(found) == len(metrics.METRIC_NAMES) + 6
+    assert len(found) == len(METRIC_NAMES) + 6
     for name, (share, without) in found.items():
         assert share >= 0.85, name
         assert without == 0

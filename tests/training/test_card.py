@@ -9,7 +9,7 @@ import pytest
 import yaml
 from jinja2 import UndefinedError
 
-from cxr.statistics.metrics import METRIC_NAMES
+from cxr.schema.metrics import METRIC_NAMES
 from cxr.training.reporting import card, metrics_file
 
 SECTIONS = (

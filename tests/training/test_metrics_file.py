@@ -7,12 +7,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from support import ROOT
 
+from cxr.schema.metrics import METRIC_NAMES
 from cxr.statistics import metrics
 from cxr.training.evaluation.scores import Scores
 from cxr.training.evaluation.summary import summarise
 
 SCHEMA = json.loads((ROOT / "docs" / "metrics.schema.json").read_text(encoding="utf-8"))
-OF_A_SPLIT = {"$ref": "#/$defs/split", "$defs": SCHEMA["$defs"]}
+OF_A_SPLIT = {"$ref": "#/$defs/SplitSummary", "$defs": SCHEMA["$defs"]}
 QUANTILES = {"NON-COVID": 0.6, "COVID": 0.7}
 
 
@@ -56,7 +57,7 @@ def test_a_summary_is_as_the_schema_says_whatever_classes_there_are(label):
 
 def test_every_interval_holds_its_estimate():
     found = summarise(scores(), 0.6, QUANTILES)
-    for name in metrics.METRIC_NAMES:
+    for name in METRIC_NAMES:
         low, high = found["intervals"][name]
         assert low <= found[name] <= high
     for row in found["predictive_values"]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cxr.errors import UserError
-from cxr.statistics.metrics import METRIC_NAMES
+from cxr.schema.metrics import METRIC_NAMES
 from cxr.training.arguments import parse
 from cxr.training.seeds import FINISHED, check_folders, choose, spread
 

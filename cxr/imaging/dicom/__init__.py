@@ -1,1 +1,1 @@
-"""DICOM: what `cxr.imaging.reader` needs to read it, and what may leave a header without naming a patient."""
+"""DICOM files: their pixels as a viewer shows them, and what of a header identifies no patient."""

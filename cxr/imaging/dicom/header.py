@@ -1,8 +1,8 @@
 """What leaves a DICOM header: modality, view, sex, age and a patient's pseudonym; no name, number, date or free text.
 
-Views are said in the words of the dataset contract. They come from View Position, else the view's code, else what
-series and protocol call the picture; Patient Orientation tells a lateral from a frontal one where none of them do.
-Body Part Examined is not asked: in real collections it says SKULL or ABDOMEN on chest radiographs.
+Views are named as in the dataset contract. They come from View Position, else from the view's code, else from the
+descriptions of series and protocol; Patient Orientation tells a lateral from a frontal view where none of these do.
+Body Part Examined is not used: in real collections it says SKULL or ABDOMEN on chest radiographs.
 """
 
 import re
@@ -21,7 +21,7 @@ LATERAL = "lateral"
 OBLIQUE = "oblique"
 DECUBITUS = "lateral decubitus"
 AGE_CAP = 90
-"""Older patients are all said to be 90: beyond 89 an age can name a person (45 CFR 164.514(b)(2)(i)(C))."""
+"""Age of all older patients: above 89 an age can identify a person (45 CFR 164.514(b)(2)(i)(C))."""
 
 TAGS = [
     "SOPClassUID",
@@ -43,10 +43,10 @@ TAGS = [
     "IssuerOfPatientID",
     "StudyInstanceUID",
 ]
-"""The attributes that are read at all; the patient's name is not among them."""
+"""The only attributes that are read; the patient's name is not among them."""
 
 _X_RAY = {"CR", "DX", "DR", "RG", "XR"}
-_UNSAID = {"", "OT", "SC", "HC"}
+_UNSPECIFIED = {"", "OT", "SC", "HC"}
 _OTHER_CLASSES = re.compile(r"\b(CT|MR|PET|Positron|Nuclear|Ultrasound|Endoscopic|Microscopic|Mammography|Photo\w*)\b")
 _POSITIONS = {"LL": LATERAL, "RL": LATERAL, "LLD": DECUBITUS, "RLD": DECUBITUS, "LLO": OBLIQUE, "RLO": OBLIQUE}
 _NAMES = (
@@ -64,17 +64,22 @@ _STANCES = (
     ("Portable", r"portable|port|mobile|bedside|bettlunge|portatil"),
 )
 _WORDS = {"AP": {"Supine", "Semi Erect", "Erect", "Upright", "Portable"}, "PA": {"Erect"}}
-_DAYS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
-_NOBODY = re.compile(r"[\W_0]*|anon\w*|unknown|none|na|nan|null|removed|redacted|deidentified|x+|test", re.IGNORECASE)
+_YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
+_PLACEHOLDER = re.compile(
+    r"[\W_0]*|anon\w*|unknown|none|na|nan|null|removed|redacted|deidentified|x+|test", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
 class DicomHeader:
-    """What a DICOM file says of its picture, unknown things empty.
+    """What a DICOM header says about its image; empty where unknown.
 
-    `modality` is DICOM's code where it is one of the known ones, else "other"; `view` a word of the dataset contract
-    (PA, AP, AP Supine …) or `lateral`, `oblique`, `lateral decubitus`; `sex` M or F; `age` in years, 90 for all from
-    90 on; `patient` the pseudonym, empty without a key and where the file names no patient.
+    Attributes:
+        modality: DICOM's code if it is one of the known ones, else "other".
+        view: a word of the dataset contract (PA, AP, AP Supine …) or `lateral`, `oblique`, `lateral decubitus`.
+        sex: M or F.
+        age: in years, 90 for all from 90 on.
+        patient: the pseudonym; empty without a key or where the file identifies no patient.
     """
 
     modality: str
@@ -85,14 +90,14 @@ class DicomHeader:
 
     @property
     def refusal(self) -> str | None:
-        """Why this is no frontal X-ray, None if it may be one; for reader and dataset to say and count."""
-        if self.modality == "other" or self.modality not in _X_RAY | _UNSAID:
+        """Why this is not a frontal X-ray; None if it may be one."""
+        if self.modality == "other" or self.modality not in _X_RAY | _UNSPECIFIED:
             return NOT_X_RAY
         return NOT_FRONTAL if self.view in (LATERAL, OBLIQUE, DECUBITUS) else None
 
 
-def header_of(dataset: "Dataset", key: bytes | None) -> DicomHeader:
-    """Gather the header's facts; with a key also the patient's pseudonym."""
+def read_header(dataset: "Dataset", key: bytes | None) -> DicomHeader:
+    """Collect these facts; the patient's pseudonym only with a key."""
     return DicomHeader(
         _modality(dataset), _view(dataset), _sex(dataset), _age(dataset), _patient(dataset, key) if key else ""
     )
@@ -112,11 +117,11 @@ def text_of(dataset: "Dataset", keyword: str) -> str:
 
 
 def _modality(dataset: "Dataset") -> str:
-    """The modality's code; the kind of object decides where the code says nothing."""
+    """The modality's code; where it is unspecific, the SOP class decides."""
     code = text_of(dataset, "Modality").upper()
     if code in _X_RAY:
         return code
-    if code not in _UNSAID:
+    if code not in _UNSPECIFIED:
         return code if code in ("CT", "MR", "MG", "US", "NM", "PT", "RF", "XA", "PX", "IO") else "other"
     kind = getattr(dataset.get("SOPClassUID"), "name", "")
     return "other" if _OTHER_CLASSES.search(kind) else code
@@ -129,17 +134,17 @@ def _view(dataset: "Dataset") -> str:
     position = text_of(dataset, "ViewPosition").upper()
     view = _POSITIONS.get(position) or _named(position) or _named(text_of(codes[0], "CodeMeaning"))
     view = view or _named(described) or _oriented(dataset)
-    stance = next((word for word, pattern in _STANCES if _says(f"{position} {described}", pattern)), "")
+    stance = next((word for word, pattern in _STANCES if _mentions(f"{position} {described}", pattern)), "")
     return f"{view} {stance}" if stance in _WORDS.get(view, ()) else view
 
 
 def _named(text: str) -> str:
     """The one view that a text names; empty where it names none, or several (`PA and lateral`)."""
-    found = [view for view, pattern in _NAMES if _says(text, pattern)]
-    return found[0] if len(found) == 1 or found[:1] == [DECUBITUS] else ""
+    views = [view for view, pattern in _NAMES if _mentions(text, pattern)]
+    return views[0] if len(views) == 1 or views[:1] == [DECUBITUS] else ""
 
 
-def _says(text: str, pattern: str) -> bool:
+def _mentions(text: str, pattern: str) -> bool:
     return bool(re.search(rf"\b({pattern})\b", re.sub(r"[\W_]+", " ", text.casefold())))
 
 
@@ -154,15 +159,15 @@ def _sex(dataset: "Dataset") -> str:
 
 
 def _age(dataset: "Dataset") -> float | None:
-    said = re.fullmatch(r"(\d{1,3})\s*([DWMY]?)", text_of(dataset, "PatientAge").upper())
-    years = int(said[1]) * _DAYS[said[2] or "Y"] if said else _years_between(dataset)
+    age = re.fullmatch(r"(\d{1,3})\s*([DWMY]?)", text_of(dataset, "PatientAge").upper())
+    years = int(age[1]) * _YEARS[age[2] or "Y"] if age else _years_between(dataset)
     return None if years is None or not 0 <= years <= 120 else float(min(round(years, 2), AGE_CAP))
 
 
 def _years_between(dataset: "Dataset") -> int | None:
-    """Whole years from birth to the picture."""
-    taken = (text_of(dataset, name) for name in ("AcquisitionDate", "StudyDate", "SeriesDate", "ContentDate"))
-    birth, day = _date(text_of(dataset, "PatientBirthDate")), next(filter(None, map(_date, taken)), None)
+    """Whole years from birth to acquisition."""
+    dates = (text_of(dataset, name) for name in ("AcquisitionDate", "StudyDate", "SeriesDate", "ContentDate"))
+    birth, day = _date(text_of(dataset, "PatientBirthDate")), next(filter(None, map(_date, dates)), None)
     if birth is None or day is None:
         return None
     return day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))
@@ -177,9 +182,9 @@ def _date(text: str) -> date | None:
 
 
 def _patient(dataset: "Dataset", key: bytes) -> str:
-    """The patient's pseudonym; where the number is missing or a stopgap, that of the study, which has one patient."""
+    """The patient's pseudonym, or that of the study, which has one patient, where the patient has no real number."""
     number = text_of(dataset, "PatientID")
-    if not _NOBODY.fullmatch(number):
+    if not _PLACEHOLDER.fullmatch(number):
         return patient_hash(key, number, text_of(dataset, "IssuerOfPatientID"))
     study = text_of(dataset, "StudyInstanceUID")
     return patient_hash(key, study, "StudyInstanceUID") if study else ""

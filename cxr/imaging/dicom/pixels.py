@@ -1,87 +1,90 @@
-"""From stored values to gray: bits, padding, Modality LUT, VOI LUT or window, and which end is white."""
+"""Stored pixel values of a DICOM file: transfer syntaxes, compressed frames, unused bits.
 
-from collections.abc import Callable
+pydicom itself reads uncompressed, deflated and RLE pixels. imagecodecs (BSD; libjpeg-turbo, CharLS, OpenJPEG) reads all
+other syntaxes, 12-bit JPEG Extended included, as a decoding plugin of pydicom. Other plugins that happen to be
+installed (gdcm, pylibjpeg, Pillow) are never used: one file must give the same pixels everywhere.
+"""
+
+import threading
 from dataclasses import dataclass
 
+import imagecodecs
 import numpy as np
 import pydicom
-from PIL import Image, ImageOps
-from pydicom.pixels import apply_color_lut, get_decoder
-from pydicom.uid import JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, RLELossless
+from numpy.typing import NDArray
+from pydicom import uid
+from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import Decoder, DecodeRunner
 
-from cxr.imaging import bit_depth
-from cxr.imaging.dicom import codecs
-from cxr.imaging.dicom.header import text_of
+PLUGIN = "cxr-imagecodecs"
 
-TAGS = [
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "PlanarConfiguration",
-    "NumberOfFrames",
-    "Rows",
-    "Columns",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-    "PixelPaddingValue",
-    "PixelPaddingRangeLimit",
-    "RescaleSlope",
-    "RescaleIntercept",
-    "ModalityLUTSequence",
-    "VOILUTSequence",
-    "WindowCenter",
-    "WindowWidth",
-    "VOILUTFunction",
-    "PixelData",
-    "ExtendedOffsetTable",
-    "ExtendedOffsetTableLengths",
-    "RedPaletteColorLookupTableDescriptor",
-    "GreenPaletteColorLookupTableDescriptor",
-    "BluePaletteColorLookupTableDescriptor",
-    "RedPaletteColorLookupTableData",
-    "GreenPaletteColorLookupTableData",
-    "BluePaletteColorLookupTableData",
-    "SegmentedRedPaletteColorLookupTableData",
-    "SegmentedGreenPaletteColorLookupTableData",
-    "SegmentedBluePaletteColorLookupTableData",
-]
+_JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
+_JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
+_JPEG_2000 = (uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
+UNCOMPRESSED = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian)
+UNCOMPRESSED += (uid.DeflatedExplicitVRLittleEndian,)
+SUPPORTED = (*UNCOMPRESSED, uid.RLELossless, *_JPEG, *_JPEG_LS, *_JPEG_2000)
 
-_TABLE = 1 << 16
+DECODER_DEPENDENCIES = dict.fromkeys((*_JPEG, *_JPEG_LS, *_JPEG_2000), ("imagecodecs",))
+"""The syntaxes that the plugin decodes, and what it needs for them; pydicom reads this name."""
 
-_Shade = Callable[[np.ndarray], np.ndarray]
+_FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
+_END = b"\xff\xd9"
+_PARAMETERLESS = {0x01, 0xFF, *range(0xD0, 0xD9)}
+
+_registration = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Stored:
-    """Decoded values, integers (H, W) or (H, W, 3), and what they mean ("MONOCHROME1", "RGB" …)."""
+class StoredPixels:
+    """Decoded values, integers (H, W) or (H, W, 3), and their photometric interpretation ("MONOCHROME1", "RGB" …)."""
 
-    values: np.ndarray
+    values: NDArray[np.integer]
     photometric: str
 
 
-def stored(dataset: pydicom.Dataset) -> Stored:
-    """Decode the picture: unused bits dropped, sign extended, YBR turned to RGB, palettes still indices."""
+def decode_pixels(dataset: pydicom.Dataset) -> StoredPixels:
+    """Decode the image: unused bits dropped, sign extended, YBR turned to RGB, palettes still indices.
+
+    Attributes that a poor header lacks are added to `dataset`.
+    """
     dataset.setdefault("PixelRepresentation", 0)
     dataset.setdefault("SamplesPerPixel", 1)
     dataset.setdefault("BitsStored", dataset.BitsAllocated)
     dataset.setdefault("PhotometricInterpretation", "MONOCHROME2" if dataset.SamplesPerPixel == 1 else "RGB")
     syntax = dataset.file_meta.TransferSyntaxUID
-    plugin = codecs.PLUGIN if syntax in codecs.DECODER_DEPENDENCIES else "pydicom" if syntax == RLELossless else ""
-    options = {} if syntax in (*JPEG2000TransferSyntaxes, *JPEGLSTransferSyntaxes) else {"correct_unused_bits": False}
-    values, found = get_decoder(syntax).as_array(dataset, index=0, decoding_plugin=plugin, **options)
+    plugin = _plugin(syntax)
+    options = {} if syntax in (*_JPEG_2000, *_JPEG_LS) else {"correct_unused_bits": False}
+    values, metadata = _decoder(syntax).as_array(dataset, index=0, decoding_plugin=plugin, **options)
     if options:
-        values = _used_bits(values, dataset, 0 if plugin == codecs.PLUGIN else _low_bit(dataset))
-    return Stored(values, str(found["photometric_interpretation"]))
+        values = _used_bits(values, dataset, 0 if plugin == PLUGIN else _low_bit(dataset))
+    return StoredPixels(values, str(metadata["photometric_interpretation"]))
+
+
+def _plugin(syntax: uid.UID) -> str:
+    """The plugin that decodes a syntax; empty where pydicom needs none."""
+    if syntax in DECODER_DEPENDENCIES:
+        return PLUGIN
+    return "pydicom" if syntax == uid.RLELossless else ""
+
+
+def _decoder(syntax: uid.UID) -> Decoder:
+    """pydicom's decoder of a syntax, with our plugin from the first use on."""
+    decoder = get_decoder(syntax)
+    if syntax in DECODER_DEPENDENCIES:
+        with _registration:
+            if PLUGIN not in decoder.available_plugins:
+                decoder.add_plugin(PLUGIN, (__name__, decode_frame.__name__))
+    return decoder
 
 
 def _low_bit(dataset: pydicom.Dataset) -> int:
-    """Where the stored bits begin; above 0 only in old files that align 12 bits to the left of 16."""
+    """Where the stored bits start; above 0 only in old files that align 12 bits to the left of 16."""
     low = (dataset.get("HighBit") or 0) + 1 - dataset.BitsStored
     return low if 0 < low <= dataset.BitsAllocated - dataset.BitsStored else 0
 
 
-def _used_bits(values: np.ndarray, dataset: pydicom.Dataset, low: int) -> np.ndarray:
+def _used_bits(values: NDArray[np.integer], dataset: pydicom.Dataset, low: int) -> NDArray[np.integer]:
     """Drop the bits that hold no pixel (an overlay, perhaps) and extend the sign (PS3.5 8.1.1)."""
     unused = 8 * values.itemsize - dataset.BitsStored
     if dataset.BitsAllocated == 1 or unused <= 0:
@@ -89,142 +92,62 @@ def _used_bits(values: np.ndarray, dataset: pydicom.Dataset, low: int) -> np.nda
     return (values << (unused - low)) >> unused
 
 
-def shown(picture: Stored, dataset: pydicom.Dataset) -> tuple[Image.Image, str]:
-    """The picture in 8 bits as a viewer shows it, and a name for what is stored."""
-    values, bits = picture.values, dataset.BitsStored
-    if picture.photometric == "PALETTE COLOR":
-        return bit_depth.to_eight_bits(apply_color_lut(values, dataset), has_alpha=False), "P"
-    deep = "" if bits <= 8 else f";{bits}"
-    if values.ndim == 3:
-        return bit_depth.to_eight_bits(values, has_alpha=False), f"RGB{deep}"
-    signed = "S" if dataset.PixelRepresentation else ""
-    mode = f"I;{bits}{signed}" if deep or signed else "L"
-    return _gray(values, dataset, picture.photometric == "MONOCHROME1"), mode
+def is_available(tsyntax: str) -> bool:
+    """Whether the plugin decodes a syntax; pydicom calls it."""
+    return tsyntax in DECODER_DEPENDENCIES
 
 
-def _gray(values: np.ndarray, dataset: pydicom.Dataset, white_is_low: bool) -> Image.Image:
-    padding = _padding(values, dataset)
-    gray = _windowed(values, dataset, padding)
-    if gray is None:
-        gray = _stretched(values, dataset, padding)
-    if white_is_low:
-        gray = np.asarray(ImageOps.invert(Image.fromarray(gray)))
-    return Image.fromarray(gray if padding is None else np.where(padding, np.uint8(0), gray))
+def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
+    """Decode one frame, colours as they are stored; pydicom calls it.
 
-
-def _padding(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray | None:
-    """Where the picture is not: bool (H, W), None without such pixels. They are shown black, like a film's edge."""
-    value = dataset.get("PixelPaddingValue")
-    if value is None:
-        return None
-    limit = dataset.get("PixelPaddingRangeLimit")
-    ends = [_as_stored(end, values) for end in (value, value if limit is None else limit)]
-    found = (values >= min(ends)) & (values <= max(ends))
-    return None if found.all() or not found.any() else found
-
-
-def _as_stored(value: int, values: np.ndarray) -> int:
-    """A value that was written as unsigned although the pixels are signed, or the other way round."""
-    size = 1 << 8 * values.itemsize
-    return (value + size // 2) % size - size // 2 if values.dtype.kind == "i" else value % size
-
-
-def _windowed(values: np.ndarray, dataset: pydicom.Dataset, padding: np.ndarray | None) -> np.ndarray | None:
-    """Gray by the header's VOI LUT or first window, uint8 (H, W); None without one, or where it shows nothing."""
-    voi = _voi_lut(dataset) or _window(dataset)
-    if voi is None:
-        return None
-    gray = _mapped(values, lambda given: np.rint(255 * np.clip(voi(_modality(given, dataset)), 0, 1)).astype(np.uint8))
-    inside = gray if padding is None else gray[~padding]
-    low, high = np.percentile(inside, (1, 99))
-    return None if low == high and np.ptp(values) else gray
-
-
-def _stretched(values: np.ndarray, dataset: pydicom.Dataset, padding: np.ndarray | None) -> np.ndarray:
-    """Gray by the robust window of every other deep picture, so that a DICOM and a PNG of one exposure agree.
-
-    A linear rescale changes nothing about that window but, perhaps, its direction.
+    Raises:
+        ValueError: if the frame's size is not the header's (checked before memory is allocated) or it has no end.
     """
-    if _sequence_item(dataset, "ModalityLUTSequence") is not None:
-        values = _mapped(values, lambda given: _modality(given, dataset))
-    elif _rescale(dataset)[0] < 0:
-        values = -values.astype(np.int64)
-    if padding is not None:
-        values = np.where(padding, np.nan, values)
-    return bit_depth.window(values)
+    syntax = runner.transfer_syntax
+    if syntax in _JPEG_2000:
+        src = src[max(0, src.find(b"\xff\x4f\xff\x51")) :]  # some writers wrap the codestream into a JP2 file
+        _check_shape(_jpeg_2000_shape(src), runner)
+        values = imagecodecs.jpeg2k_decode(src, planar=False)
+    else:
+        _check_shape(_jpeg_shape(src), runner)
+        if _END not in src[-64:]:
+            raise ValueError("no end of image")  # libjpeg would fill the rest with gray, CharLS search for seconds
+        values = imagecodecs.jpegls_decode(src) if syntax in _JPEG_LS else _jpeg(src, runner.samples_per_pixel)
+    if syntax in _JPEG_2000 and runner.photometric_interpretation in ("YBR_ICT", "YBR_RCT"):
+        runner.set_option("photometric_interpretation", "RGB")  # the codec has converted it
+    runner.set_option("planar_configuration", 0)
+    runner.set_option("bits_allocated", 8 * values.itemsize)
+    return values.tobytes()
 
 
-def _mapped(values: np.ndarray, function: _Shade) -> np.ndarray:
-    """`function` of every value; of the few that there can be where a table of them is smaller than the picture."""
-    least, most = int(values.min()), int(values.max())
-    if most - least >= _TABLE:
-        return function(values)
-    return function(np.arange(least, most + 1))[values.astype(np.int32) - least]
+def _jpeg(src: bytes, samples: int) -> NDArray[np.unsignedinteger]:
+    if samples == 3:
+        return imagecodecs.jpeg8_decode(src, colorspace="YCBCR", outcolorspace="YCBCR")
+    return imagecodecs.jpeg8_decode(src)
 
 
-def _modality(values: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
-    """What the detector's values mean (PS3.3 C.11.1)."""
-    item = _sequence_item(dataset, "ModalityLUTSequence")
-    if item is not None:
-        return _looked_up(values, item, dataset)
-    slope, intercept = _rescale(dataset)
-    return values if (slope, intercept) == (1, 0) else values * slope + intercept
+def _check_shape(shape: tuple[int, int, int], runner: DecodeRunner) -> None:
+    if shape != (runner.rows, runner.columns, runner.samples_per_pixel):
+        raise ValueError("the codestream has another shape than the header")
 
 
-def _rescale(dataset: pydicom.Dataset) -> tuple[float, float]:
-    slope, intercept = (_number(dataset, name) for name in ("RescaleSlope", "RescaleIntercept"))
-    return slope or 1.0, intercept or 0.0
+def _jpeg_shape(src: bytes) -> tuple[int, int, int]:
+    """Height, width and components in the frame header of JPEG or JPEG-LS (ITU-T T.81 B.2.2, T.87 C.2.2)."""
+    at = 2
+    while src[at] == 0xFF and src[at + 1] not in _FRAME_MARKERS:
+        marker = src[at + 1]
+        if marker == 0xFF:
+            at += 1
+        elif marker in _PARAMETERLESS:
+            at += 2
+        else:
+            at += 2 + int.from_bytes(src[at + 2 : at + 4])
+    if src[at] != 0xFF:
+        raise ValueError("no frame header")
+    return int.from_bytes(src[at + 5 : at + 7]), int.from_bytes(src[at + 7 : at + 9]), src[at + 9]
 
 
-def _number(dataset: pydicom.Dataset, keyword: str) -> float | None:
-    """The first value of an attribute, None where it is missing or no number."""
-    try:
-        value = float(text_of(dataset, keyword))
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None
-
-
-def _sequence_item(dataset: pydicom.Dataset, keyword: str) -> pydicom.Dataset | None:
-    return next(iter(dataset.get(keyword) or ()), None)
-
-
-def _voi_lut(dataset: pydicom.Dataset) -> _Shade | None:
-    item = _sequence_item(dataset, "VOILUTSequence")
-    if item is None or not item.get("LUTData"):
-        return None
-    # the depth that a descriptor names is often wrong: that of the largest entry is what the table was made for
-    white = (1 << int(_entries(item, dataset)[1].max()).bit_length()) - 1
-    return lambda values: _looked_up(values, item, dataset) / max(white, 1)
-
-
-def _looked_up(values: np.ndarray, item: pydicom.Dataset, dataset: pydicom.Dataset) -> np.ndarray:
-    first, entries = _entries(item, dataset)
-    return entries[np.clip(np.rint(values).astype(np.int64) - first, 0, len(entries) - 1)]
-
-
-def _entries(item: pydicom.Dataset, dataset: pydicom.Dataset) -> tuple[int, np.ndarray]:
-    """The first value that a lookup table maps, and what it maps the values from there on to."""
-    length, first, _ = item.LUTDescriptor
-    length, data = length or 1 << 16, item.LUTData
-    if isinstance(data, bytes):
-        word = "u2" if len(data) >= 2 * length else "u1"
-        data = np.frombuffer(data, word if dataset.original_encoding[1] else word.replace("u2", ">u2"))
-    entries = np.asarray(data).astype(np.int64).reshape(-1)[:length]
-    signed = dataset.PixelRepresentation == 1 and first >= 1 << 15
-    return first - (1 << 16) * signed, entries
-
-
-def _window(dataset: pydicom.Dataset) -> _Shade | None:
-    """The first window as a function from values to 0…1 (PS3.3 C.11.2.1.2 and C.11.2.1.3), None without a valid one."""
-    centre, width = _number(dataset, "WindowCenter"), _number(dataset, "WindowWidth")
-    kind = text_of(dataset, "VOILUTFunction").upper()
-    if centre is None or width is None or width < (kind not in ("LINEAR_EXACT", "SIGMOID")) or width <= 0:
-        return None
-    if kind == "SIGMOID":
-        return lambda values: 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
-    if kind == "LINEAR_EXACT":
-        return lambda values: (values - centre) / width + 0.5
-    if width == 1:
-        return lambda values: values > centre - 0.5
-    return lambda values: (values - (centre - 0.5)) / (width - 1) + 0.5
+def _jpeg_2000_shape(src: bytes) -> tuple[int, int, int]:
+    """Height, width and components in the SIZ segment (ITU-T T.800 A.5.1)."""
+    right, bottom, left, top = (int.from_bytes(src[at : at + 4]) for at in (8, 12, 16, 20))
+    return bottom - top, right - left, int.from_bytes(src[40:42])

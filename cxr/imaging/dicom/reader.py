@@ -1,44 +1,81 @@
-"""From the bytes of a DICOM file to an 8-bit picture, what it was, and the harmless part of its header."""
+"""From the bytes of a DICOM file to 8-bit gray, a hash of its pixels, and what may be known from its header."""
 
 import hashlib
 import io
-import logging
 import struct
 import zlib
 from dataclasses import dataclass
 
 import numpy as np
 import pydicom
-from PIL import Image
+from numpy.typing import NDArray
 from pydicom.dataset import FileMetaDataset
 from pydicom.errors import BytesLengthException
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, UID_dictionary
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    UID_dictionary,
+)
 
 from cxr.errors import UnreadableImage
-from cxr.imaging.dicom import codecs, header, pixels
+from cxr.imaging.dicom import display, header, pixels
 from cxr.imaging.dicom.header import DicomHeader
-from cxr.imaging.unreadable import MAX_PIXELS, TOO_LARGE, check_size, decoders_failing_cleanly
+from cxr.imaging.limits import MAX_PIXELS, TOO_LARGE, check_size, refusing_damage, silence
 
-NO_PICTURE = "is DICOM without a picture"
-SEVERAL_FRAMES = "holds several frames"
-NO_SYNTAX = "is DICOM that does not say how its picture is stored"
+NO_IMAGE = "is DICOM without an image"
+SEVERAL_FRAMES = "contains several frames"
+NO_SYNTAX = "is DICOM that does not say how its image is stored"
 
-_INFLATED = 8 * MAX_PIXELS
+_MAX_INFLATED = 8 * MAX_PIXELS
 _STEP = 1 << 20
-_TAGS = [*header.TAGS, *pixels.TAGS]
-
-logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # what is wrong with a file, its refusal says
+_TAGS = [
+    *header.TAGS,
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "PlanarConfiguration",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "ModalityLUTSequence",
+    "VOILUTSequence",
+    "WindowCenter",
+    "WindowWidth",
+    "VOILUTFunction",
+    "PixelData",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    "RedPaletteColorLookupTableDescriptor",
+    "GreenPaletteColorLookupTableDescriptor",
+    "BluePaletteColorLookupTableDescriptor",
+    "RedPaletteColorLookupTableData",
+    "GreenPaletteColorLookupTableData",
+    "BluePaletteColorLookupTableData",
+    "SegmentedRedPaletteColorLookupTableData",
+    "SegmentedGreenPaletteColorLookupTableData",
+    "SegmentedBluePaletteColorLookupTableData",
+]
 
 
 @dataclass(frozen=True)
 class DicomImage:
-    """A picture of Pillow's mode L or RGB, the mode that the file stores, its pixels' hash and its header.
+    """An image as gray uint8 (H, W), the mode that the file stores, a hash of its pixels, and its header.
 
-    `sha256` is of the stored values and how they are meant: the raw bytes hold a name, and one exposure may be
+    `sha256` covers the stored values and their interpretation: the file's bytes hold a name, and one exposure may be
     stored in several ways.
     """
 
-    image: Image.Image
+    pixels: NDArray[np.uint8]
     mode: str
     sha256: str
     header: DicomHeader
@@ -48,14 +85,16 @@ def read_dicom(raw: bytes, patient_key: bytes | None = None) -> DicomImage:
     """Read one DICOM file.
 
     Raises:
-        UnreadableImage: if it is damaged, too large, holds several frames or no picture, or pixels stored in a way
-            that no decoder of ours reads (refused by its name).
+        UnreadableImage: if it is damaged, too large, compressed in a way that no decoder supports, or contains several
+            frames or no image.
     """
-    with decoders_failing_cleanly(BytesLengthException):
+    silence("pydicom")
+    with refusing_damage(BytesLengthException):
         dataset = _parse(raw)
         _check(dataset)
-        picture = pixels.stored(dataset)
-        return DicomImage(*pixels.shown(picture, dataset), _hash(picture), header.header_of(dataset, patient_key))
+        stored = pixels.decode_pixels(dataset)
+        gray, mode = display.render(stored, dataset), display.stored_mode(stored, dataset)
+        return DicomImage(gray, mode, _hash(stored), header.read_header(dataset, patient_key))
 
 
 def _parse(raw: bytes) -> pydicom.Dataset:
@@ -70,43 +109,50 @@ def _parse(raw: bytes) -> pydicom.Dataset:
 
 
 def _check_inflated(raw: bytes) -> None:
-    """Refuse a deflated file that unpacks to more than any picture of ours takes, without keeping what it unpacks to.
+    """Refuse a deflated file that inflates to more than any image needs, without keeping the result.
 
     Raises:
         UnreadableImage: if it does.
     """
     start = 144 + struct.unpack_from("<I", raw, 140)[0]
     inflater, left, size = zlib.decompressobj(-zlib.MAX_WBITS), raw[start:], 0
-    while left and not inflater.eof and size <= _INFLATED:
+    while left and not inflater.eof and size <= _MAX_INFLATED:
         size += len(inflater.decompress(left, _STEP))
         left = inflater.unconsumed_tail
-    if size > _INFLATED:
+    if size > _MAX_INFLATED:
         raise UnreadableImage(TOO_LARGE)
 
 
 def _guessed_syntax(dataset: pydicom.Dataset) -> UID:
-    """How a file without a meta header is stored: as pydicom found it, unless its pixels come in fragments."""
+    """The transfer syntax of a file without a meta header: as pydicom parsed it, unless its pixels are in fragments."""
     if "PixelData" in dataset and dataset["PixelData"].is_undefined_length:
         raise UnreadableImage(NO_SYNTAX)
     implicit, little = dataset.original_encoding
-    return codecs.NATIVE[0 if implicit else 1 if little else 2]
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
 
 
 def _check(dataset: pydicom.Dataset) -> None:
-    """Refuse what cannot become one radiograph, before anything is decoded."""
+    """Refuse what cannot become one radiograph before anything is decoded."""
     if not dataset.get("PixelData") or not dataset.get("Rows") or not dataset.get("Columns"):
-        raise UnreadableImage(NO_PICTURE)
+        raise UnreadableImage(NO_IMAGE)
     if int(dataset.get("NumberOfFrames") or 1) > 1:
         raise UnreadableImage(SEVERAL_FRAMES)
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax not in codecs.SUPPORTED:
-        known = syntax.name if syntax in UID_dictionary else syntax if syntax.is_valid else "an unknown syntax"
-        raise UnreadableImage(f"is DICOM compressed as {known}, which none of our decoders reads")
+    if syntax not in pixels.SUPPORTED:
+        raise UnreadableImage(f"is DICOM compressed as {_syntax_name(syntax)}, which is not supported")
     check_size(dataset.Columns, dataset.Rows)
 
 
-def _hash(picture: pixels.Stored) -> str:
-    values = np.ascontiguousarray(picture.values)
-    digest = hashlib.sha256(f"{values.shape} {values.dtype.newbyteorder('<').str} {picture.photometric}".encode())
+def _syntax_name(syntax: UID) -> str:
+    if syntax in UID_dictionary:
+        return syntax.name
+    return syntax if syntax.is_valid else "an unknown syntax"
+
+
+def _hash(stored: pixels.StoredPixels) -> str:
+    values = np.ascontiguousarray(stored.values)
+    digest = hashlib.sha256(f"{values.shape} {values.dtype.newbyteorder('<').str} {stored.photometric}".encode())
     digest.update(values.astype(values.dtype.newbyteorder("<"), copy=False).data)
     return digest.hexdigest()

@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined, UndefinedError
 
 from cxr.cli import OneLineErrors, command
 from cxr.errors import UserError
-from cxr.statistics.metrics import METRIC_NAMES
+from cxr.schema.metrics import METRIC_NAMES
 from cxr.training.reporting import card_tables, card_words
 
 UNNAMED = "path/to/this/folder"

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cxr.schema.dataset import SPLITS
 from cxr.schema.labels import LABELS
+from cxr.schema.metrics import METRIC_NAMES
 from cxr.schema.probes import PROBES
-from cxr.statistics.metrics import METRIC_NAMES
 
 HEADLINE = ("auroc", "sensitivity", "specificity")
 """The metrics that stand in the card's first table."""

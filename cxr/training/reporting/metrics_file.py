@@ -8,7 +8,9 @@ from pathlib import Path
 import yaml
 from transformers import TrainerState
 
+from cxr.schema.document import check
 from cxr.schema.labels import LABELS
+from cxr.schema.metrics import SCHEMA_VERSION, Metrics
 from cxr.training.arguments import Arguments
 from cxr.training.data.dataset import XrayDataset
 from cxr.training.reporting import card_words
@@ -30,7 +32,7 @@ def write_facts(
     """
     folder = arguments.run.model_dir
     facts = {
-        "schema_version": 2,
+        "schema_version": SCHEMA_VERSION,
         **summary,
         "model": _model_facts(folder, arguments, backbone_revision),
         "dataset": _dataset_facts(dataset),
@@ -38,7 +40,7 @@ def write_facts(
         "environment": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
     }
     report = {key: dataset.report[key] for key in dataset.report if key != "lists"}
-    write_json(folder / "metrics.json", facts | {"judgement": card_words.judgement(facts, report)})
+    write_metrics(folder, facts | {"judgement": card_words.judgement(facts, report)})
     write_json(folder / "dataset_report.json", report)
     recipe = arguments.recipe()
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
@@ -99,6 +101,12 @@ def source_only_accuracy(counts: dict[str, dict[str, dict[str, int]]]) -> float:
         right += labels.get(called, {}).get("test", 0)
         total += sum(splits.get("test", 0) for splits in labels.values())
     return right / total
+
+
+def write_metrics(folder: Path, metrics: Metrics) -> None:
+    """Write `metrics.json`, which must be as `cxr.schema.metrics` describes it."""
+    check(Metrics, metrics)
+    write_json(folder / "metrics.json", metrics)
 
 
 def write_json(path: Path, value: dict) -> None:

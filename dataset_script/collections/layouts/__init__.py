@@ -1,1 +1,1 @@
-"""The layouts that public collections come in, one module each, and what they have in common."""
+"""The layouts that public collections come in: one module for each kind."""

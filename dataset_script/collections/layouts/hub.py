@@ -1,95 +1,122 @@
-"""A dataset on the Hub: an `image` and a `label` (or `finding`) column with our class names or ones we know.
+"""A dataset on the Hub: an `image` and a `label` column with our class names or ones we know.
 
-Its splits are kept as predefined ones. What is downloaded goes below the dataset's own cache, not into the user's.
+Its splits are kept. Of Contract 1 it may have further columns.
 """
 
-from functools import lru_cache, partial
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import datasets
-
-from cxr import hub
 from cxr.errors import UserError, one_line
-from dataset_script.collections import tables
-from dataset_script.collections.record import Collection, Record, Refusal
-from dataset_script.collections.vocabulary import known_labels, label_of, split_of
+from dataset_script.collections import vocabulary
+from dataset_script.records import Collection, FileRef, Record, Refusal
 
-NO_PICTURE = "has no picture"
+if TYPE_CHECKING:
+    import datasets
+
+NO_IMAGE = "has no image"
 NO_LABEL = "has a label we do not know"
 _OURS = ("patient_id", "finding", "view", "sex", "age", "source", "file")
 
 
-def collect(repo_id: str, cache: Path = Path(".cache")) -> Collection:
-    """Fetch the dataset `USER/NAME` at its newest commit, or `USER/NAME@REVISION`.
+@dataclass(frozen=True)
+class HubImages:
+    """The image column of one Arrow file of a dataset in the cache; a name is a row's number."""
+
+    file: str
+    column: str
+
+    def read(self, name: str) -> bytes:
+        """The encoded image of a row.
+
+        Raises:
+            OSError: if the row has none.
+        """
+        image = _opened(self.file, self.column)[int(name)][self.column]
+        if image is None or image["bytes"] is None:
+            raise OSError(0, NO_IMAGE)
+        return image["bytes"]
+
+
+def collect(repo_id: str, cache: Path | None = None) -> Collection:
+    """Fetch the dataset `USER/NAME` at its newest commit, or `USER/NAME@REVISION`, into `cache` or the user's own.
 
     Raises:
-        UserError: if it cannot be had, has no image and label column, or a class that we do not know.
+        UserError: if it cannot be fetched, has no image and label column, or a class that is unknown.
     """
+    import datasets  # here, because its import takes seconds
+
+    from cxr import hub
+
     flag, (name, _, revision) = f"--source hub={repo_id}", repo_id.partition("@")
     if name.count("/") != 1:
         raise UserError(f"{flag}: expected USER/NAME or USER/NAME@REVISION")
     sha = hub.resolve(name, revision or None, repo_type="dataset")
     try:
-        loaded = datasets.load_dataset(name, revision=sha, cache_dir=str(cache / "hub"))
+        loaded = datasets.load_dataset(name, revision=sha, cache_dir=str(cache / "hub") if cache else None)
     except (*hub.HUB_ERRORS, datasets.exceptions.DatasetsError) as error:
         raise UserError(f"{flag} cannot be read: {one_line(error)}") from error
-    found = Collection()
+    collection = Collection()
     for split, part in loaded.items():
-        _collect_split(found, part, f"{name}@{sha}", split, flag)
-    return found
+        _collect_split(collection, part, f"{name}@{sha}", split, flag)
+    return collection
 
 
-def _collect_split(found: Collection, part: datasets.Dataset, name: str, split: str, flag: str) -> None:
-    image = next((key for key, kind in part.features.items() if isinstance(kind, datasets.Image)), None)
-    if image is None or "label" not in part.features:
+def _collect_split(collection: Collection, part: datasets.Dataset, name: str, split: str, flag: str) -> None:
+    import datasets
+
+    column = next((name for name, kind in part.features.items() if isinstance(kind, datasets.Image)), None)
+    if column is None or "label" not in part.features:
         raise UserError(f"{flag}: its {split} split needs an image and a label column; it has {list(part.features)}")
-    names = getattr(part.features["label"], "names", None)
-    _check_names(names, flag)
-    places = ((cached["filename"], at) for cached in part.cache_files for at in range(len(_opened(cached["filename"]))))
-    facts = part.select_columns([key for key in ("label", *_OURS) if key in part.features])
-    for index, ((file, at), row) in enumerate(zip(places, facts, strict=True)):
-        found.add(_item(row, names, name, f"{split}/{index}", partial(_bytes, file, image, at)))
+    class_names = getattr(part.features["label"], "names", None)
+    _check_names(class_names, flag)
+    files = [cached["filename"] for cached in part.cache_files]
+    images = ((HubImages(file, column), str(at)) for file in files for at in range(len(_opened(file, column))))
+    columns = part.select_columns([key for key in ("label", *_OURS) if key in part.features])
+    for index, ((place, at), row) in enumerate(zip(images, columns, strict=True)):
+        image = FileRef(place, at, f"{name}-{split}/{index}")
+        collection.add(_item(row, class_names, name.split("@")[0], f"{split}/{index}", image))
 
 
 def _check_names(names: list[str] | None, flag: str) -> None:
     for name in names or []:
-        if label_of(name) is None:
-            raise UserError(f"{flag}: unknown label {name!r}; known are {known_labels()}")
+        if vocabulary.label_of(name) is None:
+            raise UserError(f"{flag}: unknown label {name!r}; known are {vocabulary.known_labels()}")
 
 
-def _item(row: dict, names: list[str] | None, name: str, place: str, opener: partial) -> Record | Refusal:
-    repo, file, value = name.split("@")[0], row.get("file") or place, row["label"]
-    spelt = names[value] if names and isinstance(value, int) and 0 <= value < len(names) else str(value)
-    label = label_of(spelt) if names or not spelt.isdecimal() else None
-    if label is None:
+def _item(row: dict[str, Any], names: list[str] | None, repo: str, place: str, image: FileRef) -> Record | Refusal:
+    file, finding = row.get("file") or place, _class_name(row["label"], names)
+    label = None if finding is None else vocabulary.label_of(finding)
+    if finding is None or label is None:
         return Refusal(repo, file, NO_LABEL)
     patient = row.get("patient_id") or ""
     return Record(
         source=row.get("source") or repo,
         label=label,
-        finding=row.get("finding") or spelt,
+        finding=row.get("finding") or finding,
         file=file,
-        opener=opener,
-        stamp=f"{name}-{place}",
+        image=image,
         patient_id="" if patient.startswith("file:") else str(patient),
-        view=tables.frontal_view(row.get("view") or "") or "",
-        sex=tables.sex_of(row.get("sex") or ""),
-        age=tables.age_of(str(row.get("age"))),
-        split=split_of(place.split("/")[0]),
+        view=vocabulary.frontal_view(row.get("view") or "") or "",
+        sex=vocabulary.sex_of(row.get("sex") or ""),
+        age=vocabulary.age_of(str(row.get("age"))),
+        split=vocabulary.split_of(place.split("/")[0]),
     )
 
 
-def _bytes(file: str, column: str, index: int) -> bytes:
-    image = _opened(file)[index][column]
-    if image is None or image["bytes"] is None:
-        raise OSError(0, NO_PICTURE)
-    return image["bytes"]
+def _class_name(value: int | str, names: list[str] | None) -> str | None:
+    """The name of a class; None for a number that has none, because 0 and 1 mean what somebody else decided."""
+    if names and isinstance(value, int):
+        return names[value] if 0 <= value < len(names) else None
+    return None if str(value).isdecimal() else str(value)
 
 
 @lru_cache(maxsize=4)
-def _opened(file: str) -> datasets.Dataset:
-    part = datasets.Dataset.from_file(file)
-    images = (key for key, kind in part.features.items() if isinstance(kind, datasets.Image))
-    for key in images:
-        part = part.cast_column(key, datasets.Image(decode=False))
-    return part
+def _opened(file: str, column: str) -> datasets.Dataset:
+    """One column of an Arrow file, its images not decoded."""
+    import datasets
+
+    return datasets.Dataset.from_file(file).select_columns(column).cast_column(column, datasets.Image(decode=False))

@@ -1,17 +1,19 @@
-"""Collections that are a table beside folders of pictures; what differs between them is an entry of `LAYOUTS`.
+"""Collections that are a table beside folders of images; what differs between them is an entry of `LAYOUTS`.
 
-CT and lateral views are left out and counted, as are findings that nobody has made yet or that we do not know.
+CT and lateral views are left out and counted, as are pending findings and those that are unknown.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cxr.errors import UserError
 from cxr.schema.dataset import NOT_FRONTAL, NOT_X_RAY
 from cxr.schema.labels import NON_COVID
-from dataset_script.collections import paths, tables
-from dataset_script.collections.filesystem import Root, descend, open_root, read_text
-from dataset_script.collections.record import Collection, Record, Refusal
+from dataset_script.collections import tables, vocabulary
+from dataset_script.collections.filesystem import ESCAPES, MISSING, TWICE, Root, descend, open_root
+from dataset_script.collections.tables import Cells
+from dataset_script.records import Collection, Record, Refusal
 
 _ENDINGS = (".jpg", ".png", ".jpeg", ".JPG", ".PNG", ".JPEG", ".dcm")
 
@@ -21,20 +23,20 @@ class Layout:
     """What tells one collection from the others: the table's possible names and the columns that it must have.
 
     `columns` gives our field its column. `places` gives a row's file as names to try, in order, from the row and the
-    folders that hold pictures; `folders` lists those. `label` gives a finding its label, or the reason to leave it out;
-    `patient` gives a patient's cell the patient. Where `says_views` is false, a picture of unknown view stays.
+    folders that hold images; `folders` lists those. `label` gives a finding its label, or the reason to leave it out;
+    `patient` gives a patient's cell the patient. Where `states_views` is false, an image of unknown view stays.
+    `shape` describes the layout in an error.
     """
 
     source: str
     tables: tuple[str, ...]
     columns: dict[str, str]
     needed: tuple[str, ...]
-    places: Callable[[dict[str, str], list[str]], Iterator[str]]
+    places: Callable[[Cells, list[str]], Iterator[str]]
     folders: Callable[[Root], list[str]] = lambda root: ["images"]
-    label: Callable[[str], int | str] = tables.finding_label
+    label: Callable[[str], int | str] = vocabulary.finding_label
     patient: Callable[[str], str] = str
-    says_views: bool = True
-    licence: str = ""
+    states_views: bool = True
     shape: str = "metadata.csv beside images/"
 
     def table_in(self, root: Root) -> str | None:
@@ -42,25 +44,35 @@ class Layout:
         return next((name for name in self.tables if root.has(name)), None)
 
 
-def _ieee8023_places(row: dict[str, str], folders: list[str]) -> Iterator[str]:
-    yield f"{row.get('folder') or 'images'}/{row.get('filename', '')}"
+def figure1_patient(cell: str) -> str:
+    """The patient of an image of Figure 1: `COVID-00003a` and `COVID-00003b` show one."""
+    return re.sub(r"(?<=\d)[a-z]$", "", cell)
 
 
-def _by_column(column: str) -> Callable[[dict[str, str], list[str]], Iterator[str]]:
-    def places(row: dict[str, str], folders: list[str]) -> Iterator[str]:
-        return (f"{folder}/{row.get(column, '')}" for folder in folders)
+def _ieee8023_places(cells: Cells, folders: list[str]) -> Iterator[str]:
+    yield f"{cells.get('folder') or 'images'}/{cells.get('filename', '')}"
+
+
+def _by_column(column: str) -> Callable[[Cells, list[str]], Iterator[str]]:
+    def places(cells: Cells, folders: list[str]) -> Iterator[str]:
+        return (f"{folder}/{cells.get(column, '')}" for folder in folders)
 
     return places
 
 
-def _figure1_places(row: dict[str, str], folders: list[str]) -> Iterator[str]:
-    return (f"{folder}/{row.get('patientid', '')}{ending}" for ending in _ENDINGS for folder in folders)
+def _figure1_places(cells: Cells, folders: list[str]) -> Iterator[str]:
+    return (f"{folder}/{cells.get('patientid', '')}{ending}" for ending in _ENDINGS for folder in folders)
 
 
 def _nih_folders(root: Root) -> list[str]:
     """`images` (as the NIH packs it), `images_001/images` … (as Kaggle does) or `images_001`."""
     parts = [name for name in root.folders() if name.casefold().startswith("images")]
     return [place for name in parts for place in (f"{name}/images", name)] or ["images"]
+
+
+def _nih_label(finding: str) -> int | str:
+    """All of it was taken before COVID-19."""
+    return NON_COVID if finding else vocabulary.UNDECIDED
 
 
 _COHEN = {name: name for name in ("finding", "view", "sex", "age", "modality")} | {"patient_id": "patientid"}
@@ -79,7 +91,7 @@ LAYOUTS = {
         columns=_COHEN,
         needed=("patientid", "imagename", "finding"),
         places=_by_column("imagename"),
-        says_views=False,
+        states_views=False,
     ),
     "figure1": Layout(
         source="figure1",
@@ -87,8 +99,8 @@ LAYOUTS = {
         columns=_COHEN,
         needed=("patientid", "finding"),
         places=_figure1_places,
-        patient=tables.figure1_patient,
-        says_views=False,
+        patient=figure1_patient,
+        states_views=False,
     ),
     "nih": Layout(
         source="nih",
@@ -103,7 +115,7 @@ LAYOUTS = {
         needed=("image index", "finding labels", "patient id", "view position"),
         places=_by_column("image index"),
         folders=_nih_folders,
-        label=lambda finding: NON_COVID if finding else tables.UNDECIDED,
+        label=_nih_label,
         shape="Data_Entry_2017.csv beside images_*/images",
     ),
 }
@@ -117,17 +129,19 @@ def collect(name: str, path: str) -> Collection:
     """
     layout, flag = LAYOUTS[name], f"--source {name}={path}"
     root = descend(_root_of(layout, path, flag), lambda root: layout.table_in(root) is not None)
-    table = layout.table_in(root)
-    if table is None:
+    file = layout.table_in(root)
+    if file is None:
         raise UserError(f"{flag} holds no {layout.tables[0]} (the layout is {layout.shape})")
-    columns, rows = tables.csv_rows(tables.decode(read_text(root, table, flag)), flag)
+    table = tables.read_table(root, file, flag)
     for needed in layout.needed:
-        if needed not in columns:
-            raise UserError(f"{flag}: {table} has no column {needed!r}; its columns are {', '.join(columns)}")
-    found = _collect_rows(layout, root, table, rows)
-    if not found.records and not found.refusals:
-        raise UserError(f"{flag}: {table} has no rows below its header")
-    return found
+        if needed not in table.columns:
+            raise UserError(f"{flag}: {file} has no column {needed!r}; its columns are {', '.join(table.columns)}")
+    collection, files, folders = _collect_lines(layout, root, table)
+    if not files:
+        raise UserError(f"{flag}: {file} has no rows below its header")
+    collection.refuse(layout.source, _unlisted(root, files, folders), f"has no row in {file}")
+    collection.refuse(layout.source, root.escaping, ESCAPES)
+    return collection
 
 
 def _root_of(layout: Layout, path: str, flag: str) -> Root:
@@ -135,69 +149,67 @@ def _root_of(layout: Layout, path: str, flag: str) -> Root:
     return open_root(parent or ".", flag) if name in layout.tables else open_root(path, flag)
 
 
-def _collect_rows(layout: Layout, root: Root, table: str, rows: Iterator[tables.Row]) -> Collection:
+def _collect_lines(layout: Layout, root: Root, table: tables.Table) -> tuple[Collection, set[str], set[str]]:
+    """What the rows hold, the files that they name, and the folders that may hold these."""
     folders = layout.folders(root)
-    found, named, used, any_row = Collection(), set(), set(folders), False
-    for number, row in rows:
-        any_row = True
-        file = _place(layout, root, row, folders) or f"(line {number})"
-        item = _record(layout, root, file, {ours: row.get(column, "") for ours, column in layout.columns.items()})
-        if isinstance(item, Refusal):
-            found.refusals.append(item)
-        elif item.file in named:
-            found.refusals.append(Refusal(layout.source, item.file, paths.TWICE))
-        else:
-            found.records.append(item)
-            if "licence" in layout.columns:
-                found.licences[layout.source, row.get(layout.columns["licence"]) or "not stated"] += 1
-        named.add(file)
+    collection, files, used = Collection(), set(), set(folders)
+    for number, cells in table.lines:
+        file = _file_of(layout, root, cells, folders) or f"(line {number})"
+        item = _item(layout, root, file, {ours: cells.get(column, "") for ours, column in layout.columns.items()})
+        if isinstance(item, Record) and item.file in files:
+            item = Refusal(layout.source, item.file, TWICE)
+        elif isinstance(item, Record) and "licence" in layout.columns:
+            collection.licences[layout.source, cells.get(layout.columns["licence"]) or "not stated"] += 1
+        collection.add(item)
+        files.add(file)
         used.add(file.split("/")[0])
-    if any_row:
-        without_row = f"has no row in {table}"
-        found.refusals += [Refusal(layout.source, file, without_row) for file in _others(root, used, named)]
-        found.refusals += [Refusal(layout.source, name, paths.ESCAPES) for name in root.escaping]
-    return found
+    return collection, files, used
 
 
-def _place(layout: Layout, root: Root, row: dict[str, str], folders: list[str]) -> str:
+def _file_of(layout: Layout, root: Root, cells: Cells, folders: list[str]) -> str:
     """The first of a row's places that is there, else the first of all; empty where the row names no file."""
-    places = [place for place in layout.places(row, folders) if not place.endswith("/")]
+    places = [place for place in layout.places(cells, folders) if not place.endswith("/")]
     inside = ((place, root.inside(place)) for place in places)
     return next((name for _, name in inside if name and root.has(name)), places[0] if places else "")
 
 
-def _record(layout: Layout, root: Root, file: str, row: dict[str, str]) -> Record | Refusal:
-    name, label = root.inside(file), layout.label(row["finding"])
-    reason = paths.ESCAPES if name is None else _reason(layout, row, label)
-    reason = reason or (None if root.has(name) else paths.MISSING)
+def _item(layout: Layout, root: Root, file: str, values: Cells) -> Record | Refusal:
+    name, label = root.inside(file), layout.label(values["finding"])
+    if name is None:
+        return Refusal(layout.source, file, ESCAPES)
+    reason = _reason_to_refuse(layout, values)
     if reason:
         return Refusal(layout.source, file, reason)
+    if isinstance(label, str):
+        return Refusal(layout.source, file, label)
+    if not root.has(name):
+        return Refusal(layout.source, file, MISSING)
     return Record(
         source=layout.source,
         label=label,
-        finding=row["finding"],
+        finding=values["finding"],
         file=name,
-        opener=root.opener(name),
-        stamp=root.stamp(name),
-        patient_id=layout.patient(row.get("patient_id", "")),
-        view=tables.frontal_view(row.get("view", "")) or "",
-        sex=tables.sex_of(row.get("sex", "")),
-        age=tables.age_of(row.get("age", "")),
+        image=root.ref(name),
+        patient_id=layout.patient(values.get("patient_id", "")),
+        view=vocabulary.frontal_view(values.get("view", "")) or "",
+        sex=vocabulary.sex_of(values.get("sex", "")),
+        age=vocabulary.age_of(values.get("age", "")),
     )
 
 
-def _reason(layout: Layout, row: dict[str, str], label: int | str) -> str | None:
-    """Why a row is left out; None if it stays."""
-    if not tables.is_x_ray(row.get("modality", "")):
+def _reason_to_refuse(layout: Layout, values: Cells) -> str | None:
+    """Why a row is left out for what its image shows; None if it stays."""
+    if not vocabulary.is_x_ray(values.get("modality", "")):
         return NOT_X_RAY
-    is_unsaid = not layout.says_views and not row.get("view")
-    if tables.frontal_view(row.get("view", "")) is None and not is_unsaid:
+    is_unstated = not layout.states_views and not values.get("view")
+    if vocabulary.frontal_view(values.get("view", "")) is None and not is_unstated:
         return NOT_FRONTAL
-    return label if isinstance(label, str) else None
+    return None
 
 
-def _others(root: Root, used: set[str], named: set[str]) -> Iterator[str]:
+def _unlisted(root: Root, files: set[str], folders: set[str]) -> Iterator[str]:
     """The files of the folders in use that no row names."""
-    for folder in sorted(used):
-        if root.inside(folder) and not any(folder != other and folder.startswith(f"{other}/") for other in used):
-            yield from (file for file in root.walk(folder) if file not in named)
+    for folder in sorted(folders):
+        is_nested = any(folder != other and folder.startswith(f"{other}/") for other in folders)
+        if root.inside(folder) and not is_nested:
+            yield from (file for file in root.walk(folder) if file not in files)

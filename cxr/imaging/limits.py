@@ -1,27 +1,29 @@
-"""Why a file gives no radiograph: the one error that the reader raises, and its reasons."""
+"""Size limits, and how the errors of image decoders become one refusal."""
 
+import logging
 import struct
 import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from PIL import Image
 
 from cxr.errors import UnreadableImage
 
 MAX_PIXELS = 100_000_000
-"""Larger pictures are refused before they are decoded: detectors end near 20 megapixels, bombs begin beyond this."""
+"""Larger images are refused before they are decoded: detectors stay below 20 megapixels."""
 
 DAMAGED = "is damaged or cut off"
 TOO_LARGE = f"is larger than {MAX_PIXELS // 1_000_000} megapixels"
 
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
-_DECODER_ERRORS += (EOFError, struct.error, zlib.error, MemoryError, RuntimeError)
+_DECODER_ERRORS += (AssertionError, EOFError, struct.error, zlib.error, MemoryError, RuntimeError)
 
 
 def check_size(width: int, height: int) -> None:
-    """Refuse more than `MAX_PIXELS`.
+    """Refuse images of more than `MAX_PIXELS`.
 
     Raises:
         UnreadableImage: if there are more.
@@ -31,8 +33,15 @@ def check_size(width: int, height: int) -> None:
 
 
 @contextmanager
-def decoders_failing_cleanly(*more: type[Exception]) -> Iterator[None]:
-    """What decoders (and `more` of a decoder's own) may raise and warn of over a damaged file becomes one reason."""
+def refusing_damage(*more: type[Exception]) -> Iterator[None]:
+    """Turn what decoders raise over a damaged file into one refusal, and suppress their warnings.
+
+    Args:
+        more: errors of one decoder beyond Python's own.
+
+    Raises:
+        UnreadableImage: in place of any of these errors.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -41,3 +50,9 @@ def decoders_failing_cleanly(*more: type[Exception]) -> Iterator[None]:
         raise UnreadableImage(TOO_LARGE) from error
     except (*_DECODER_ERRORS, *more) as error:
         raise UnreadableImage(DAMAGED) from error
+
+
+@cache
+def silence(logger: str) -> None:
+    """Stop a decoder's log messages about damaged files, from its first use on: the refusal says what is wrong."""
+    logging.getLogger(logger).setLevel(logging.CRITICAL + 1)

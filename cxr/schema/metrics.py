@@ -1,0 +1,360 @@
+"""`metrics.json`: every number that a run reports (schema version 2)."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from cxr.schema.document import Count, PerClass, PerSplit, Share, closed
+from cxr.schema.verdicts import Verdict
+
+SCHEMA_VERSION: Literal[2] = 2
+"""Raised when a key changes its meaning or goes, not when one is added."""
+
+MetricName = Literal[
+    "auroc", "auprc", "accuracy", "balanced_accuracy", "sensitivity", "specificity", "f1", "brier", "ece"
+]
+
+METRIC_NAMES: Mapping[MetricName, str] = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "f1": "F1 (COVID)",
+    "brier": "Brier score",
+    "ece": "ECE (15 bins)",
+}
+"""Key and name of each metric, in the order in which they are reported."""
+
+Interval = Annotated[list[Share], Field(min_length=2, max_length=2)] | None
+"""Lower and upper end of a 95 % interval; None where there are too few patients (two in each class that it needs)."""
+
+
+@closed
+class Intervals(TypedDict):
+    """The 95 % interval of each metric: lower and upper end, or null where there are too few patients.
+
+    At least two patients are needed in each class that the metric depends on.
+    """
+
+    auroc: Interval
+    auprc: Interval
+    accuracy: Interval
+    balanced_accuracy: Interval
+    sensitivity: Interval
+    specificity: Interval
+    f1: Interval
+    brier: Interval
+    ece: Interval
+
+
+@closed
+class GroupSummary(TypedDict):
+    """The size of a set of images, and its metrics at the operating threshold."""
+
+    n: Annotated[Count, Field(description="Images.")]
+    n_covid: Annotated[Count, Field(description="Images labelled COVID.")]
+    patients: Annotated[
+        Count,
+        Field(description="Distinct patients, by source and patient id; an image without an id is its own patient."),
+    ]
+    auroc: Annotated[
+        Share | None,
+        Field(
+            description="Area under the ROC curve, ranked by the float64 difference of the logits; null unless both "
+            "classes are present."
+        ),
+    ]
+    auprc: Annotated[
+        Share | None,
+        Field(
+            description="Average precision. Chance level is the share of COVID, so compare only sets of the same share."
+        ),
+    ]
+    accuracy: Annotated[
+        Share | None, Field(description="Share of images classified correctly at the operating threshold.")
+    ]
+    balanced_accuracy: Annotated[
+        Share | None, Field(description="Mean of sensitivity and specificity; null unless both classes are present.")
+    ]
+    sensitivity: Annotated[
+        Share | None,
+        Field(
+            description="Share of COVID images classified as COVID at the operating threshold; null if there are none."
+        ),
+    ]
+    specificity: Annotated[
+        Share | None,
+        Field(
+            description="Share of NON-COVID images classified as NON-COVID at the operating threshold; null if there "
+            "are none."
+        ),
+    ]
+    f1: Annotated[
+        Share | None,
+        Field(description="F1 for COVID; null where no image is labelled or classified as COVID."),
+    ]
+    brier: Annotated[
+        Share | None,
+        Field(description="Mean squared difference between the probability of COVID and the label; lower is better."),
+    ]
+    ece: Annotated[
+        Share | None,
+        Field(
+            description="Expected calibration error over 15 equal-width bins of the confidence in the more probable "
+            "class; lower is better. Chance alone raises it: about 0.06 for a perfectly calibrated model and 200 "
+            "images."
+        ),
+    ]
+    intervals: Annotated[Intervals, Field(description="The interval of each metric.")]
+
+
+@closed
+class PredictiveValueIntervals(TypedDict):
+    """Intervals of the predictive values."""
+
+    ppv: Interval
+    npv: Interval
+
+
+@closed
+class PredictiveValues(TypedDict):
+    """Predictive values where this share of those examined has COVID."""
+
+    prevalence: Annotated[float, Field(gt=0, le=1, description="The share.")]
+    ppv: Annotated[
+        Share | None, Field(description="How often a classification as COVID is right; null if there is none.")
+    ]
+    npv: Annotated[
+        Share | None, Field(description="How often a classification as NON-COVID is right; null if there is none.")
+    ]
+    intervals: Annotated[PredictiveValueIntervals, Field(description="Their intervals.")]
+
+
+@closed
+class SetSizes(TypedDict):
+    """Shares of images with no class, one class or both classes in their conformal set."""
+
+    empty: Share
+    single: Share
+    both: Share
+
+
+@closed
+class ConformalCoverage(TypedDict):
+    """How the conformal sets perform on a set of images."""
+
+    coverage: Annotated[
+        PerClass[Share | None],
+        Field(description="Share of each class's images whose set holds that class; null if there are none."),
+    ]
+    sets: Annotated[
+        SetSizes, Field(description="Shares of images with no class, one class or both classes in their set.")
+    ]
+
+
+@closed
+class Subgroup(GroupSummary):
+    """The same metrics for a part of a set."""
+
+    by: Annotated[Literal["source", "view", "sex", "age"], Field(description="What the set is divided by.")]
+    value: Annotated[str, Field(description="Which part; ages are in bands of years. `unknown` is a part as well.")]
+
+
+@closed
+class SplitSummary(GroupSummary):
+    """A whole split or external set."""
+
+    predictive_values: Annotated[
+        list[PredictiveValues],
+        Field(
+            description="By Bayes' rule from this set's sensitivity and specificity, at prevalences other than its own."
+        ),
+    ]
+    conformal: Annotated[ConformalCoverage, Field(description="How the conformal sets perform here.")]
+    verdicts: Annotated[
+        dict[Verdict, Share],
+        Field(
+            description="Share of images with each verdict; verdicts that no image gets are left out. The "
+            "out-of-distribution gate is not applied."
+        ),
+    ]
+    subgroups: Annotated[list[Subgroup], Field(description="The same metrics for each source, view, sex and age band.")]
+
+
+@closed
+class DatasetId(TypedDict):
+    """Which dataset it is."""
+
+    name: Annotated[str, Field(description="Repo id on the Hub, or the name of a folder.")]
+    revision: Annotated[str | None, Field(description="Commit on the Hub; null for a folder.")]
+    fingerprint: Annotated[str, Field(description="The content fingerprint that its report gives.")]
+
+
+@closed
+class ExternalSummary(SplitSummary):
+    """An external set: the same as a split, and which set it is."""
+
+    dataset: Annotated[DatasetId, Field(description="Which set it is.")]
+
+
+@closed
+class Calibration(TypedDict):
+    """Fitted on validation and folded into the head: calibrated logit difference = difference / temperature + bias."""
+
+    temperature: Annotated[float, Field(gt=0, description="1 if nothing was fitted.")]
+    bias: Annotated[float, Field(description="Added to the logit of COVID; 0 unless the loss was weighted by class.")]
+    reason: Annotated[str | None, Field(description="Why nothing was fitted; null if it was.")]
+
+
+@closed
+class Conformal(TypedDict):
+    """Class-conditional split-conformal sets. A class is in an image's set if 1 − its probability ≤ its quantile."""
+
+    level: Annotated[Share, Field(description="Share of each class's images whose sets are to hold that class.")]
+    quantiles: Annotated[
+        PerClass[Share],
+        Field(description="Quantile of each class; 1 (always in the set) with fewer than 20 validation images."),
+    ]
+    calibration_images: Annotated[PerClass[Count], Field(description="Validation images of each class.")]
+    promise: Annotated[bool, Field(description="Whether both classes had enough images for the level to hold.")]
+    reason: Annotated[str | None, Field(description="Why it is not promised; null if it is.")]
+
+
+@closed
+class GateShare(TypedDict):
+    """How many images the gate was applied to, and the share that it passed or refused."""
+
+    n: Count
+    share: Share
+
+
+@closed
+class GatePassed(TypedDict):
+    """X-rays that the gate passed."""
+
+    validation: GateShare
+    test: GateShare
+    external: Annotated[dict[str, GateShare], Field(description="By the names of the external sets.")]
+
+
+@closed
+class GateSummary(TypedDict):
+    """The out-of-distribution gate, which refuses images unlike the training X-rays, and how it performs."""
+
+    threshold: Annotated[float, Field(description="Log-odds that an image must reach; set on validation.")]
+    fitted_on: Annotated[str, Field(description="How many X-rays and outliers it was fitted on, and the seed.")]
+    passed: Annotated[GatePassed, Field(description="X-rays passed.")]
+    refused: Annotated[
+        dict[str, GateShare], Field(description="Outliers made from test X-rays and refused, by kind of outlier.")
+    ]
+
+
+@closed
+class ModelSummary(TypedDict):
+    """Architecture, initial weights and input size."""
+
+    architecture: str
+    backbone: Annotated[str | None, Field(description="Repo of the initial weights; null for random ones.")]
+    backbone_revision: str | None
+    random_weights: Annotated[bool, Field(description="Whether training started from random weights.")]
+    frozen_backbone: bool
+    input_size: Annotated[Count, Field(description="Side of the network's input in pixels.")]
+
+
+@closed
+class DatasetSummary(DatasetId):
+    """The training dataset."""
+
+    image_size: Annotated[Count, Field(description="Short side of its images in pixels.")]
+    synthetic: Annotated[bool, Field(description="Whether every image is a phantom.")]
+    counts: Annotated[
+        dict[str, PerClass[PerSplit[Count]]], Field(description="Source → class → split → number of images.")
+    ]
+    source_only_accuracy: Annotated[
+        Share, Field(description="Test accuracy of guessing each source's more frequent class in training.")
+    ]
+
+
+@closed
+class TrainingSummary(TypedDict):
+    """How the model was trained."""
+
+    method: Annotated[
+        Literal["head", "lp_ft", "full", "frozen"],
+        Field(
+            description="Head on features computed once; head first, then all layers; all layers; head alone by the "
+            "Trainer."
+        ),
+    ]
+    streaming: Annotated[bool, Field(description="Whether the training split was streamed.")]
+    epochs: float
+    steps: int
+    seconds: Annotated[int, Field(description="Wall time of training alone.")]
+    processes: int
+    device: str
+    precision: str
+    seed: int
+    log: Annotated[
+        list[dict[str, Any]],
+        Field(description="The Trainer's log; accuracy beside a training loss is that on augmented images."),
+    ]
+
+
+@closed
+class SeedMetrics(TypedDict):
+    """One value of each metric for every set."""
+
+    validation: dict[MetricName, float | None]
+    test: dict[MetricName, float | None]
+    external: Annotated[dict[str, dict[MetricName, float | None]], Field(description="By the names of the sets.")]
+
+
+@closed
+class Seeds(TypedDict):
+    """Several seeds: the metrics of each, their mean and standard deviation, and which model was published."""
+
+    values: Annotated[dict[str, SeedMetrics], Field(description="By seed.")]
+    mean: SeedMetrics
+    sd: Annotated[SeedMetrics, Field(description="Standard deviation (n − 1).")]
+    published: Annotated[int, Field(description="The seed of this model, chosen on validation.")]
+
+
+@closed
+class Metrics(TypedDict):
+    """Every number that a run reports. Shares and metrics lie in 0…1.
+
+    Everything that is chosen is chosen on validation; test and external sets are scored once, by the saved, calibrated
+    and reloaded model. Intervals are 95 % intervals from a bootstrap over patients: on the logit scale, widened by
+    Student's t with the degrees of freedom that the patients' own contributions leave. Those of predictive values are
+    combined from those of sensitivity and specificity; that of the ECE inverts a bootstrap test, because resampling
+    raises an ECE.
+    """
+
+    schema_version: Annotated[Literal[2], Field(description="Version of this layout.")]
+    operating_threshold: Annotated[
+        Share,
+        Field(
+            description="An image is classified as COVID from this calibrated probability on: the highest threshold "
+            "at which validation reaches the target sensitivity."
+        ),
+    ]
+    target_sensitivity: Annotated[Share, Field(description="The sensitivity that validation had to reach.")]
+    conformal: Annotated[Conformal, Field(description="Class-conditional split-conformal sets.")]
+    validation: SplitSummary
+    test: SplitSummary
+    external: Annotated[dict[str, ExternalSummary], Field(description="External sets, by the names of the run.")]
+    calibration: Annotated[Calibration, Field(description="Fitted on validation and folded into the head.")]
+    seeds: Annotated[Seeds | None, Field(description="Several seeds; null for a single one.")]
+    gate: Annotated[GateSummary, Field(description="The out-of-distribution gate.")]
+    model: ModelSummary
+    dataset: DatasetSummary
+    training: TrainingSummary
+    environment: Annotated[dict[str, str], Field(description="Versions of Python and of packages.")]
+    judgement: Annotated[
+        str,
+        Field(description="What all numbers together say about what the model has learned: one sentence, by rules."),
+    ]
