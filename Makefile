@@ -34,8 +34,9 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "error: Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.runtime: requirements.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install -r requirements.txt
+# Editable, so that whatever is run in this folder imports the code as it stands here.
+$(VENV)/.runtime: requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -e .
 	touch $@
 
 $(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
@@ -43,4 +44,4 @@ $(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
 	touch $@
 
 clean:
-	rm -rf $(VENV) runs/demo .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build *.egg-info runs/demo .pytest_cache .ruff_cache .import_linter_cache

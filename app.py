@@ -1,11 +1,11 @@
-"""The app: pull a published model from the Hub and answer questions about chest X-rays in a web page."""
+"""The app: a web page and an API that answer for a published model."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cxr.cli import OneLineErrors, command
 from cxr.errors import UserError
@@ -17,13 +17,6 @@ README = Path(__file__).with_name("README.md")
 SPACE_PORT = 7860
 
 
-class Choice(NamedTuple):
-    """Which model to ask, or none; `revision` None means the newest."""
-
-    model: str | None
-    revision: str | None
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line; the environment stands in for flags that are not given."""
     parser = OneLineErrors(prog="app.py", description=__doc__)
@@ -31,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
         "--model", metavar="ID|DIR", help="repo id or folder (else MODEL_ID, else the first of README.md's models)"
     )
     parser.add_argument("--revision", help="branch, tag or commit to pin (else MODEL_REVISION, else the newest)")
-    parser.add_argument("--exact", action="store_true", help="float32 and full decoding, slower; what pipeline() gives")
+    parser.add_argument("--exact", action="store_true", help="float32 and full decoding, slower; equals pipeline()")
     parser.add_argument("--host", help="address to listen on (127.0.0.1; on a Space 0.0.0.0)")
     parser.add_argument("--port", type=_port, help="port to listen on (the first free one from 7860; on a Space 7860)")
     return parser
@@ -43,38 +36,11 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def choose(args: argparse.Namespace) -> Choice:
-    """Flag, then environment, then README; what pins one model's revision does not pin another's."""
-    named = os.environ.get("MODEL_ID")
-    replaced = args.model and named and args.model != named
-    revision = args.revision or (None if replaced else os.environ.get("MODEL_REVISION"))
-    if args.model or named:
-        return Choice(args.model or named, revision or None)
-    model, pinned = _readme_choice()
-    return Choice(model, revision or pinned)
-
-
-def _readme_choice() -> Choice:
-    """The first of the README's `models:`, at the commit that its `preload_from_hub: [ID FILES SHA]` fetches."""
-    import yaml
-    from huggingface_hub import metadata_load
-
-    try:
-        front = (metadata_load(README) or {}) if README.is_file() else {}
-        models, preloaded = (_listed(front.get(key)) for key in ("models", "preload_from_hub"))
-        pins = {item.split()[0]: item.split()[2] for item in preloaded if len(item.split()) == 3}
-    except (ValueError, OSError, AttributeError, yaml.YAMLError) as error:
-        raise UserError(f"{README.name}: its front matter cannot be read: mend it, or name a --model") from error
-    return Choice(models[0], pins.get(models[0])) if models else Choice(None, None)
-
-
-def _listed(value: object) -> list:
-    return value if isinstance(value, list) else [value] if value else []
-
-
 def address(args: argparse.Namespace) -> tuple[str, int | None]:
     """Host and port: this machine alone, or what a Space forwards; no port means the first free one."""
-    return (args.host or "0.0.0.0", args.port or SPACE_PORT) if _on_space() else (args.host or "127.0.0.1", args.port)
+    if _on_space():
+        return args.host or "0.0.0.0", args.port or SPACE_PORT
+    return args.host or "127.0.0.1", args.port
 
 
 def _on_space() -> bool:
@@ -83,36 +49,41 @@ def _on_space() -> bool:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Choose a model, load it, serve until stopped."""
+    """Load the model and serve until stopped."""
     args = parser().parse_args(argv)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     from cxr.serving.web import server
 
     server.check_port(*address(args))
-    blocks, what = _page(args)
-    url = server.launch(blocks, *address(args))
-    print(f"{what}\nListening on {url}", flush=True)
-    blocks.block_thread()
+    page, description = build_page(args)
+    url = server.launch(page, *address(args))
+    print(f"{description}\nListening on {url}", flush=True)
+    page.block_thread()
 
 
-def _page(args: argparse.Namespace) -> tuple["Blocks", str]:
-    """The page to serve and a line that says which; on a Space a missing model is a page too, elsewhere an error."""
-    from cxr.serving import self_check
+def build_page(args: argparse.Namespace) -> tuple["Blocks", str]:
+    """The page to serve and a line about it; without a model, a Space gets a page that says so.
+
+    Raises:
+        UserError: elsewhere, if the model cannot be loaded or fails its self-check.
+    """
     from cxr.serving.predictor import Predictor
+    from cxr.serving.self_check import check_on_phantoms
     from cxr.serving.web import interface
+    from cxr.serving.web.model_choice import choose_model
 
     try:
-        choice = choose(args)
-        if choice.model is None:
-            return interface.build_without_model("no model was named", _on_space()), "No model to ask: see the page."
-        predictor = Predictor.load(*choice, exact=args.exact)
-        self_check.check(predictor)
+        model, revision = choose_model(args.model, args.revision, README)
+        if model is None:
+            return interface.build_without_model("no model was named", _on_space()), "No model is loaded: see the page."
+        predictor = Predictor.load(model, revision, "exact" if args.exact else "fast")
+        check_on_phantoms(predictor)
     except UserError as error:
         if not _on_space():
             raise
-        return interface.build_without_model(str(error), True), f"No model to ask: {error}"
+        return interface.build_without_model(str(error), on_space=True), f"No model is loaded: {error}"
     pulled = predictor.pulled
-    warning = f"Warning: {pulled.outage}. Serving the last revision pulled.\n" if pulled.outage else ""
+    warning = f"Warning: {pulled.outage}. Serving the last revision downloaded.\n" if pulled.outage else ""
     return interface.build(predictor), f"{warning}Answering with {pulled.repo_id}@{pulled.revision}"
 
 

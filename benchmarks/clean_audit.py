@@ -14,8 +14,6 @@ from pathlib import Path
 
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from cxr.phantom import draw_phantom
 
 ROOT = Path(__file__).resolve().parents[1]

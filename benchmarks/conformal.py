@@ -7,14 +7,11 @@ class the mean coverage and how far single splits scatter. Demanded: a mean of 8
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 from transformers import AutoModelForImageClassification
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cxr.imaging.preprocess import load_processor, to_pixel_values
 from cxr.phantom import draw_phantom

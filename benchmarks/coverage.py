@@ -10,16 +10,12 @@ nothing and is counted apart.
 """
 
 import argparse
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
 from scipy.special import expit, logit
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cxr.statistics import metrics
 from cxr.statistics.intervals import metric_intervals, predictive_value_intervals

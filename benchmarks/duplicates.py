@@ -9,14 +9,11 @@ a hundred is then replaced by a copy of another, each view 1 to 32 bits away.
 
 import argparse
 import math
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cxr import phantom
 from cxr.imaging import reader

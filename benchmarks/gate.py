@@ -9,7 +9,6 @@ Prints a line for each kind: how many, and the share that was refused.
 
 import argparse
 import importlib.util
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,8 +17,6 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 from transformers import AutoModelForImageClassification
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cxr.gate import FILE_NAME, Gate
 from cxr.gate.fitting import run_in_batches

@@ -22,11 +22,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from cxr.phantom import draw_phantom
+from cxr.serving.heatmap import png
 from cxr.serving.input_files import find
-from cxr.serving.web.pages import png
 
 ROOT = Path(__file__).resolve().parents[1]
 PHANTOMS = 10

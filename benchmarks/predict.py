@@ -11,7 +11,6 @@ summed medians (demanded: 0.40 at most), the ratio of files a second (3.5 at lea
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,13 +22,10 @@ from tqdm import tqdm
 from transformers import pipeline
 from transformers.utils import logging
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from cxr import policy
 from cxr.schema.labels import COVID, LABELS
-from cxr.serving import batch, input_files
+from cxr.serving import batch, heatmap, input_files
 from cxr.serving.predictor import Predictor
-from cxr.serving.web import pages
 
 CLOSE = 0.01
 
@@ -50,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
         _print_times(ours, theirs, files, args.rounds)
     files = [file for file in files if _is_gray(file)]
     truth = np.array([_covid(theirs(str(file))) for file in tqdm(files, desc="pipeline", unit="file")])
-    for name, predictor in (("default", ours), ("exact", Predictor.load(args.model, exact=True))):
+    for name, predictor in (("fast", ours), ("exact", Predictor.load(args.model, precision="exact"))):
         asked = (predictor.predict(predictor.read(file)) for file in tqdm(files, desc=name, unit="file"))
         print(f"{name}: {_agreement(np.array([answer.probability for answer in asked]), truth, ours.threshold)}")
 
@@ -71,7 +67,7 @@ def _covid(scores: list[dict]) -> float:
 def _print_times(ours: Predictor, theirs: Callable, files: list[Path], rounds: int) -> None:
     def answer(file: Path) -> None:
         xray = ours.read(file.read_bytes())
-        pages.heat(ours.explain(xray), xray.pixels)
+        heatmap.overlay_png(ours.explain(xray), xray.pixels.shape[::-1])
 
     doors = {"ours": answer, "pipeline": lambda file: theirs(str(file))}
     taken = {name: {file: [] for file in files} for name in doors}
@@ -83,10 +79,10 @@ def _print_times(ours: Predictor, theirs: Callable, files: list[Path], rounds: i
     each = {name: f"{1000 * total / len(files):.1f} ms" for name, total in sums.items()}
     print(f"a file's bytes to verdict and heatmap {each['ours']}, pipeline's label {each['pipeline']}")
     print(f"ratio of times: {sums['ours'] / sums['pipeline']:.3f}")
-    found = [input_files.Picture(file) for file in files]
+    found = [input_files.ImageFile(file) for file in files]
     paths = [str(file) for file in files]
-    many = Predictor.load(str(ours.pulled.folder), at_once=joblib.cpu_count())
-    folder = {"ours": lambda: list(batch.answers(many, found)), "pipeline": lambda: theirs(paths)}
+    many = Predictor.load(str(ours.pulled.folder), concurrency=joblib.cpu_count())
+    folder = {"ours": lambda: list(batch.answer_files(many, found)), "pipeline": lambda: theirs(paths)}
     times = {name: [] for name in folder}
     for _ in tqdm(range(rounds), desc="as a folder"):
         for name, door in folder.items():

@@ -10,15 +10,12 @@ same size. Prints the ratio of the summed medians; below 1.0 ours is faster. Wha
 
 import argparse
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cxr.errors import UnreadableImage
 from cxr.imaging import reader

@@ -24,7 +24,6 @@ from pathlib import Path
 from types import CodeType, FrameType
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 MEASURED = ("cxr", "dataset_script", "train_hf.py", "app.py", "predict.py")
 COUNTED = (*MEASURED, "demo.py", "experiments", "benchmarks", "tests")
 _RESULT = "RESULT "

@@ -9,13 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from faults import Faults
+from support import ROOT
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
-
-from faults import Faults  # noqa: E402
-from support import ROOT  # noqa: E402
-
-from cxr.local_hub import LocalHub, environment  # noqa: E402
+from cxr.local_hub import LocalHub, environment
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -57,10 +54,14 @@ def env(hub: FaultyHub) -> dict[str, str]:
 
 @pytest.fixture
 def run_cli(env: dict[str, str]) -> Run:
-    """Run `python ARGS` in the project's root, e.g. `run_cli(["-m", "cxr.local_hub", "--help"])`."""
+    """Run `python ARGS` in the project's root, e.g. `run_cli(["-m", "cxr.local_hub", "--help"])`.
+
+    It imports this checkout, whatever is installed.
+    """
+    here = env | {"PYTHONPATH": str(ROOT)}
 
     def run(args: list[str], **options: object) -> subprocess.CompletedProcess[str]:
-        settings = {"cwd": ROOT, "env": env, "capture_output": True, "text": True, "timeout": 300} | options
+        settings = {"cwd": ROOT, "env": here, "capture_output": True, "text": True, "timeout": 300} | options
         return subprocess.run([sys.executable, *map(str, args)], check=False, **settings)
 
     return run

@@ -351,7 +351,7 @@ def test_what_is_not_run_here_is_run_by_ci_or_by_make():
     assert "make test" in ci
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (install,) = blocks("bash install")
-    for line in ("-m venv", "pip install -r requirements.txt"):
+    for line in ("-m venv", "pip install -e ."):
         assert line in install
         assert line in makefile
 

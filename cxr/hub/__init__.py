@@ -1,18 +1,20 @@
-"""Speaking to a Hub that may be slow, down, empty or closed to us, with one clear line for each case."""
+"""Reading from and writing to the Hub, with time limits and one clear line for every error."""
 
-from cxr.hub.client import HUB_ERRORS, explain
-from cxr.hub.pull import WANTED, Pulled, pull, pull_or_last, resolve
-from cxr.hub.push import commit, preflight, require_free_of_others
+from cxr.hub.client import HUB_ERRORS, api, explain, explained
+from cxr.hub.pull import PULLED_FILES, Pulled, pull, pull_or_last, resolve
+from cxr.hub.push import commit, preflight, require_only
 
 __all__ = [
     "HUB_ERRORS",
-    "WANTED",
+    "PULLED_FILES",
     "Pulled",
+    "api",
     "commit",
     "explain",
+    "explained",
     "preflight",
     "pull",
     "pull_or_last",
-    "require_free_of_others",
+    "require_only",
     "resolve",
 ]

@@ -1,15 +1,19 @@
-"""The HTTP client that `huggingface_hub` speaks through here, bounded in time, and what its errors mean.
+"""The client for the Hub: a time limit on every request, and one clear line for every error.
 
-`huggingface_hub` waits for ever for a Hub that accepts and never answers, and tries a write that ran out of time five
-more times. Here every request ends after `CXR_HUB_TIMEOUT` seconds of silence (60 unless the environment says
-otherwise), and a write that met silence is not tried again; refusals such as HTTP 500 still are, for half a minute.
+`huggingface_hub` on its own waits without limit for a Hub that accepts a request and never answers, and repeats a write
+that timed out five times. Here every request ends after `CXR_HUB_TIMEOUT` seconds without a byte (60 by default), and a
+write that timed out is not repeated. Errors such as HTTP 500 are still retried, for about half a minute.
 """
 
+import functools
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx2
 import huggingface_hub
+from huggingface_hub import HfApi
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -18,12 +22,11 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils._http import hf_request_event_hook
 
 from cxr.errors import UserError, one_line
 
 HUB_ERRORS = (OSError, ValueError, httpx2.HTTPError)
-"""What a failing Hub raises: `httpx2` errors are neither `OSError` nor `httpx` errors."""
+"""What `huggingface_hub` raises; its `httpx2` errors are no subclasses of `OSError`."""
 
 TIMEOUT_VARIABLE = "CXR_HUB_TIMEOUT"
 _TIMEOUT_SECONDS = 60.0
@@ -32,7 +35,7 @@ _CONNECT_SECONDS = 10.0
 
 class _Client(httpx2.Client):
     def send(self, request: httpx2.Request, **options: object) -> httpx2.Response:
-        """Send; silence after a write becomes a `TimeoutError`, which `huggingface_hub` does not try again."""
+        """Send a request; a write that times out raises `TimeoutError`, which `huggingface_hub` does not retry."""
         try:
             return super().send(request, **options)
         except httpx2.TimeoutException as error:
@@ -41,17 +44,34 @@ class _Client(httpx2.Client):
             raise TimeoutError(f"no answer to {request.method} {request.url.path}") from error
 
 
-def _make_client() -> httpx2.Client:
-    seconds = patience()
-    timeout = httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
-    return _Client(event_hooks={"request": [hf_request_event_hook]}, follow_redirects=True, timeout=timeout)
+def api() -> HfApi:
+    """The Hub's API with the time limits of this module. Everything here that talks to the Hub starts with this call.
+
+    The limits then hold for every use of `huggingface_hub` in this process, also by `datasets` and `transformers`.
+    """
+    _set_time_limits()
+    return HfApi()
 
 
-def patience(at_most: float = math.inf) -> float:
-    """Seconds of silence after which a request ends.
+@functools.cache
+def _set_time_limits() -> None:
+    """Replace `huggingface_hub`'s HTTP client for this process, keeping the request hooks of its own."""
+    hooks = huggingface_hub.get_session().event_hooks
+
+    def make_client() -> httpx2.Client:
+        seconds = time_limit()
+        timeout = httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
+        return _Client(event_hooks=hooks, follow_redirects=True, timeout=timeout)
+
+    huggingface_hub.set_client_factory(make_client)
+    huggingface_hub.logging.set_verbosity_error()  # one line from `explain` instead of one for every retry
+
+
+def time_limit(at_most: float = math.inf) -> float:
+    """Seconds without a byte after which a request ends.
 
     Raises:
-        UserError: if the environment names no such number.
+        UserError: if `CXR_HUB_TIMEOUT` is set to anything but a positive number.
     """
     text = os.environ.get(TIMEOUT_VARIABLE) or str(_TIMEOUT_SECONDS)
     try:
@@ -59,32 +79,38 @@ def patience(at_most: float = math.inf) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds < math.inf:
-        raise UserError(f"{TIMEOUT_VARIABLE}={text} is no number of seconds: set one above 0, or unset it")
+        raise UserError(f"{TIMEOUT_VARIABLE}={text} is not a positive number of seconds: change it or unset it")
     return min(seconds, at_most)
 
 
-huggingface_hub.set_client_factory(_make_client)
-huggingface_hub.logging.set_verbosity_error()  # each try would have a line of its own; `explain` has one for all
-
-
 def status_of(error: Exception) -> int | None:
-    """The HTTP status behind an error, if the Hub answered at all."""
+    """The HTTP status of an error, None if the Hub did not answer at all."""
     return getattr(getattr(error, "response", None), "status_code", None)
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether the Hub was silent, unreachable or broken, rather than giving an answer about this repo."""
+    """Whether the Hub was unreachable, silent, overloaded or broken: trying later may help."""
     status = status_of(error)
     if status is not None:
         return status == 429 or status >= 500
     return isinstance(error, LocalEntryNotFoundError | httpx2.HTTPError | ConnectionError | TimeoutError)
 
 
+@contextmanager
+def explained(repo_id: str, revision: str | None = None) -> Iterator[None]:
+    """Turn `HUB_ERRORS` raised in the block into `UserError`s that name the repo; the cause stays attached."""
+    try:
+        yield
+    except HUB_ERRORS as error:
+        raise explain(error, repo_id, revision) from error
+
+
 def explain(error: Exception, repo_id: str, revision: str | None = None) -> UserError:
-    """Turn what the Hub raised into one line that says what to do; special cases before their base classes."""
+    """Describe an error of `huggingface_hub` in one line that names the repo and the way out."""
     where = f"{repo_id}@{revision}" if revision else repo_id
     endpoint = huggingface_hub.constants.ENDPOINT
     status = status_of(error)
+    # GatedRepoError is a RepositoryNotFoundError, and both are HfHubHTTPErrors: the order matters.
     if isinstance(error, GatedRepoError):
         return UserError(f"{where} is gated: accept its terms on {endpoint} and log in with `hf auth login`")
     if isinstance(error, RevisionNotFoundError):
@@ -92,20 +118,20 @@ def explain(error: Exception, repo_id: str, revision: str | None = None) -> User
     if isinstance(error, RepositoryNotFoundError):
         return UserError(f"{repo_id} was not found on {endpoint}: check the id, or log in if it is private")
     if isinstance(error, HFValidationError):
-        return UserError(f"{repo_id!r} is neither a folder here nor a repo id like USER/NAME")
+        return UserError(f"{repo_id!r} is neither a local folder nor a repo id like USER/NAME")
     if status in (401, 403):
         return UserError(f"{endpoint} refused access to {where} (HTTP {status}): check HF_TOKEN or `hf auth login`")
     if isinstance(error, HfHubHTTPError) and status:
-        return UserError(_refusal(error, status, where))
+        return UserError(_explain_status(error, status, where))
     if is_outage(error):
         return UserError(f"cannot reach {endpoint} for {where}: check the network, or HF_ENDPOINT if it is set")
-    return UserError(f"{where} could not be had from {endpoint}: {one_line(error)}")
+    return UserError(f"{where} could not be read from or written to {endpoint}: {one_line(error)}")
 
 
-def _refusal(error: HfHubHTTPError, status: int, where: str) -> str:
+def _explain_status(error: HfHubHTTPError, status: int, where: str) -> str:
     endpoint = huggingface_hub.constants.ENDPOINT
     if status == 404:
-        return f"{endpoint} knows no such address (HTTP 404) for {where}: is HF_ENDPOINT a Hub?"
+        return f"{endpoint} has no such address (HTTP 404) for {where}: does HF_ENDPOINT name a Hub?"
     if status >= 500 or status == 429 or not error.server_message:
         return f"{endpoint} answered HTTP {status} for {where}: try again later"
     return f"{endpoint} refused {where} (HTTP {status}): {one_line(ValueError(error.server_message))}"

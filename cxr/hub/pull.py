@@ -1,6 +1,6 @@
-"""Pulling a model repo at one exact commit, and the last one pulled where the Hub cannot be reached.
+"""Pulling a model repo at one exact commit, or the last one pulled while the Hub is unreachable.
 
-`huggingface_hub` retries refused connections for minutes, so every exchange starts with a short bounded question.
+`huggingface_hub` retries refused connections for minutes, so every pull starts with one short question.
 """
 
 import dataclasses
@@ -9,26 +9,28 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import huggingface_hub
-from huggingface_hub import HfApi, try_to_load_from_cache
+from huggingface_hub import try_to_load_from_cache
 
 from cxr.errors import UserError
-from cxr.hub.client import HUB_ERRORS, explain, is_outage, patience
+from cxr.hub.client import HUB_ERRORS, api, explained, is_outage, time_limit
 
 PREFLIGHT_SECONDS = 5.0
-WANTED = ["*.json", "*.safetensors", "README.md"]
-"""Which files of a model repo are pulled."""
+"""Time limit of the first question to the Hub."""
 
+PULLED_FILES = ["*.json", "*.safetensors", "README.md"]
+"""Patterns of the files that are pulled from a model repo."""
+
+_REQUIRED_FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
-
-_OTHER_WAYS = "or name a model folder on this machine instead; or train and publish a small one with `make demo`"
+_ALTERNATIVES = "or pass a local model folder, or train and publish a small model with `make demo`"
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """A model repo on disk: its folder, the id it was asked for by, and the full commit sha ("local" for a folder).
+    """A model repo on disk.
 
-    `outage` says, in one line, why this is the last revision pulled and not the newest; empty where the Hub answered.
+    `repo_id` is the id (or folder) that was asked for, `revision` the full commit sha, "local" for a folder. `outage`
+    is one line that explains why this is the last revision pulled and not the newest, empty if the Hub answered.
     """
 
     folder: Path
@@ -38,49 +40,45 @@ class Pulled:
 
 
 def resolve(repo_id: str, revision: str | None = None, *, repo_type: str = "model") -> str:
-    """Ask once, for at most five seconds, and return the full commit sha that `revision` stands for.
+    """The full commit sha of a revision, from one request of at most five seconds.
 
     Raises:
         UserError: if the Hub cannot be reached or has no such repo or revision.
     """
-    try:
-        info = HfApi().repo_info(repo_id, revision=revision, repo_type=repo_type, timeout=patience(PREFLIGHT_SECONDS))
-    except HUB_ERRORS as error:
-        raise explain(error, repo_id, revision) from error
-    return info.sha
+    with explained(repo_id, revision):
+        seconds = time_limit(PREFLIGHT_SECONDS)
+        return api().repo_info(repo_id, revision=revision, repo_type=repo_type, timeout=seconds).sha
 
 
 def pull(repo_id: str, revision: str | None = None) -> Pulled:
-    """Fetch a model repo's weights, settings and card at one exact commit; a folder on disk is taken as it is.
+    """Download a model repo's weights, settings and card at one exact commit; a local folder is used as it is.
 
-    A full sha that is already in the cache needs no network. A floating name is resolved first: a cached `main`
-    may point at a folder that holds only half of the files.
+    A full sha that is already in the cache needs no network. A floating name is resolved first, because a cached `main`
+    may point to a folder with only some of the files.
 
     Raises:
-        UserError: if the Hub cannot be reached, or has no such repo or revision, or the folder holds no model.
+        UserError: if the Hub cannot be reached, or has no such repo or revision, or the repo or folder has no model.
     """
     if Path(repo_id).is_dir():
         if revision:
             raise UserError(f"{repo_id} is a folder and has no revision {revision!r}: leave the revision out")
-        return _complete(Pulled(Path(repo_id), repo_id, "local"))
+        return _checked(Pulled(Path(repo_id), repo_id, "local"))
     if revision and _FULL_SHA.fullmatch(revision):
-        cached = _cached(repo_id, revision)
+        cached = _from_cache(repo_id, revision)
         if cached:
             return cached
     sha = resolve(repo_id, revision)
-    try:
-        folder = Path(huggingface_hub.snapshot_download(repo_id, revision=sha, allow_patterns=WANTED))
-    except HUB_ERRORS as error:
-        raise explain(error, repo_id, revision) from error
-    _remember(folder, revision, sha)
-    return _complete(Pulled(folder, repo_id, sha))
+    with explained(repo_id, revision):
+        folder = Path(api().snapshot_download(repo_id, revision=sha, allow_patterns=PULLED_FILES))
+    _write_reference(folder, revision, sha)
+    return _checked(Pulled(folder, repo_id, sha))
 
 
 def pull_or_last(repo_id: str, revision: str | None = None) -> Pulled:
-    """As `pull`; where the Hub cannot be reached, what this name stood for when it was last pulled, if anything.
+    """As `pull`; while the Hub is unreachable, the commit that this revision named when it was last pulled.
 
     Raises:
-        UserError: as `pull`; an outage raises it only if nothing was ever pulled by this name.
+        UserError: as `pull`; for an outage only if this revision was never pulled.
     """
     try:
         return pull(repo_id, revision)
@@ -89,35 +87,35 @@ def pull_or_last(repo_id: str, revision: str | None = None) -> Pulled:
             raise
         last = _last_pulled(repo_id, revision)
         if last is None:
-            raise UserError(f"{error}; {_OTHER_WAYS}") from error.__cause__
+            raise UserError(f"{error}; {_ALTERNATIVES}") from error.__cause__
         return dataclasses.replace(last, outage=str(error))
 
 
-def _remember(folder: Path, revision: str | None, sha: str) -> None:
-    """Note in the cache, as `huggingface_hub` itself would, which commit a name stands for, now that it is whole."""
+def _write_reference(folder: Path, revision: str | None, sha: str) -> None:
+    """Record in the cache, as `huggingface_hub` does, which commit a revision names; only after a complete download."""
     if revision == sha:
         return
     reference = folder.parents[1] / "refs" / (revision or "main")
-    with suppress(OSError):  # a read-only cache serves all the same
+    with suppress(OSError):  # a read-only cache can still be read
         reference.parent.mkdir(parents=True, exist_ok=True)
         reference.write_text(sha, encoding="utf-8")
 
 
 def _last_pulled(repo_id: str, revision: str | None) -> Pulled | None:
     config = try_to_load_from_cache(repo_id, "config.json", revision=revision)
-    return _cached(repo_id, Path(config).parent.name) if isinstance(config, str) else None
+    return _from_cache(repo_id, Path(config).parent.name) if isinstance(config, str) else None
 
 
-def _complete(pulled: Pulled) -> Pulled:
-    for name in ("config.json", "model.safetensors", "preprocessor_config.json"):
-        if not (pulled.folder / name).is_file():
-            raise UserError(f"{pulled.repo_id} ({pulled.revision}) holds no {name}: is it a published model?")
-    return pulled
-
-
-def _cached(repo_id: str, sha: str) -> Pulled | None:
+def _from_cache(repo_id: str, sha: str) -> Pulled | None:
     try:
-        folder = huggingface_hub.snapshot_download(repo_id, revision=sha, allow_patterns=WANTED, local_files_only=True)
-        return _complete(Pulled(Path(folder), repo_id, sha))
+        folder = api().snapshot_download(repo_id, revision=sha, allow_patterns=PULLED_FILES, local_files_only=True)
+        return _checked(Pulled(Path(folder), repo_id, sha))
     except (*HUB_ERRORS, UserError):
         return None
+
+
+def _checked(pulled: Pulled) -> Pulled:
+    for name in _REQUIRED_FILES:
+        if not (pulled.folder / name).is_file():
+            raise UserError(f"{pulled.repo_id} ({pulled.revision}) has no {name}: is it a published model?")
+    return pulled

@@ -1,98 +1,102 @@
-"""Writing to the Hub: the trial before anything expensive, and the one commit that a publication is."""
+"""Writing to the Hub: a check before anything expensive, and a publication in one commit."""
 
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
-import huggingface_hub
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, get_token
 from huggingface_hub.errors import RepositoryNotFoundError
-from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
 from cxr.errors import UserError
-from cxr.hub.client import HUB_ERRORS, explain, patience
+from cxr.hub.client import api, explained, time_limit
 from cxr.hub.pull import PREFLIGHT_SECONDS
 
-_THE_HUBS_OWN = ".gitattributes"
+_CREATED_BY_HUB = ".gitattributes"
 
 
 def preflight(repo_id: str, private: bool | None = None, *, repo_type: str = "model") -> str:
-    """Make sure, before anything expensive, that `repo_id` can be written to; returns the id with its owner.
+    """Check, before anything expensive, that `repo_id` can be written to; returns the id with its owner.
 
-    Asks who the token belongs to and whether it may write, creates the repo if it is not there, and announces an upload
-    that never comes: the Hub answers that only to those who may write, whatever kind of token they have.
+    Checks whose token it is and whether it may write, creates the repo if it is missing, and announces an upload that
+    is never sent: the Hub accepts that only from those who may write, whatever kind of token they have.
 
     Raises:
-        UserError: if the Hub cannot be reached, there is no token, it has no right to write there, or the repo is
-            public though a private one was asked for.
+        UserError: if the Hub cannot be reached, there is no token, the token may not write there, or the repo is public
+            although a private one was requested.
     """
     if not get_token():
         raise UserError("publishing needs a token: set HF_TOKEN or run `hf auth login`")
-    try:
+    with explained(repo_id):
         is_public = _is_public(repo_id, repo_type)
-        repo_id = _writable(HfApi().whoami(), repo_id)
-        if is_public and private:
-            raise UserError(f"{repo_id} exists and is public: make it private in its settings, or choose another name")
+        repo_id = _require_owner(api().whoami(), repo_id)
+    if is_public and private:
+        raise UserError(f"{repo_id} exists and is public: make it private in its settings, or choose another name")
+    with explained(repo_id):
         sdk = "gradio" if repo_type == "space" else None
-        HfApi().create_repo(repo_id, private=private, repo_type=repo_type, space_sdk=sdk, exist_ok=True)
-        _announce_upload(repo_id, repo_type)
-    except HUB_ERRORS as error:
-        raise explain(error, repo_id) from error
+        api().create_repo(repo_id, private=private, repo_type=repo_type, space_sdk=sdk, exist_ok=True)
+        api().preupload_lfs_files(repo_id, [CommitOperationAdd("README.md", b"")], repo_type=repo_type)
     return repo_id
 
 
 def _is_public(repo_id: str, repo_type: str) -> bool:
-    """Whether there is such a repo for all to see; asked first, and for seconds only."""
+    """Whether a public repo of that name exists. The first request of a publication, so with a short time limit."""
+    seconds = time_limit(PREFLIGHT_SECONDS)
     try:
-        return not HfApi().repo_info(repo_id, repo_type=repo_type, timeout=patience(PREFLIGHT_SECONDS)).private
+        return not api().repo_info(repo_id, repo_type=repo_type, timeout=seconds).private
     except RepositoryNotFoundError:
         return False
 
 
-def _writable(whoami: dict, repo_id: str) -> str:
-    name = whoami["name"]
+def _require_owner(account: dict[str, object], repo_id: str) -> str:
+    """The id with its owner; `account` is the answer of `HfApi.whoami`."""
+    name = account["name"]
     if "/" not in repo_id:
         repo_id = f"{name}/{repo_id}"
-    if whoami.get("auth", {}).get("accessToken", {}).get("role") == "read":
-        raise UserError(f"the token of {name} may only read: make one that may write to {repo_id}")
-    owners = [name, *(organisation["name"] for organisation in whoami.get("orgs", []))]
+    if account.get("auth", {}).get("accessToken", {}).get("role") == "read":
+        raise UserError(f"the token of {name} is read-only: create one that may write to {repo_id}")
+    owners = [name, *(organisation["name"] for organisation in account.get("orgs", []))]
     if repo_id.split("/")[0] not in owners:
         raise UserError(f"the token of {name} has no right to write to {repo_id}: publish to {name}/… instead")
     return repo_id
 
 
-def _announce_upload(repo_id: str, repo_type: str) -> None:
-    url = f"{huggingface_hub.constants.ENDPOINT}/api/{repo_type}s/{repo_id}/preupload/main"
-    announced = {"files": [{"path": "README.md", "sample": "", "size": 0}]}
-    hf_raise_for_status(get_session().post(url, json=announced, headers=build_hf_headers()))
-
-
-def require_free_of_others(repo_id: str, ours: Collection[str], *, repo_type: str = "model") -> None:
-    """Refuse a repo whose newest commit holds files that match none of the patterns of a publication of ours.
+def require_only(repo_id: str, patterns: Collection[str], *, repo_type: str = "model") -> None:
+    """Refuse a repo whose newest commit holds files that match none of `patterns`.
 
     Raises:
-        UserError: naming some of them; a publication would have to delete them.
+        UserError: naming up to three of them; publishing would delete them.
     """
-    there = HfApi().list_repo_files(repo_id, repo_type=repo_type)
-    others = [name for name in there if not any(fnmatch(name, pattern) for pattern in (*ours, _THE_HUBS_OWN))]
-    if others:
-        shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
+    existing = api().list_repo_files(repo_id, repo_type=repo_type)
+    foreign = [name for name in existing if not any(fnmatch(name, pattern) for pattern in (*patterns, _CREATED_BY_HUB))]
+    if foreign:
+        shown = ", ".join(foreign[:3]) + (", …" if len(foreign) > 3 else "")
         raise UserError(
-            f"{repo_id} holds files that are no publication of this project ({shown}): delete them there, or choose "
-            "another name"
+            f"{repo_id} holds files that this project did not publish ({shown}): delete them there, or choose another "
+            "name"
         )
 
 
-def commit(repo_id: str, files: Mapping[str, Path | bytes], message: str, *, repo_type: str = "model") -> str:
-    """One commit after which the repo holds exactly `files`; returns its sha, or the newest one's if nothing changed.
+def commit(
+    repo_id: str,
+    files: Mapping[str, Path | bytes],
+    message: str,
+    *,
+    repo_type: str = "model",
+    replace: Collection[str] = ("*",),
+) -> str:
+    """Write `files` in one commit and delete all others that match a pattern in `replace`; returns the commit's sha.
+
+    If nothing changes, no commit is made and the newest one's sha is returned. Upload failures lose nothing: a commit
+    is made completely or not at all.
 
     Raises:
-        HUB_ERRORS: what went wrong; nothing is half done, for a commit is made or is not.
+        HUB_ERRORS: if the upload or the commit failed.
     """
-    there = HfApi().list_repo_files(repo_id, repo_type=repo_type)
-    adding = [CommitOperationAdd(name, content) for name, content in files.items()]
-    deleting = [CommitOperationDelete(name) for name in there if name not in files and name != _THE_HUBS_OWN]
+    existing = api().list_repo_files(repo_id, repo_type=repo_type)
+    stale = [name for name in existing if name not in files and name != _CREATED_BY_HUB]
+    operations = [CommitOperationAdd(name, content) for name, content in files.items()]
+    operations += [CommitOperationDelete(name) for name in stale if any(fnmatch(name, pattern) for pattern in replace)]
     try:
-        return HfApi().create_commit(repo_id, [*adding, *deleting], commit_message=message, repo_type=repo_type).oid
-    except RuntimeError as error:  # how `huggingface_hub` wraps what went wrong in the upload of a large file
+        return api().create_commit(repo_id, operations, commit_message=message, repo_type=repo_type).oid
+    except RuntimeError as error:  # `huggingface_hub` wraps the error of a large file's upload in one
         raise error.__cause__ or error from None

@@ -1,21 +1,23 @@
-"""Who asks, and what they may do: bearer tokens as the Hub has them, without accounts behind them."""
+"""Who sends a request, and which repo they may read or write: bearer tokens as on the Hub, without real accounts."""
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Annotated, TypedDict
 
+from fastapi import Depends
 from starlette.requests import Request
 
-from cxr.local_hub.errors import HubError
+from cxr.local_hub.errors import HubError, not_supported, repo_not_found
+from cxr.local_hub.storage import KINDS, Commit, Repo, Store
 
 TOKEN = "hf_embedded_hub"
-"""The token that is always known. It is no secret: it guards against mistakes, not against people."""
+"""The default token. It is not secret: it guards against mistakes, not against attackers."""
 
 USER = "demo"
-"""The user that `TOKEN` belongs to, and so the namespace it may write to."""
+"""The user of `TOKEN`, and so the namespace it may write to."""
 
 
 class Account(TypedDict):
-    """What a token stands for: a user, its role ("read" or "write") and the organisations it may act for."""
+    """What a token stands for: a user, a role ("read" or "write") and the organisations it may act for."""
 
     name: str
     role: str
@@ -26,43 +28,68 @@ Tokens = Mapping[str, Account]
 DEFAULT_TOKENS: Tokens = {TOKEN: {"name": USER, "role": "write", "orgs": []}}
 
 
-def account(request: Request) -> Account | None:
-    """The account of the request's bearer token, None without one or with one nobody knows."""
+def _account(request: Request) -> Account | None:
+    """The account of the request's bearer token, None without a token or with an unknown one."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return request.app.state.tokens.get(token.strip()) if scheme.lower() == "bearer" else None
 
 
-def identified(request: Request) -> Account:
-    """Dependency: the account, or 401."""
-    found = account(request)
-    if found is None:
+def _owns(account: Account | None, namespace: str) -> bool:
+    return account is not None and namespace in (account["name"], *account["orgs"])
+
+
+def require_account(request: Request) -> Account:
+    """The account of the request's bearer token; 401 without one."""
+    account = _account(request)
+    if account is None:
         raise HubError(401, "Invalid credentials in Authorization header")
-    return found
+    return account
 
 
-def owns(who: Account | None, namespace: str) -> bool:
-    """Whether the namespace is the account's own or one of its organisations'."""
-    return who is not None and namespace in (who["name"], *who["orgs"])
-
-
-def require_write(who: Account, namespace: str) -> None:
-    """Refuse with 403 what the token's role or its owner's rights do not cover."""
-    if who["role"] != "write":
-        raise HubError(403, f"This token of {who['name']} is read-only: use one with the role write")
-    if not owns(who, namespace):
+def require_write(account: Account, namespace: str) -> None:
+    """Refuse with 403 a read-only token, and a namespace of somebody else."""
+    if account["role"] != "write":
+        raise HubError(403, f"This token of {account['name']} is read-only: use one with the role write")
+    if not _owns(account, namespace):
         raise HubError(403, f"You don't have the rights to write to the namespace {namespace}")
 
 
-def whoami(who: Account) -> dict[str, Any]:
-    """The answer to `whoami-v2`."""
-    orgs = [{"type": "org", "name": org, "fullname": org, "roleInOrg": who["role"]} for org in who["orgs"]]
-    token = {"displayName": "embedded Hub", "role": who["role"]}
-    return {
-        "type": "user",
-        "id": who["name"],
-        "name": who["name"],
-        "fullname": who["name"],
-        "isPro": False,
-        "orgs": orgs,
-        "auth": {"type": "access_token", "accessToken": token},
-    }
+def kind_of(request: Request) -> str:
+    """The kind of repo that the path names; addresses of models' files name none."""
+    kind = request.path_params.get("kind", "models").removesuffix("s")
+    if kind not in KINDS:
+        raise not_supported(request)
+    return kind
+
+
+def _store(request: Request) -> Store:
+    return request.app.state.store
+
+
+def _readable(request: Request) -> Repo:
+    """The repo that the path names; 404 if the sender may not read it, as if it did not exist."""
+    repo = _store(request).repo(kind_of(request), request.path_params["namespace"], request.path_params["name"])
+    if repo.meta["private"] and not _owns(_account(request), repo.namespace):
+        raise repo_not_found(repo.id)
+    return repo
+
+
+def _writable(request: Request) -> Repo:
+    """The repo that the path names; 401, 404 or 403 if the sender may not write to it."""
+    account = require_account(request)
+    repo = _readable(request)
+    require_write(account, repo.namespace)
+    return repo
+
+
+def _commit(request: Request) -> Commit:
+    """The commit that the path names, "main" if it names none, of a repo that the sender may read."""
+    return _readable(request).resolve(request.path_params.get("revision", "main"))
+
+
+# What a route asks for by the type of a parameter.
+Sender = Annotated[Account, Depends(require_account)]
+TheStore = Annotated[Store, Depends(_store)]
+ReadableRepo = Annotated[Repo, Depends(_readable)]
+WritableRepo = Annotated[Repo, Depends(_writable)]
+ReadableCommit = Annotated[Commit, Depends(_commit)]

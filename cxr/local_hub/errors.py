@@ -1,55 +1,60 @@
-"""What the embedded Hub answers when it refuses, in the words `huggingface_hub` understands."""
+"""Refusals of the embedded Hub, in the form that `huggingface_hub` turns into its exceptions."""
 
-from starlette.requests import Request
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 
 class HubError(Exception):
-    """A refusal: HTTP status, message, and the `X-Error-Code` by which the client picks its exception class."""
+    """A refusal: HTTP status, message, and the `X-Error-Code` that picks the client's exception class."""
 
-    def __init__(self, status: int, message: str, code: str | None = None, commit: str | None = None):
+    def __init__(self, status: int, message: str, code: str | None = None):
         super().__init__(message)
-        self.status, self.message, self.code, self.commit = status, message, code, commit
+        self.status, self.code = status, code
 
     def response(self) -> JSONResponse:
-        """The answer on the wire; a header value is printable ASCII."""
-        printable = "".join(c if " " <= c <= "~" else "?" for c in self.message)
-        headers = {"X-Error-Message": printable, "X-Error-Code": self.code, "X-Repo-Commit": self.commit}
-        return JSONResponse(
-            {"error": self.message}, self.status, headers={k: v for k, v in headers.items() if v is not None}
-        )
+        """The HTTP response."""
+        headers = {"X-Error-Code": self.code} if self.code else None
+        return JSONResponse({"error": str(self)}, self.status, headers=headers)
 
 
 def repo_not_found(repo_id: str) -> HubError:
-    """Also said of a private repo to those who may not read it, as the Hub does."""
+    """There is no such repo, or it is private and belongs to somebody else: as on the Hub, the same answer."""
     return HubError(404, f"Repository not found: {repo_id}", "RepoNotFound")
 
 
 def revision_not_found(revision: str) -> HubError:
-    """No branch, tag or commit of that name."""
+    """There is no branch, tag or commit of that name."""
     return HubError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
 
 
-def entry_not_found(path: str, commit: str | None = None) -> HubError:
-    """No such file at that commit; with the commit's sha the client remembers the absence."""
-    return HubError(404, f"A file with this name doesn't exist: {path}", "EntryNotFound", commit)
+def entry_not_found(path: str) -> HubError:
+    """There is no such file or folder in the commit."""
+    return HubError(404, f"A file with this name doesn't exist: {path}", "EntryNotFound")
 
 
-async def refuse(request: Request, error: HubError) -> JSONResponse:
-    """Exception handler for `HubError`."""
-    return error.response()
+def not_supported(request: Request) -> HubError:
+    """The embedded Hub has no such address."""
+    return HubError(404, f"The embedded Hub does not answer {request.method} {request.url.path}")
 
 
-async def storage_failed(request: Request, error: OSError) -> JSONResponse:
-    """Exception handler for a full or failing disk: no 5xx that clients retry for minutes."""
-    return HubError(507, f"The embedded Hub cannot use its disk: {error.strerror or error}").response()
+def add_handlers(app: FastAPI) -> None:
+    """Answer errors as above, and clients that disconnect during an upload without a traceback."""
 
+    async def refused(request: Request, error: HubError) -> Response:
+        return error.response()
 
-async def sender_gone(request: Request, error: Exception) -> Response:
-    """Exception handler for a client that left in mid-upload: an everyday event, with nobody there to read this."""
-    return Response(status_code=400)
+    async def malformed(request: Request, error: RequestValidationError) -> Response:
+        return HubError(400, f"Malformed request: {error.errors()[0]}").response()
 
+    async def missing(request: Request, error: Exception) -> Response:
+        return not_supported(request).response()
 
-async def unanswered(request: Request, error: Exception) -> JSONResponse:
-    """Exception handler for routes that the embedded Hub lacks."""
-    return HubError(404, f"The embedded Hub does not answer {request.method} {request.url.path}").response()
+    async def disconnected(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=400)
+
+    app.add_exception_handler(HubError, refused)
+    app.add_exception_handler(RequestValidationError, malformed)
+    app.add_exception_handler(404, missing)
+    app.add_exception_handler(ClientDisconnect, disconnected)

@@ -1,163 +1,166 @@
-"""Routes that list and change the files of a repo: tree, paths-info, preupload, commit."""
+"""Routes about files: listings, uploads in one commit (large files through LFS), and downloads with ranges."""
 
-import base64
 import codecs
 import json
-from collections.abc import AsyncIterator
-from typing import Any
-from urllib.parse import parse_qs
+from base64 import b64decode
+from typing import Annotated, Any
 
-from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter, Body, Depends
+from pydantic import Base64Bytes, BaseModel
 from starlette.requests import Request
+from starlette.responses import FileResponse, Response
 
-from cxr.local_hub import cards, history
-from cxr.local_hub.dependencies import At, Body, Readable, Revision, Stored, Who, Writable, address, part
+from cxr.local_hub.access import ReadableCommit, Sender, TheStore, WritableRepo
 from cxr.local_hub.errors import HubError, entry_not_found
-from cxr.local_hub.history import Change, Commit, File
-from cxr.local_hub.repo_routes import REPO
-from cxr.local_hub.store import LFS_SUFFIXES, Store
+from cxr.local_hub.repo_routes import REPO, Answer, lfs_fields
+from cxr.local_hub.storage import LFS_SUFFIXES, Commit, File, Store
 
 router = APIRouter()
+_LFS_BATCH = "/{namespace}/{name}.git/info/lfs/objects/batch"
+_FILE = "/{namespace}/{name}/resolve/{revision}/{path:path}"
 _REGULAR_AT_MOST = 10 * 2**20
-"""Bytes: larger files go to LFS whatever they hold, as on the Hub."""
+"""Bytes: larger files go through LFS whatever they hold, as on the Hub."""
 
 
 @router.get(REPO + "/tree/{revision}")
 @router.get(REPO + "/tree/{revision}/{path:path}")
-def tree(request: Request, repo: Readable, commit: At) -> list[dict[str, Any]]:
-    """What a folder holds, or with `recursive` everything below it; with `expand` each file's last commit."""
-    path = part(request, "path").strip("/")
-    names = sorted(history.folders(commit.files) | commit.files.keys())
+def tree(commit: ReadableCommit, path: str = "", recursive: bool = False) -> list[Answer]:
+    """What a folder contains; with `recursive` everything below it."""
     inside = f"{path}/" if path else ""
-    if path and path not in history.folders(commit.files):
-        raise entry_not_found(path, commit.id)
-    below = [name for name in names if name.startswith(inside)]
-    if not _flag(request, "recursive"):
-        below = [name for name in below if "/" not in name[len(inside) :]]
-    found = cards.entries(commit, below)
-    return _dated(found, list(repo.log(commit.id))) if _flag(request, "expand") else found
+    below = {name.removeprefix(inside): file for name, file in commit.files.items() if name.startswith(inside)}
+    if not below:
+        raise entry_not_found(path)
+    parts = [name.split("/") for name in below]
+    folders = {"/".join(part[:depth]) for part in parts for depth in range(1, len(part))}
+    names = sorted(folders | below.keys())
+    return [_entry(inside + name, below.get(name)) for name in names if recursive or "/" not in name]
 
 
-def _flag(request: Request, name: str) -> bool:
-    return request.query_params.get(name, "").lower() in ("true", "1")
+def _entry(path: str, file: File | None) -> Answer:
+    """A file, or without one a folder, as the Hub lists it."""
+    if file is None:
+        return {"type": "directory", "path": path, "size": 0, "oid": ""}
+    return {"type": "file", "path": path, "size": file.size, "oid": file.oid} | lfs_fields(file)
 
 
-def _dated(found: list[dict[str, Any]], log: list[Commit]) -> list[dict[str, Any]]:
-    """Add to each file the commit that last changed it; `log` is newest first."""
-    last: dict[str, Commit] = {}
-    before: dict[str, File] = {}
-    for commit in reversed(log):
-        last |= {path: commit for path, file in commit.files.items() if before.get(path) != file}
-        before = dict(commit.files)
-    for entry in found:
-        if commit := last.get(entry["path"]):
-            entry["lastCommit"] = {"id": commit.id, "title": commit.title, "date": commit.date}
-    return found
+class Announced(BaseModel):
+    """A file that is about to be uploaded: its path, size in bytes, and first bytes."""
 
-
-@router.post(REPO + "/paths-info/{revision}")
-async def paths_info(request: Request, commit: At) -> list[dict[str, Any]]:
-    """The named files and folders; those that are not there are left out."""
-    body = (await request.body()).decode("utf-8", "replace")
-    if "json" in request.headers.get("content-type", ""):
-        paths = json.loads(body).get("paths", [])
-    else:
-        paths = parse_qs(body).get("paths", [])
-    return cards.entries(commit, [str(path).strip("/") for path in paths])
+    path: str
+    size: int
+    sample: Base64Bytes = b""
 
 
 @router.post(REPO + "/preupload/{revision}")
-def preupload(request: Request, repo: Writable, revision: Revision, body: Body) -> dict[str, Any]:
-    """For each file about to come: by which way, and what lies at its path now."""
-    _no_pull_requests(request)
-    head = repo.head(revision)
-    return {"files": [_planned(file, head) for file in body.get("files", [])]}
+def preupload(
+    repo: WritableRepo, revision: str, files: Annotated[list[Announced], Body(embed=True)]
+) -> dict[str, list[Answer]]:
+    """For each file that is about to be uploaded: by which way, and the id of what its path holds now."""
+    head = repo.resolve(revision)
+    return {"files": [_planned(file, head) for file in files]}
 
 
-def _planned(file: dict[str, Any], head: Commit) -> dict[str, Any]:
-    path = history.checked_path(file.get("path"))
-    there = head.files.get(path)
-    mode = "lfs" if _is_large(path, file) else "regular"
-    return {"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": there.etag if there else None}
+def _planned(file: Announced, head: Commit) -> Answer:
+    existing = head.files.get(_checked_path(file.path))
+    oid = existing.etag if existing else None
+    mode = "lfs" if _is_large(file) else "regular"
+    return {"path": file.path, "uploadMode": mode, "shouldIgnore": False, "oid": oid}
 
 
-def _is_large(path: str, file: dict[str, Any]) -> bool:
-    """LFS takes what is named as binary, is big, or whose first bytes are no text."""
-    sample = base64.b64decode(file.get("sample", ""))
+def _is_large(file: Announced) -> bool:
+    """Whether a file goes through LFS: by its suffix, its size, or because its first bytes are not text."""
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(sample)
+        codecs.getincrementaldecoder("utf-8")().decode(file.sample)  # the sample may end inside a character
     except UnicodeDecodeError:
         return True
-    return path.lower().endswith(LFS_SUFFIXES) or int(file.get("size", 0)) > _REGULAR_AT_MOST or b"\0" in sample
+    return file.path.endswith(LFS_SUFFIXES) or file.size > _REGULAR_AT_MOST or b"\0" in file.sample
 
 
-def _no_pull_requests(request: Request) -> None:
-    if request.query_params.get("create_pr"):
-        raise HubError(400, "The embedded Hub has no pull requests: commit to a branch")
+class LfsObject(BaseModel):
+    """A large file's SHA-256 and size in bytes."""
+
+    oid: str
+    size: int
+
+
+@router.post("/{kind}" + _LFS_BATCH)
+@router.post(_LFS_BATCH)
+def lfs_batch(
+    request: Request, repo: WritableRepo, store: TheStore, objects: Annotated[list[LfsObject], Body(embed=True)]
+) -> Answer:
+    """Where to upload the announced contents; those that are stored already need not be sent."""
+    upload = {
+        item.oid: {"actions": {"upload": {"href": f"{request.base_url}lfs/{item.oid}"}}}
+        for item in objects
+        if not store.blobs.has(item.oid, item.size)
+    }
+    return {
+        "transfer": "basic",
+        "objects": [{"oid": item.oid, "size": item.size} | upload.get(item.oid, {}) for item in objects],
+    }
+
+
+@router.put("/lfs/{oid}")
+async def lfs_upload(request: Request, oid: str, store: TheStore) -> Response:
+    """Receive a content in chunks, so that it is never held in memory; 400 unless it is the one announced."""
+    with store.blobs.receive(oid) as file:
+        async for chunk in request.stream():
+            file.write(chunk)
+    return Response()
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
 
 
 @router.post(REPO + "/commit/{revision}")
-async def commit(request: Request, repo: Writable, revision: Revision, who: Who, store: Stored) -> dict[str, Any]:
-    """One commit from lines of JSON: a header, then a line for each file written or deleted."""
-    _no_pull_requests(request)
-    header: dict[str, Any] = {}
-    changes: list[Change] = []
-    async for line in _lines(request):
-        key, value = _item(line)
-        if key == "header":
-            header = value
-        else:
-            changes.append(await run_in_threadpool(_change, store, key, value))
-    words = {"title": _text(header, "summary"), "message": _text(header, "description"), "author": who["name"]}
-    if not words["title"]:
-        raise HubError(400, "A commit needs a header with a summary")
-    made = await run_in_threadpool(repo.commit, revision, changes, header.get("parentCommit"), **words)
-    return {"success": True, "commitUrl": f"{address(request, repo)}/commit/{made.id}", "commitOid": made.id}
-
-
-def _text(header: dict[str, Any], key: str) -> str:
-    return str(header.get(key) or "")
-
-
-async def _lines(request: Request) -> AsyncIterator[bytes]:
-    """The body's lines as they arrive, so that only one file at a time is in memory."""
-    pieces: list[bytes] = []
-    async for chunk in request.stream():
-        *ends, rest = chunk.split(b"\n")
-        for end in ends:
-            yield b"".join([*pieces, end])
-            pieces = []
-        pieces.append(rest)
-    if any(pieces):
-        yield b"".join(pieces)
-
-
-def _item(line: bytes) -> tuple[str, dict[str, Any]]:
+def commit(
+    request: Request,
+    repo: WritableRepo,
+    revision: str,
+    sender: Sender,
+    store: TheStore,
+    body: Annotated[bytes, Depends(_body)],
+) -> Answer:
+    """One commit from lines of JSON: a header, and a line for each file that is written or deleted."""
     try:
-        item = json.loads(line)
-        return item["key"], dict(item["value"])
-    except (ValueError, KeyError, TypeError):
-        raise HubError(400, 'A commit is made of lines like {"key": …, "value": {…}}') from None
+        lines = [json.loads(line) for line in body.splitlines()]
+        (header,) = (line["value"] for line in lines if line["key"] == "header")
+        changes = dict(_change(store, line["key"], line["value"]) for line in lines if line["key"] != "header")
+        title, message = header["summary"], header.get("description", "")
+    except (ValueError, KeyError, TypeError) as error:
+        raise HubError(400, f"Malformed commit: {error!r}") from None
+    made = repo.commit(revision, changes, title=title, message=message, author=sender["name"])
+    return {"success": True, "commitUrl": f"{request.base_url}{repo.address}/commit/{made.id}", "commitOid": made.id}
 
 
-def _change(store: Store, key: str, value: dict[str, Any]) -> Change:
-    path = str(value.get("path"))
-    path = history.checked_path(path.removesuffix("/") if key == "deletedFolder" else path)
+def _change(store: Store, key: str, value: dict[str, Any]) -> tuple[str, File | None]:
+    """A path and its new file, None if it is deleted."""
+    path = _checked_path(value["path"])
     if key == "file":
-        return Change(path, store.keep(_decoded(value)))
+        return path, store.add_regular(b64decode(value["content"], validate=True))
     if key == "lfsFile":
-        return Change(path, store.kept(value.get("oid"), value.get("size")))
-    if key in ("deletedFile", "deletedFolder"):
-        return Change(path, folder=key == "deletedFolder")
+        return path, store.uploaded(value["oid"], value["size"])
+    if key == "deletedFile":
+        return path, None
     raise HubError(400, f"Unknown step of a commit: {key!r}")
 
 
-def _decoded(value: dict[str, Any]) -> bytes:
-    content = str(value.get("content", ""))
-    if value.get("encoding") != "base64":
-        return content.encode()
-    try:
-        return base64.b64decode(content, validate=True)
-    except ValueError:
-        raise HubError(400, f"The content of {value['path']} is no base64") from None
+def _checked_path(path: str) -> str:
+    """The path if it stays inside the folder that a client downloads it to, else 400."""
+    if {"", ".", "..", ".git"} & set(path.split("/")) or "\\" in path:
+        raise HubError(400, f"Invalid path in repo: {path!r}")
+    return path
+
+
+@router.api_route("/{kind}" + _FILE, methods=["GET", "HEAD"])
+@router.api_route(_FILE, methods=["GET", "HEAD"])
+def resolve(commit: ReadableCommit, path: str, store: TheStore) -> FileResponse:
+    """A file at a revision, complete or the range asked for."""
+    file = commit.files.get(path)
+    if file is None:
+        raise entry_not_found(path)
+    headers = {"ETag": f'"{file.etag}"', "X-Repo-Commit": commit.id}
+    if file.lfs:
+        headers |= {"X-Linked-Etag": f'"{file.sha256}"', "X-Linked-Size": str(file.size)}
+    return FileResponse(store.blobs.path(file.sha256), headers=headers, media_type="application/octet-stream")

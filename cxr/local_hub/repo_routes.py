@@ -1,160 +1,122 @@
-"""Routes about repos as a whole: who am I, create, delete, list, describe, references."""
+"""Routes about accounts, repos, revisions and tags."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Body
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from cxr.local_hub import access, cards
-from cxr.local_hub.dependencies import At, Body, Readable, Revision, Stored, Who, Writable, account, address, part
+from cxr.local_hub.access import ReadableCommit, ReadableRepo, Sender, TheStore, WritableRepo, kind_of, require_write
 from cxr.local_hub.errors import HubError, repo_not_found
-from cxr.local_hub.history import Commit
-from cxr.local_hub.store import Repo
+from cxr.local_hub.storage import Commit, File, Repo
 
 router = APIRouter()
-REPO = "/api/{kind:kind}/{namespace}/{name}"
+REPO = "/api/{kind}/{namespace}/{name}"
+Answer = dict[str, Any]
 
 
 @router.get("/api/whoami-v2")
-def whoami(who: Who) -> dict[str, Any]:
+def whoami(sender: Sender) -> Answer:
     """The account of the sender's token."""
-    return access.whoami(who)
+    token = {"type": "access_token", "accessToken": {"displayName": "embedded Hub", "role": sender["role"]}}
+    organisations = [{"type": "org", "name": name} for name in sender["orgs"]]
+    return {"type": "user", "name": sender["name"], "orgs": organisations, "auth": token}
 
 
 @router.post("/api/validate-yaml")
-def validate_yaml(body: Body) -> JSONResponse:
-    """Whether a card can be pushed."""
-    errors, warnings = cards.check(str(body.get("content", "")), body.get("repoType", "model"))
-    found = {"errors": [{"message": text} for text in errors], "warnings": [{"message": text} for text in warnings]}
-    return JSONResponse(found, 400 if errors else 200)
+def validate_yaml() -> Answer:
+    """Whether a README can be pushed: always. Asked before every commit that writes one."""
+    return {"errors": [], "warnings": []}
+
+
+class NewRepo(BaseModel):
+    """A request for a new repo; without an organisation it belongs to the sender."""
+
+    name: str
+    organization: str | None = None
+    type: Literal["model", "dataset", "space"] = "model"
+    visibility: Literal["public", "private"] = "public"
+    sdk: str | None = None
 
 
 @router.post("/api/repos/create")
-def create(request: Request, body: Body, who: Who, store: Stored) -> JSONResponse:
-    """A new repo; for one that exists 409 with its address, which `exist_ok` clients read."""
-    namespace, name, kind = _named(body, who)
-    access.require_write(who, namespace)
-    private = bool(body.get("private")) or body.get("visibility") == "private"
+def create(request: Request, new: NewRepo, sender: Sender, store: TheStore) -> JSONResponse:
+    """A new repo; if it exists, 409 with its address, which clients with `exist_ok` read."""
+    namespace = new.organization or sender["name"]
+    require_write(sender, namespace)
+    private = new.visibility == "private"
     try:
-        status, repo = 200, store.create(kind, namespace, name, private, body.get("sdk"))
+        return JSONResponse(_address(request, store.create(new.type, namespace, new.name, private, new.sdk)))
     except HubError as error:
         if error.status != 409:
             raise
-        status, repo = 409, store.repo(kind, namespace, name)
-    said = {"error": f"You already created this {kind} repo"} if status == 409 else {}
-    return JSONResponse(said | {"url": address(request, repo), "name": repo.id, "id": repo.id}, status)
+        existing = store.repo(new.type, namespace, new.name)
+        return JSONResponse({"error": str(error)} | _address(request, existing), 409)
 
 
-@router.delete("/api/repos/delete")
-def delete(body: Body, who: Who, store: Stored) -> dict[str, Any]:
-    """Remove a repo with its history."""
-    namespace, name, kind = _named(body, who)
-    access.require_write(who, namespace)
-    store.delete(store.repo(kind, namespace, name))
-    return {}
+def _address(request: Request, repo: Repo) -> Answer:
+    return {"url": f"{request.base_url}{repo.address}", "name": repo.id, "id": repo.id}
 
 
-def _named(body: dict[str, Any], who: access.Account) -> tuple[Any, Any, str]:
-    """Namespace, name and kind from a body; without an organisation the namespace is the sender's own."""
-    return body.get("organization") or who["name"], body.get("name"), body.get("type") or "model"
-
-
-@router.get("/api/{kind:kind}")
-def listing(request: Request, store: Stored) -> list[dict[str, Any]]:
-    """The repos the sender may see, most recently changed first; narrowed by author, search, filter and limit."""
-    query, who = request.query_params, account(request)
-    seen = [repo for repo in store.repos(request.path_params["kind"]) if _asked_for(repo, query)]
-    seen = [repo for repo in seen if not repo.meta["private"] or access.owns(who, repo.namespace)]
-    found = [cards.info(repo, repo.resolve("main"), store) for repo in seen]
-    tags = query.getlist("filter") + query.getlist("pipeline_tag")
-    found = [info for info in found if set(tags) <= set(info["tags"])]
-    found.sort(key=lambda info: info["lastModified"], reverse=True)
-    limit = query.get("limit", "")
-    return found[: int(limit) if limit.isdecimal() else None]
-
-
-def _asked_for(repo: Repo, query: Any) -> bool:
-    author_fits = query.get("author") in (None, repo.namespace)
-    return author_fits and query.get("search", "").lower() in repo.id.lower()
-
-
-@router.get("/api/{kind:kind}/{name}")
-@router.get("/api/{kind:kind}/{name}/revision/{revision}")
-def nameless(request: Request) -> None:
-    """A repo without a namespace: here every repo has one."""
-    raise repo_not_found(part(request, "name"))
+@router.get("/api/{kind}/{name}")
+def without_namespace(request: Request, name: str) -> None:
+    """A repo without a namespace: there is none here."""
+    kind_of(request)
+    raise repo_not_found(name)
 
 
 @router.get(REPO)
 @router.get(REPO + "/revision/{revision}")
-def describe(request: Request, repo: Readable, commit: At, store: Stored) -> dict[str, Any]:
-    """A repo at a revision."""
-    blobs = request.query_params.get("blobs", "").lower() in ("true", "1")
-    return cards.info(repo, commit, store, sizes=blobs)
+def info(repo: ReadableRepo, commit: ReadableCommit, blobs: bool = False) -> Answer:
+    """A repo at a commit; with `blobs` each file's size and content ids."""
+    return {
+        "id": repo.id,
+        "author": repo.namespace,
+        "sha": commit.id,
+        "lastModified": commit.date,
+        "private": repo.meta["private"],
+        "tags": [],
+        "sdk": repo.meta["sdk"],
+        "siblings": [_sibling(path, file, blobs) for path, file in sorted(commit.files.items())],
+    }
 
 
-@router.get(REPO + "/auth-check")
-def auth_check(repo: Readable) -> dict[str, Any]:
-    """Whether the sender may read the repo."""
-    return {}
+def _sibling(path: str, file: File, blobs: bool) -> Answer:
+    if not blobs:
+        return {"rfilename": path}
+    return {"rfilename": path, "size": file.size, "blobId": file.oid} | lfs_fields(file)
 
 
-@router.put(REPO + "/settings")
-def settings(repo: Writable, body: Body) -> dict[str, Any]:
-    """Change who may see a repo; the Hub's other settings have no meaning here."""
-    visibility = body.get("visibility")
-    if visibility not in ("public", "private"):
-        raise HubError(400, "Only the visibility of a repo (public or private) can be changed here")
-    repo.update(private=visibility == "private")
-    return {}
+def lfs_fields(file: File) -> Answer:
+    """How the Hub marks an LFS file: its SHA-256 (under both names in use) and the bytes of content and pointer."""
+    fields = {"oid": file.sha256, "sha256": file.sha256, "size": file.size, "pointerSize": len(file.pointer)}
+    return {"lfs": fields} if file.lfs else {}
 
 
 @router.get(REPO + "/refs")
-def refs(repo: Readable) -> dict[str, Any]:
+def refs(repo: ReadableRepo) -> Answer:
     """Branches and tags with the commits they name."""
     meta = repo.meta
-    listed = {
-        key: [{"name": ref, "ref": f"refs/{folder}/{ref}", "targetCommit": sha} for ref, sha in meta[key].items()]
+    return {
+        key: [{"name": name, "ref": f"refs/{folder}/{name}", "targetCommit": sha} for name, sha in meta[key].items()]
         for key, folder in (("branches", "heads"), ("tags", "tags"))
-    }
-    return listed | {"converts": [], "pullRequests": []}
+    } | {"converts": []}
 
 
 @router.get(REPO + "/commits/{revision}")
-def commits(repo: Readable, revision: Revision) -> list[dict[str, Any]]:
+def commits(repo: ReadableRepo, revision: str) -> list[Answer]:
     """The history of a revision, newest first."""
-    return [_commit(commit) for commit in repo.log(revision)]
+    return [_listed(commit) for commit in repo.log(revision)]
 
 
-def _commit(commit: Commit) -> dict[str, Any]:
-    words = {"title": commit.title, "message": commit.message}
-    return {"id": commit.id, **words, "date": commit.date, "authors": [{"user": commit.author}], "formatted": words}
+def _listed(commit: Commit) -> Answer:
+    authors = [{"user": commit.author}]
+    return {"id": commit.id, "title": commit.title, "message": commit.message, "date": commit.date, "authors": authors}
 
 
 @router.post(REPO + "/tag/{revision}")
-def create_tag(repo: Writable, revision: Revision, body: Body) -> dict[str, Any]:
-    """A tag on a revision."""
-    repo.add_ref("tags", body.get("tag"), revision)
-    return {}
-
-
-@router.delete(REPO + "/tag/{revision}")
-def delete_tag(repo: Writable, revision: Revision) -> dict[str, Any]:
-    """Remove a tag."""
-    repo.remove_ref("tags", revision)
-    return {}
-
-
-@router.post(REPO + "/branch/{revision}")
-def create_branch(repo: Writable, revision: Revision, body: Body) -> dict[str, Any]:
-    """A branch, from main unless the body names another starting point."""
-    repo.add_ref("branches", revision, body.get("startingPoint") or "main")
-    return {}
-
-
-@router.delete(REPO + "/branch/{revision}")
-def delete_branch(repo: Writable, revision: Revision) -> dict[str, Any]:
-    """Remove a branch."""
-    repo.remove_ref("branches", revision)
+def create_tag(repo: WritableRepo, revision: str, tag: Annotated[str, Body(embed=True)]) -> Answer:
+    """Tag a revision."""
+    repo.add_tag(tag, revision)
     return {}

@@ -1,57 +1,31 @@
-"""What every door says about one picture."""
+"""The answer about one image, as the page, the API, MCP and the terminal all give it."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from cxr import policy
 from cxr.activation_map import resample_to_image
+from cxr.errors import UnreadableImage, UserError, one_line
+from cxr.schema.answer import AnswerFields
 
-SCHEMA_VERSION = 1
-"""Of docs/answer.schema.json: raised when a field changes its meaning or goes, not when one is added."""
+Value = str | float | bool | None
+"""What a table's cell can hold."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One verdict with everything that must be said beside it; JSON-safe, as docs/answer.schema.json says.
-
-    `probability` is that of COVID, `label` the class on its side of `threshold`. `conformal_set` holds the classes that
-    cannot be excluded, and is None for a model that carries no quantiles; `gate_score` (log-odds of being an X-ray like
-    those it learned from) and `gate_passed` are None for a model without a gate. `why` says why the verdict is no
-    class; `where` in which zone the evidence for COVID is strongest, and is empty where the gate refused. `warning`
-    says what makes the picture itself doubtful, `notice` what is to be known of the model.
-    """
-
-    verdict: str
-    label: str
-    probability: float
-    threshold: float
-    conformal_set: list[str] | None
-    gate_score: float | None
-    gate_passed: bool | None
-    why: str
-    where: str
-    model_id: str
-    revision: str
-    disclaimer: str
-    notice: str = ""
-    warning: str = ""
-    schema_version: int = SCHEMA_VERSION
+class Answer(AnswerFields):
+    """One verdict with everything that must be said beside it; `model_dump()` gives docs/answer.schema.json."""
 
     @property
     def sentence(self) -> str:
-        """Verdict, probability and threshold in one line, then why it is no class, or where the evidence lies."""
-        return f"{self.verdict}: {self.numbers}. {self.reason}".rstrip()
+        """Verdict, probability, threshold and reason on one line."""
+        parts = (f"{self.verdict}: {self.numbers}.", self.why, self.zone_sentence)
+        return " ".join(part for part in parts if part)
 
     @property
-    def reason(self) -> str:
-        """Why the verdict is no class, and where the evidence for COVID lies."""
-        return " ".join(said for said in (self.why, self.evidence) if said)
-
-    @property
-    def evidence(self) -> str:
-        """Where the evidence for COVID lies, in a sentence; empty where the gate refused."""
+    def zone_sentence(self) -> str:
+        """Where the evidence for COVID is strongest, as a sentence; empty where the gate refused."""
         return f"Evidence for COVID-19 is strongest in: {self.where}." if self.where else ""
 
     @property
@@ -59,29 +33,66 @@ class Answer:
         """Probability and threshold in words."""
         return policy.numbers(self.probability, self.threshold)
 
-    @property
-    def short_revision(self) -> str:
-        """The revision as people quote it: the first seven digits of a commit."""
-        return self.revision[:7]
-
-    def to_dict(self) -> dict[str, str | float | bool | list[str] | None]:
-        """The JSON that every door returns."""
-        return asdict(self)
-
-    def to_row(self) -> Mapping[str, str | float | bool | None]:
-        """The same for a table: one value a column, the classes of a set joined by spaces."""
+    def to_row(self) -> dict[str, Value]:
+        """The fields as one value per column; the classes of the conformal set are joined by spaces."""
         classes = self.conformal_set
-        return self.to_dict() | {"conformal_set": None if classes is None else " ".join(classes)}
+        return self.model_dump() | {"conformal_set": None if classes is None else " ".join(classes)}
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """An answer and the class activation map behind it, float32 (h, w); `input_size` is the side the network sees."""
+    """An answer and its class activation map, float32 (h, w); `input_size` is the side that the network sees."""
 
     answer: Answer
-    evidence: np.ndarray
+    activation_map: np.ndarray
     input_size: int
 
-    def laid(self, size: tuple[int, int]) -> np.ndarray:
-        """The map over the picture at `size` (width, height): float32 (height, width), NaN where nothing was seen."""
-        return resample_to_image(self.evidence, size, self.input_size)
+    def map_over_image(self, size: tuple[int, int]) -> np.ndarray:
+        """The map for an image of `size` (width, height): float32 (height, width), NaN outside the network's crop."""
+        return resample_to_image(self.activation_map, size, self.input_size)
+
+
+COLUMNS = ("file", *Answer.model_fields, "heatmap", "error")
+"""Columns of the CSV tables of the page and of `predict.py`."""
+
+
+@dataclass(frozen=True)
+class FileAnswer:
+    """One of several files: its name with an answer, or with the error that prevented one.
+
+    `heatmap` is the path of the image that `predict.py --heatmaps` wrote.
+    """
+
+    file: str
+    answer: Answer | None = None
+    error: str = ""
+    heatmap: str = ""
+
+    @classmethod
+    def failed(cls, file: str, error: UserError) -> "FileAnswer":
+        """A file without an answer."""
+        if isinstance(error, UnreadableImage):
+            return cls(file, error=f"the file {error.reason}")
+        return cls(file, error=one_line(error))
+
+    def to_dict(self) -> dict[str, Value | list[str]]:
+        """The answer's fields with the file's name, or the name with the error."""
+        return self._with(self.answer.model_dump() if self.answer else {"error": self.error})
+
+    def to_row(self) -> dict[str, Value]:
+        """The same with one value per column."""
+        return self._with(self.answer.to_row() if self.answer else {"error": self.error})
+
+    def _with(self, fields: dict[str, Any]) -> dict[str, Any]:
+        heatmap = {"heatmap": self.heatmap} if self.heatmap else {}
+        return {"file": self.file, **fields, **heatmap}
+
+    @property
+    def sentence(self) -> str:
+        """One line for a reader: verdict, numbers, reason, warning, model, revision and disclaimer."""
+        answer = self.answer
+        if answer is None:
+            return f"{self.file}: no answer: {self.error}"
+        model = f"Model {answer.model_id}@{answer.revision[:7]}."
+        parts = (answer.sentence, answer.warning, model, answer.disclaimer, answer.notice)
+        return f"{self.file}: {' '.join(part for part in parts if part)}"

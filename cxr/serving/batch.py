@@ -1,93 +1,99 @@
-"""Many pictures at a terminal: ask about each, and let no bad file end the run."""
+"""Many images from the terminal: one answer per file, a CSV table, and heatmaps in a folder."""
 
+import csv
+import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 from PIL import Image
 
-from cxr.errors import UnreadableImage, UserError, one_line
-from cxr.imaging import reader
+from cxr.errors import UserError
+from cxr.imaging.reader import Radiograph
 from cxr.parallel import map_in_order
 from cxr.serving import heatmap
-from cxr.serving.answer import Answer, Explanation
-from cxr.serving.input_files import Picture
+from cxr.serving.answer import COLUMNS, Explanation, FileAnswer
+from cxr.serving.input_files import ImageFile
 from cxr.serving.predictor import Predictor
 
-COLUMNS = ("file", *Answer.__dataclass_fields__, "heatmap", "error")
-_LONGEST = 1024
+_MAX_HEATMAP_SIDE = 1024
 
 
-@dataclass(frozen=True)
-class Row:
-    """One file and what came of it: an answer, or the reason why there is none; `heatmap` is the file written."""
+def answer_files(
+    predictor: Predictor, files: Iterable[ImageFile], heatmap_folder: Path | None = None
+) -> Iterator[FileAnswer]:
+    """Answer each file, in the order of the files; a file that cannot be read gets its error and the run goes on.
 
-    file: Picture
-    answer: Answer | None = None
-    error: str = ""
-    heatmap: str = ""
-
-    def to_dict(self) -> dict[str, object]:
-        """The answer's fields with the file's name, or the name with the error."""
-        return self._with(self.answer.to_dict() if self.answer else {"error": self.error})
-
-    def to_row(self) -> dict[str, object]:
-        """The same with one value a column."""
-        return self._with(self.answer.to_row() if self.answer else {"error": self.error})
-
-    def _with(self, fields: dict[str, object]) -> dict[str, object]:
-        return {"file": str(self.file), **fields, **({"heatmap": self.heatmap} if self.heatmap else {})}
-
-    @property
-    def sentence(self) -> str:
-        """One line for a reader: verdict, numbers, reason, warning, model, revision and disclaimer."""
-        if not self.answer:
-            return f"{self.file}: no answer: {self.error}"
-        given = self.answer
-        model = f"Model {given.model_id}@{given.short_revision}."
-        said = (given.sentence, given.warning, model, given.disclaimer, given.notice)
-        return f"{self.file}: {' '.join(filter(None, said))}"
-
-
-def answers(predictor: Predictor, pictures: Iterable[Picture], heatmaps: Path | None = None) -> Iterator[Row]:
-    """Ask about picture after picture; with a folder, leave there the map over each that the gate passed.
-
-    The rows come in the order of the pictures. Three times as many as the predictor answers at once are worked on, so
-    that some are decoded while the network is busy with others.
+    With a folder, each image that the gate passed is written there with its heatmap. Three times as many files as the
+    predictor answers concurrently are in work, so that some are decoded while the network is busy with others.
     """
-    at_once = 3 * predictor.at_once
-    with ThreadPoolExecutor(at_once, initializer=torch.set_num_threads, initargs=(1,)) as threads:
-        row = partial(_row, predictor, heatmaps)
-        yield from map_in_order(threads, row, enumerate(pictures, start=1), 2 * at_once)
+    in_work = 3 * predictor.concurrency
+    with ThreadPoolExecutor(in_work, initializer=torch.set_num_threads, initargs=(1,)) as threads:
+        answer = partial(_answer_file, predictor, heatmap_folder)
+        yield from map_in_order(threads, answer, enumerate(files, start=1), 2 * in_work)
 
 
-def _row(predictor: Predictor, heatmaps: Path | None, numbered: tuple[int, Picture]) -> Row:
-    number, picture = numbered
+def _answer_file(predictor: Predictor, heatmap_folder: Path | None, numbered: tuple[int, ImageFile]) -> FileAnswer:
+    number, file = numbered
     try:
-        xray = predictor.read(picture.source)
-        explained = predictor.explain(xray)
-        drawn = heatmaps and explained.answer.where
-        name = _draw(explained, xray, heatmaps / f"{number:04d}-{picture.stem}.png") if drawn else ""
-        return Row(picture, explained.answer, heatmap=name)
-    except UnreadableImage as error:
-        return Row(picture, error=f"the file {error.reason}")
+        xray = predictor.read(file.source)
+        explanation = predictor.explain(xray)
+        heatmap_path = ""
+        if heatmap_folder and explanation.answer.where:
+            heatmap_path = str(heatmap_folder / f"{number:04d}-{file.stem}.png")
+            _write_heatmap(explanation, xray, heatmap_path)
+        return FileAnswer(str(file), explanation.answer, heatmap=heatmap_path)
     except UserError as error:
-        return Row(picture, error=one_line(error))
+        return FileAnswer.failed(str(file), error)
 
 
-def _draw(explained: Explanation, xray: reader.Radiograph, path: Path) -> str:
-    """Write the X-ray with its map over it, at most 1024 pixels wide and high; returns the file's path.
+def _write_heatmap(explanation: Explanation, xray: Radiograph, path: str) -> None:
+    """Write the X-ray with its heatmap, at most 1024 pixels wide and high.
 
     Raises:
-        UserError: if it cannot be written, as when the disk is full.
+        UserError: if the file cannot be written, as when the disk is full.
     """
-    size = heatmap.preview(xray.pixels.shape[::-1], _LONGEST)
-    pixels = Image.fromarray(xray.pixels).resize(size, Image.Resampling.LANCZOS)
+    height, width = xray.pixels.shape
+    size = heatmap.shrunk_size((width, height), _MAX_HEATMAP_SIDE)
+    image = Image.fromarray(xray.pixels).resize(size, Image.Resampling.LANCZOS)
     try:
-        heatmap.blended(pixels, explained.laid(size)).save(path)
+        heatmap.blended(image, explanation.map_over_image(size)).save(path)
     except OSError as error:
         raise UserError(f"--heatmaps: {path} cannot be written: {error.strerror}") from error
-    return str(path)
+
+
+def start_table(path: str) -> None:
+    """Write the CSV's header; called before the model loads, so that a wrong path is reported at once.
+
+    Raises:
+        UserError: if the file cannot be written.
+    """
+    try:
+        with open(path, "w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerow(COLUMNS)
+    except OSError as error:
+        raise UserError(f"--csv {path} cannot be written: {error.strerror}") from error
+
+
+def append_to_table(path: str, answer: FileAnswer) -> None:
+    """Add one row to the CSV; the file is closed each time, so that an interrupted run leaves a complete table."""
+    with open(path, "a", newline="", encoding="utf-8") as stream:
+        csv.DictWriter(stream, COLUMNS).writerow(answer.to_row())
+
+
+def make_heatmap_folder(path: str) -> Path:
+    """Create the folder, before the model loads for the same reason.
+
+    Raises:
+        UserError: if it cannot be created or written to.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--heatmaps {path} cannot be created: {error.strerror}") from error
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"--heatmaps {path} cannot be written to: name another folder")
+    return folder

@@ -1,41 +1,71 @@
-"""The class activation map as a picture: transparent where nothing speaks for COVID, hot where much does."""
+"""Rendering: PNG encoding, previews, and the class activation map as a colour overlay.
+
+The overlay is transparent where nothing is evidence for COVID, and bright where much is.
+"""
+
+import base64
+import io
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from cxr.serving.answer import Explanation
+
 FAINT = 1.0
-"""Evidence, in units of the logit, that a map's hottest place needs to be drawn at full strength."""
+"""Evidence, in units of the logit, that a map's strongest place needs to be drawn at full intensity."""
 
-_MOST_OPAQUE = 230
+_MAX_ALPHA = 230
+_OVERLAY_SIDE = 160
 
 
-def _colours() -> np.ndarray:
+def _colour_table() -> np.ndarray:
     """RGBA of every shade, uint8 (256, 4)."""
     shades = np.arange(256, dtype=np.uint8)[None]
     colours = cv2.cvtColor(cv2.applyColorMap(shades, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
-    return np.dstack([colours, np.round(_MOST_OPAQUE * np.sqrt(shades / 255)).astype(np.uint8)])[0]
+    return np.dstack([colours, np.round(_MAX_ALPHA * np.sqrt(shades / 255)).astype(np.uint8)])[0]
 
 
-_COLOURS = _colours()
+_COLOURS = _colour_table()
 
 
-def overlay(laid: np.ndarray) -> np.ndarray:
-    """A map laid over a picture, float32 (H, W) with NaN where nothing was seen → uint8 RGBA (H, W, 4)."""
-    evidence = np.nan_to_num(laid, nan=0.0).clip(min=0)
+def overlay(map_over_image: np.ndarray) -> np.ndarray:
+    """A map, float32 (H, W) with NaN outside the network's crop → uint8 RGBA (H, W, 4)."""
+    evidence = np.nan_to_num(map_over_image, nan=0.0).clip(min=0)
     strength = evidence / max(float(evidence.max()), FAINT)
     shades = np.round(255 * strength).astype(np.uint8)
     return _COLOURS[shades]
 
 
-def blended(image: Image.Image, laid: np.ndarray) -> Image.Image:
-    """A gray picture with its map, float32 of the same size, over it at half its strength; RGB."""
-    heat = overlay(laid)
+def overlay_png(explanation: Explanation, image_size: tuple[int, int]) -> str:
+    """The overlay as a base64 PNG, RGBA, in the proportions of the image (width, height), at most 160 pixels a side.
+
+    The map has no finer detail; stretched over the image, it lies where the network looked.
+    """
+    size = shrunk_size(image_size, _OVERLAY_SIDE)
+    return base64_png(overlay(explanation.map_over_image(size)))
+
+
+def blended(image: Image.Image, map_over_image: np.ndarray) -> Image.Image:
+    """A gray image under its overlay at half strength, RGB; the map is float32 of the same size."""
+    heat = overlay(map_over_image)
     heat[..., 3] //= 2
     return Image.alpha_composite(image.convert("RGBA"), Image.fromarray(heat)).convert("RGB")
 
 
-def preview(size: tuple[int, int], longest: int) -> tuple[int, int]:
-    """The (width, height) of a picture shrunk until neither is more than `longest`; small pictures keep theirs."""
-    share = min(1.0, longest / max(size))
-    return max(1, round(size[0] * share)), max(1, round(size[1] * share))
+def shrunk_size(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    """(width, height) scaled down until neither exceeds `longest`; smaller sizes stay as they are."""
+    scale = min(1.0, longest / max(size))
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """An image, uint8 (H, W) or (H, W, channels), as a PNG file; compressed for speed, not for size."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def base64_png(pixels: np.ndarray) -> str:
+    """The same in base64."""
+    return base64.b64encode(png(pixels)).decode()

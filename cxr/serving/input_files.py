@@ -1,4 +1,4 @@
-"""Finding pictures at a terminal: files, folders, patterns and zips, each picture once and in order."""
+"""Finding images among files, folders, patterns and zips: each image once, in order."""
 
 import glob
 import zipfile
@@ -13,15 +13,15 @@ from cxr.errors import UnreadableImage
 from cxr.imaging import decoders
 from cxr.imaging.file_type import HEAD_BYTES, is_dicom
 
-LARGEST_ENTRY = 1 << 28
-"""Bytes of one entry of a zip that are unpacked at most; a zip can promise any number."""
+MAX_ENTRY_BYTES = 1 << 28
+"""Limit to what is unpacked of one zip entry: the size that a zip states for it cannot be trusted."""
 
 _BROKEN_ZIP = (OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A file, or an entry of a zip, which is read in place."""
+class ImageFile:
+    """An image file, or an entry of a zip, which is read in place."""
 
     path: Path
     entry: str = ""
@@ -31,53 +31,57 @@ class Picture:
 
     @property
     def stem(self) -> str:
-        """Its name without folders and ending."""
+        """The file's name without folders and suffix."""
         return Path(self.entry or self.path).stem
 
     @property
     def source(self) -> bytes | Path:
-        """What a reader takes.
+        """The argument for `Predictor.read`: the file's path, or the content of the entry.
 
         Raises:
-            UnreadableImage: if it cannot be unpacked.
+            UnreadableImage: if the entry cannot be unpacked.
         """
-        return _unpacked(self.path, self.entry) if self.entry else self.path
+        if self.entry:
+            return unpack(self.path, self.entry)
+        return self.path
 
 
-def find(paths: Sequence[str]) -> list[Picture]:
-    """Files, the pictures of folders and zips (searched to the bottom) and of patterns like `ward/*.png`.
+def find(paths: Sequence[str]) -> list[ImageFile]:
+    """Files, and the images of folders and zips (searched to the bottom) and of patterns like `ward/*.png`.
 
-    A path that leads nowhere stays in the list, so that it gets its line like any other bad file.
+    A path that does not exist stays in the list, so that it is reported like any other file that cannot be read.
     """
-    return list(dict.fromkeys(picture for path in paths for picture in _expand(path)))
+    return list(dict.fromkeys(file for path in paths for file in _expand(path)))
 
 
-def _expand(path: str) -> Iterable[Picture]:
+def _expand(path: str) -> Iterable[ImageFile]:
     if not Path(path).exists() and glob.has_magic(path):
-        return (picture for match in sorted(glob.glob(path, recursive=True)) for picture in _inside(Path(match)))
-    return _inside(Path(path))
+        return (file for match in sorted(glob.glob(path, recursive=True)) for file in _images_in(Path(match)))
+    return _images_in(Path(path))
 
 
-def _inside(path: Path) -> Iterable[Picture]:
+def _images_in(path: Path) -> Iterable[ImageFile]:
     if path.is_dir():
-        return (Picture(file) for file in _pictures(path.rglob("*")))
-    return _entries(path) if path.suffix.lower() == ".zip" and zipfile.is_zipfile(path) else [Picture(path)]
+        return (ImageFile(file) for file in _images_in_folder(path))
+    if path.suffix.lower() == ".zip" and zipfile.is_zipfile(path):
+        return _images_in_zip(path)
+    return [ImageFile(path)]
 
 
-def _pictures(files: Iterable[Path]) -> list[Path]:
-    """What a folder is searched for; other files in it are nobody's question. DICOM often has no suffix at all."""
-    named = (file for file in files if file.is_file() and not file.name.startswith("."))
-    return sorted(file for file in named if _has_suffix(file.name) or _may_be_dicom(file.name, file))
+def _images_in_folder(folder: Path) -> list[Path]:
+    """Files with the suffix of an image, and DICOM, which often has no suffix; everything else is left out."""
+    visible = (file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
+    return sorted(file for file in visible if _has_suffix(file.name) or _may_be_dicom(file.name, file))
 
 
-def _entries(path: Path) -> Iterator[Picture]:
-    """The same for a zip; what Macs add to one (`__MACOSX/._a.png`) is no picture."""
+def _images_in_zip(path: Path) -> Iterator[ImageFile]:
+    """The same for a zip; metadata that macOS adds (`__MACOSX/._a.png`) is left out."""
     with zipfile.ZipFile(path) as archive:
         names = sorted(entry.filename for entry in archive.infolist() if not entry.is_dir())
     for name in names:
         base = name.rpartition("/")[2]
-        if not base.startswith(".") and (_has_suffix(base) or _may_be_dicom(base, _beginning(path, name))):
-            yield Picture(path, name)
+        if not base.startswith(".") and (_has_suffix(base) or _may_be_dicom(base, _head(path, name))):
+            yield ImageFile(path, name)
 
 
 def _has_suffix(name: str) -> bool:
@@ -89,7 +93,7 @@ def _may_be_dicom(name: str, source: bytes | Path) -> bool:
     return name.upper() != "DICOMDIR" and is_dicom(source)
 
 
-def _beginning(path: Path, entry: str) -> bytes:
+def _head(path: Path, entry: str) -> bytes:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(entry) as stream:
             return stream.read(HEAD_BYTES)
@@ -97,12 +101,17 @@ def _beginning(path: Path, entry: str) -> bytes:
         return b""
 
 
-def _unpacked(path: Path, entry: str) -> bytes:
+def unpack(path: Path, entry: str) -> bytes:
+    """The content of an entry of a zip.
+
+    Raises:
+        UnreadableImage: if it cannot be unpacked, or is too large.
+    """
     try:
         with zipfile.ZipFile(path) as archive, archive.open(entry) as stream:
-            content = stream.read(LARGEST_ENTRY + 1)
+            content = stream.read(MAX_ENTRY_BYTES + 1)
     except _BROKEN_ZIP as error:
         raise UnreadableImage("cannot be unpacked from its zip") from error
-    if len(content) > LARGEST_ENTRY:
-        raise UnreadableImage(f"is larger than {LARGEST_ENTRY >> 20} MiB")
+    if len(content) > MAX_ENTRY_BYTES:
+        raise UnreadableImage(f"is larger than {MAX_ENTRY_BYTES >> 20} MiB")
     return content

@@ -1,70 +1,99 @@
-"""What is known about a model beside its answers: the numbers from elsewhere, and the judgement over all of them.
+"""The facts about a model that stand beside its answers: id, reservations, and the results it was published with.
 
-They come from the `metrics.json` beside the weights (`docs/metrics.schema.json`). That file may be missing, older, or
-made by others: whatever in it is not as it should be counts as not known, and never stands in an answer's way.
+Results come from the `metrics.json` beside the weights (docs/metrics.schema.json). That file may be missing, older, or
+made by others, and no answer needs it: whatever in it is not as it should be counts as unknown.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from cxr.serving import loading
+from cxr.serving.loading import is_fraction
 from cxr.serving.predictor import Predictor
 
-_LONGEST = 600
-_UNTESTED = "How well it does is not known: no test result was published with it."
-_NOT_OUTSIDE = "No result on another hospital's pictures is known."
+_MAX_LENGTH = 600
+_NO_RESULTS = "Its performance is unknown: no test result was published with it."
+_NO_EXTERNAL_RESULTS = "No result on images from another hospital is known."
 
 
 @dataclass(frozen=True)
-class Record:
-    """Which model answers, and the sentences to stand beside it.
+class ModelInfo:
+    """A model's id and revision, and the sentences to show beside its answers.
 
-    `notice` is what must be known of its origin (empty where nothing must), `headline` what its card says of it,
-    `outside` its result on every external set, or that there is none.
+    `notice` holds reservations about its origin (empty if there are none), `headline` its own test result, `external`
+    its result on every external set, or that there is none.
     """
 
     model_id: str
     revision: str
     notice: str
     headline: str
-    outside: tuple[str, ...]
+    external: tuple[str, ...]
+
+    @classmethod
+    def of(cls, predictor: Predictor) -> "ModelInfo":
+        """The facts about a predictor's model."""
+        pulled = predictor.pulled
+        result = headline(pulled.folder)[:_MAX_LENGTH].rstrip(".")
+        return cls(
+            model_id=pulled.repo_id,
+            revision=pulled.revision,
+            notice=predictor.notice,
+            headline=f"{result}." if result else _NO_RESULTS,
+            external=tuple(_external_results(pulled.folder)) or (_NO_EXTERNAL_RESULTS,),
+        )
 
 
-def of(predictor: Predictor) -> Record:
-    """The record of the model that a predictor asks."""
-    pulled, headline = predictor.pulled, predictor.headline
-    said = f"{headline[:_LONGEST].rstrip('.')}." if headline else _UNTESTED
-    outside = tuple(_results(pulled.folder)) or (_NOT_OUTSIDE,)
-    return Record(pulled.repo_id, pulled.revision, predictor.notice, said, outside)
+def read_metrics(folder: Path) -> Mapping[str, Any]:
+    """The content of `metrics.json`; empty where the file is missing or broken."""
+    try:
+        content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, Mapping) else {}
 
 
-def _results(folder: Path) -> list[str]:
-    external = loading.metrics(folder).get("external")
-    sets = external.items() if isinstance(external, Mapping) else ()
-    return [sentence for name, scores in sets if (sentence := _sentence(name[:80], scores))]
+def headline(folder: Path) -> str:
+    """The model's result in one sentence; empty if it is unknown.
 
-
-def _sentence(name: str, scores: object) -> str:
-    """ "Elsewhere (ieee8023): AUROC 0.62 (95 % interval 0.48–0.74), 250 pictures."; empty without a number."""
-    auroc = scores.get("auroc") if isinstance(scores, Mapping) else None
-    if not _is_share(auroc):
+    That is its summary of internal and external results and shortcuts (`judgement`) if it has one, otherwise the AUROC
+    on its own test split and on every external set.
+    """
+    metrics = read_metrics(folder)
+    if isinstance(metrics.get("judgement"), str):
+        return f"AUROC {metrics['judgement']}"
+    try:
+        external = [f"{scores['auroc']:.2f} on {name}" for name, scores in metrics.get("external", {}).items()]
+        return ", ".join([f"AUROC {metrics['test']['auroc']:.2f} on the test split of its own data", *external])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return ""
-    return f"Elsewhere ({name}): AUROC {auroc:.2f}{_interval(scores)}{_count(scores)}."
 
 
-def _interval(scores: Mapping) -> str:
+def _external_results(folder: Path) -> list[str]:
+    external = read_metrics(folder).get("external")
+    if not isinstance(external, Mapping):
+        return []
+    sentences = [_result_sentence(name[:80], scores) for name, scores in external.items()]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _result_sentence(name: str, scores: object) -> str:
+    """ "External data (ieee8023): AUROC 0.62 (95 % interval 0.48–0.74), 250 images."; empty without an AUROC."""
+    if not isinstance(scores, Mapping) or not is_fraction(scores.get("auroc")):
+        return ""
+    return f"External data ({name}): AUROC {scores['auroc']:.2f}{_interval(scores)}{_image_count(scores)}."
+
+
+def _interval(scores: Mapping[str, Any]) -> str:
     intervals = scores.get("intervals")
     ends = intervals.get("auroc") if isinstance(intervals, Mapping) else None
-    if not isinstance(ends, list) or len(ends) != 2 or not all(map(_is_share, ends)):
+    if not isinstance(ends, list) or len(ends) != 2 or not all(map(is_fraction, ends)):
         return ""
     return f" (95 % interval {ends[0]:.2f}–{ends[1]:.2f})"
 
 
-def _count(scores: Mapping) -> str:
-    n = scores.get("n")
-    return f", {n:,} pictures" if isinstance(n, int) and 1 < n < 10**9 else ""
-
-
-def _is_share(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+def _image_count(scores: Mapping[str, Any]) -> str:
+    count = scores.get("n")
+    return f", {count:,} images" if isinstance(count, int) and 1 < count < 10**9 else ""

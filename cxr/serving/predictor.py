@@ -1,12 +1,14 @@
-"""The one that answers: the page, the API and the terminal all ask this predictor."""
+"""The predictor: page, API, MCP tools and terminal all answer with it."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, PreTrainedModel
+from transformers import AutoConfig, BaseImageProcessor, ResNetForImageClassification
 from transformers.utils import logging
 
 from cxr import policy
@@ -15,127 +17,167 @@ from cxr.errors import UnreadableImage, UserError, one_line
 from cxr.gate.gate import join_features
 from cxr.hub import Pulled, pull_or_last
 from cxr.imaging import reader
+from cxr.imaging.colour import PHOTOGRAPH_THRESHOLD
 from cxr.imaging.preprocess import FastPixelValues, load_processor, processor_short_side, to_pixel_values
 from cxr.imaging.reader import Radiograph
 from cxr.schema.verdicts import DISCLAIMER
-from cxr.serving import colour, loading, runtime
+from cxr.serving import loading, runtime
 from cxr.serving.answer import Answer, Explanation
 
+Precision = Literal["exact", "fast"]
+"""`exact`: full decoding and float32, the probabilities of `transformers.pipeline`. `fast`: the fastest way on this
+machine whose probabilities agree with those to the second digit."""
+
+COLOUR_WARNING = (
+    "The image has colours, and X-rays have none. If it is a photograph of a screen or a film, the answer is "
+    "unreliable: use the original file."
+)
+
 _BROKEN_MODEL = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
-_FINENESS = 2
-"""Pixels decoded for each one the network sees, along a side: finer costs time and changes nothing."""
+_DECODED_PER_INPUT = 2
+"""Pixels decoded for each pixel that the network sees, along a side: more take time and change nothing."""
 
 
 class Predictor:
     """A published model, ready to answer: on CUDA where there is one.
 
-    `exact` answers take float32 and full decoding, and are what `transformers.pipeline` gives; otherwise a CPU answers
-    in the fastest way whose probabilities are the same to the second digit. Callers that ask `at_once` from several
-    threads get more answers a second.
+    Attributes:
+        pulled: the model's id, revision and folder.
+        precision: see `Precision`; always exact if the model's own preprocessing cannot be done faster.
+        concurrency: how many calls from different threads run in parallel; more means more answers per second.
+        threshold: the operating threshold on the probability of COVID.
+        quantiles: the conformal quantile of each class, if the model has them.
+        notice: reservations about the model's origin.
     """
 
-    def __init__(self, pulled: Pulled, model: PreTrainedModel, exact: bool = False, at_once: int = 1):
+    def __init__(
+        self,
+        pulled: Pulled,
+        model: ResNetForImageClassification,
+        precision: Precision = "fast",
+        concurrency: int = 1,
+    ):
         self.pulled = pulled
-        self.headline = loading.headline(pulled.folder)
-        self.threshold = loading.threshold(model.config, pulled)
-        self.quantiles = loading.quantiles(model.config, pulled)
+        self.concurrency = concurrency
+        self.threshold = loading.operating_threshold(model.config, pulled)
+        self.quantiles = loading.conformal_quantiles(model.config, pulled)
         self.notice = loading.notice(model.config, pulled)
-        self._gate = loading.gate(model.config, pulled)
+        self._gate = loading.load_gate(model.config, pulled)
         self._covid = loading.covid_index(model.config, pulled)
-        self._processor = load_processor(pulled.folder)
         self._head = model.classifier[1].weight.detach().float().cpu()
-        short = processor_short_side(self._processor)
-        self._at_least = None if exact or short is None else _FINENESS * short
-        self.at_once = at_once
-        self._input = self._exact_input if self._at_least is None else FastPixelValues(self._processor)
-        self._network = self._runtime(model, self._at_least is None)
-
-    def _exact_input(self, pixels: np.ndarray) -> torch.Tensor:
-        return to_pixel_values([pixels], self._processor)
-
-    def _runtime(self, model: PreTrainedModel, exact: bool) -> runtime.Network:
-        if exact or torch.cuda.is_available():
-            return runtime.exact(model.to("cuda" if torch.cuda.is_available() else "cpu"))
-        return runtime.fast(model, self._processor.size.shortest_edge, self.at_once)
+        processor = load_processor(pulled.folder)
+        short_side = processor_short_side(processor)
+        self.precision: Precision = "exact"
+        self._decoded_side: int | None = None  # full decoding
+        if precision == "fast" and short_side is not None:
+            self.precision, self._decoded_side = "fast", _DECODED_PER_INPUT * short_side
+        self._preprocess = _preprocessing(processor, self.precision)
+        self._network = _network(model, processor, self.precision, concurrency)
 
     @classmethod
-    def load(cls, model: str, revision: str | None = None, exact: bool = False, at_once: int = 1) -> "Predictor":
-        """Pull a model repo (or take a folder) and make it answer.
+    def load(
+        cls, model: str, revision: str | None = None, precision: Precision = "fast", concurrency: int = 1
+    ) -> "Predictor":
+        """Download a model repo, or take a folder, and prepare it to answer.
 
         Args:
             model: repo id or folder.
-            revision: branch, tag or commit; the repo's newest without it.
-            exact: see the class.
-            at_once: see the class.
+            revision: branch, tag or commit; the newest without it.
+            precision: see `Precision`.
+            concurrency: see the class.
 
         Raises:
-            UserError: if it cannot be had, is no COVID classifier of this project's two classes, or is damaged.
+            ValueError: if there is no such precision.
+            UserError: if it cannot be had, is not a classifier of this project's two classes, or is damaged.
         """
+        if precision not in get_args(Precision):
+            raise ValueError(f"precision is {precision!r}, not one of {get_args(Precision)}")
         logging.disable_progress_bar()
         logging.set_verbosity_error()
         pulled = pull_or_last(model, revision)
         try:
             loading.covid_index(AutoConfig.from_pretrained(pulled.folder, trust_remote_code=False), pulled)
-            return cls(pulled, loading.weights(pulled), exact, at_once)
+            return cls(pulled, loading.load_weights(pulled), precision, concurrency)
         except _BROKEN_MODEL as error:
-            raise UserError(f"{loading.name(pulled)} cannot be loaded, publish it again: {one_line(error)}") from error
+            reason = one_line(error)
+            raise UserError(f"{loading.display_name(pulled)} cannot be loaded, publish it again: {reason}") from error
 
     def read(self, source: bytes | Path) -> Radiograph:
-        """Decode a picture as finely as its answer needs; every door reads with this, so that all answer alike.
+        """Decode an image file, or its bytes, at the resolution that the answer needs.
 
         Raises:
-            UnreadableImage: if it is missing, empty, damaged, animated, too large or no image at all.
+            UnreadableImage: if it is missing, empty, damaged, animated, too large or not an image.
         """
-        return reader.read_radiograph(source, min_short_side=self._at_least)
+        return reader.read_radiograph(source, min_short_side=self._decoded_side)
 
     def predict(self, xray: Radiograph) -> Answer:
-        """Answer for one radiograph of any size; the processor alone decides how it is resized.
+        """Answer for one radiograph of any size.
 
         Raises:
-            UnreadableImage: if it is a DICOM that says it is no X-ray, or no frontal one, or far too elongated.
+            UnreadableImage: if it is a DICOM that is not a frontal X-ray by its header, or far too elongated.
             UserError: if the weights are broken.
         """
         return self.explain(xray).answer
 
     @torch.inference_mode()
     def explain(self, xray: Radiograph) -> Explanation:
-        """The same answer with the map behind it; probability, gate and map come from one forward pass."""
+        """The same answer with its activation map; probability, gate and map come from one forward pass."""
         if xray.header and xray.header.refusal:
             raise UnreadableImage(xray.header.refusal)
-        pixel_values = self._input(xray.pixels)
-        given = self._network(pixel_values)
-        probability = float(given.logits.softmax(dim=-1)[0, self._covid])
+        pixel_values = self._preprocess(xray.pixels)
+        output = self._network(pixel_values)
+        probability = float(output.logits.softmax(dim=-1)[0, self._covid])
         if not math.isfinite(probability):
-            broken = "gives no number: its weights are broken, publish it again"
-            raise UserError(f"{loading.name(self.pulled)} {broken}")
-        evidence = activation_map(given.last[0].cpu(), self._head, self._covid)
-        answer = self._answer(
-            probability, self._gate_score(pixel_values, given), describe_location(evidence), colour.warning(xray)
-        )
-        return Explanation(answer, evidence, pixel_values.shape[-1])
+            name = loading.display_name(self.pulled)
+            raise UserError(f"{name} gives no number: its weights are broken, publish it again")
+        covid_map = activation_map(output.feature_map[0].cpu(), self._head, self._covid)
+        gate_score = self._gate_score(pixel_values, output)
+        answer = self._answer(probability, gate_score, describe_location(covid_map), colour_warning(xray))
+        return Explanation(answer, covid_map, pixel_values.shape[-1])
 
-    def _gate_score(self, pixel_values: torch.Tensor, given: runtime.Pass) -> float | None:
+    def _gate_score(self, pixel_values: torch.Tensor, output: runtime.ForwardPass) -> float | None:
         if self._gate is None:
             return None
-        found = join_features(pixel_values, given.pooled, given.moments)
-        return float(self._gate.score_features(found))
+        return float(self._gate.score_features(join_features(pixel_values, output.pooled, output.moments)))
 
-    def _answer(self, probability: float, score: float | None, place: str, warning: str) -> Answer:
-        passed = None if score is None else self._gate.passes(score)
-        asked = probability, self.threshold, self.quantiles, passed is not False
+    def _answer(self, probability: float, gate_score: float | None, zone: str, warning: str) -> Answer:
+        passed = None if self._gate is None or gate_score is None else bool(self._gate.passes(gate_score))
+        basis = probability, self.threshold, self.quantiles, passed is not False
         return Answer(
-            verdict=policy.verdict(*asked),
+            verdict=policy.verdict(*basis),
             label=policy.label(probability, self.threshold),
             probability=probability,
             threshold=self.threshold,
             conformal_set=None if self.quantiles is None else policy.conformal_set(probability, self.quantiles),
-            gate_score=score,
+            gate_score=gate_score,
             gate_passed=passed,
-            why=policy.why(*asked),
-            where="" if passed is False else place,
+            why=policy.why(*basis),
+            where="" if passed is False else zone,
             model_id=self.pulled.repo_id,
             revision=self.pulled.revision,
             disclaimer=DISCLAIMER,
             notice=self.notice,
             warning=warning,
         )
+
+
+def _preprocessing(processor: BaseImageProcessor, precision: Precision) -> Callable[[np.ndarray], torch.Tensor]:
+    """Gray pixels, uint8 (H, W) → the network's input, float32 (1, 3, S, S)."""
+    if precision == "fast":
+        return FastPixelValues(processor)
+    return lambda pixels: to_pixel_values([pixels], processor)
+
+
+def _network(
+    model: ResNetForImageClassification, processor: BaseImageProcessor, precision: Precision, concurrency: int
+) -> runtime.Network:
+    if torch.cuda.is_available():
+        return runtime.torch_network(model.to("cuda"))
+    if precision == "exact":
+        return runtime.torch_network(model)
+    return runtime.openvino_network(model, processor.size.shortest_edge, concurrency)
+
+
+def colour_warning(xray: Radiograph) -> str:
+    """The gate passes many photographs of screens; their colours give them away."""
+    return COLOUR_WARNING if xray.colour_cast >= PHOTOGRAPH_THRESHOLD else ""

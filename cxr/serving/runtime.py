@@ -1,8 +1,7 @@
-"""One forward pass, by the runtime that suits the machine; nobody but the predictor asks which.
+"""One forward pass, by the runtime that suits the machine.
 
 On a CPU, OpenVINO takes a third of the time of plain torch, in bfloat16 where the processor has it: probabilities then
-differ in the third digit (benchmarks/predict.py measures both). On CUDA, and where an answer has to be exact, it is
-torch in float32.
+differ in the third digit (benchmarks/predict.py measures both). On CUDA, and for exact answers, torch runs in float32.
 """
 
 import warnings
@@ -15,32 +14,32 @@ import torch
 from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import ResNetForImageClassification
 
 from cxr.gate.gate import early_stage_moments
 
 _TRACED_SIDE = 64
 
 
-class Pass(NamedTuple):
-    """What one picture's forward pass shows: float32 logits (1, 2), last feature map (1, C, h, w), its mean over places
-    (1, C), and early `moments`.
+class ForwardPass(NamedTuple):
+    """Outputs for one image, float32: logits (1, 2), last feature map (1, C, h, w), its mean over positions (1, C), and
+    the early `moments` that the gate takes.
     """
 
     logits: torch.Tensor
-    last: torch.Tensor
+    feature_map: torch.Tensor
     pooled: torch.Tensor
     moments: torch.Tensor
 
 
-Network = Callable[[torch.Tensor], Pass]
+Network = Callable[[torch.Tensor], ForwardPass]
 """Takes the network's input, float32 (1, 3, S, S)."""
 
 
 class _Backbone(nn.Module):
-    """The part that costs time, as a function of one tensor."""
+    """The part that takes the time, as a function of one tensor."""
 
-    def __init__(self, model: PreTrainedModel):
+    def __init__(self, model: ResNetForImageClassification):
         super().__init__()
         self.resnet = model.resnet
 
@@ -49,54 +48,54 @@ class _Backbone(nn.Module):
         return states[-1], early_stage_moments(states)
 
 
-def exact(model: PreTrainedModel) -> Network:
-    """Plain torch in float32, where the model lies."""
+def torch_network(model: ResNetForImageClassification) -> Network:
+    """Plain torch in float32, on the model's device."""
     backbone = _Backbone(model)
 
-    def run(pixel_values: torch.Tensor) -> Pass:
-        last, early = backbone(pixel_values.to(model.device))
-        return _passed(model, last, early)
+    def run(pixel_values: torch.Tensor) -> ForwardPass:
+        feature_map, early = backbone(pixel_values.to(model.device))
+        return _complete(model, feature_map, early)
 
     return run
 
 
-def fast(model: PreTrainedModel, side: int, at_once: int = 1) -> Network:
-    """OpenVINO on the CPU for inputs of (1, 3, `side`, `side`); head and gate stay in float32.
+def openvino_network(model: ResNetForImageClassification, input_size: int, concurrency: int = 1) -> Network:
+    """OpenVINO on the CPU for inputs of (1, 3, `input_size`, `input_size`); head and gate stay in float32.
 
-    With `at_once`, that many calls run side by side, each on its share of the processors: more answers a second, each
-    of which takes longer. They are the same to the last bit.
+    With `concurrency`, that many calls run in parallel, each on its share of the cores: more answers per second, each
+    of which takes longer. Results are bit-identical.
     """
     core = openvino.Core()
     has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     settings = {
-        "NUM_STREAMS": at_once,
+        "NUM_STREAMS": concurrency,
         "INFERENCE_PRECISION_HINT": "bf16" if has_bf16 else "f32",
-        # What a container may use: a Space of two cores runs on a machine of many.
+        # The cores that a container may use: a Space with two cores runs on a machine with many.
         "INFERENCE_NUM_THREADS": joblib.cpu_count(),
     }
-    compiled = core.compile_model(_graph(model, side), "CPU", settings)
+    compiled = core.compile_model(_graph(model, input_size), "CPU", settings)
 
-    def run(pixel_values: torch.Tensor) -> Pass:
-        request = compiled.create_infer_request()  # one a call: a request is no thread's but its own
+    def run(pixel_values: torch.Tensor) -> ForwardPass:
+        request = compiled.create_infer_request()  # one per call: a request must not be shared between threads
         outputs = request.infer([pixel_values.numpy()])
-        last, early = (torch.from_numpy(outputs[index].copy()) for index in range(2))
-        return _passed(model, last, early)
+        feature_map, early = (torch.from_numpy(outputs[index].copy()) for index in range(2))
+        return _complete(model, feature_map, early)
 
     return run
 
 
-def _graph(model: PreTrainedModel, side: int) -> openvino.Model:
-    """Straight from the frontend: `openvino.convert_model` reports every conversion to its maker's statistics."""
+def _graph(model: ResNetForImageClassification, input_size: int) -> openvino.Model:
+    """Convert through the frontend: `openvino.convert_model` sends usage statistics for each conversion."""
     example = torch.zeros(1, 3, _TRACED_SIDE, _TRACED_SIDE)
     with warnings.catch_warnings(action="ignore", category=torch.jit.TracerWarning):
         backbone = torch.jit.trace(_Backbone(model), example, check_trace=False)
     decoder = TorchScriptPythonDecoder(backbone)
     frontend = FrontEndManager().load_by_framework("pytorch")
     graph = frontend.convert(frontend.load(decoder))
-    graph.reshape([1, 3, side, side])
+    graph.reshape([1, 3, input_size, input_size])
     return graph
 
 
-def _passed(model: PreTrainedModel, last: torch.Tensor, early: torch.Tensor) -> Pass:
-    pooled = last.mean((2, 3), keepdim=True)
-    return Pass(model.classifier(pooled), last, pooled.flatten(1), early)
+def _complete(model: ResNetForImageClassification, feature_map: torch.Tensor, early: torch.Tensor) -> ForwardPass:
+    pooled = feature_map.mean((2, 3), keepdim=True)
+    return ForwardPass(model.classifier(pooled), feature_map, pooled.flatten(1), early)

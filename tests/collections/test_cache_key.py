@@ -47,7 +47,7 @@ def test_every_module_that_runs_while_images_are_read_is_part_of_the_key(tmp_pat
 
 @pytest.fixture
 def copied(tmp_path, monkeypatch):
-    """A copy of the project's packages that may be edited."""
+    """The project's packages in a folder where they may be edited."""
     for package in ("cxr", "dataset_script"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(import_closure, "ROOT", tmp_path)

@@ -56,7 +56,7 @@ def test_a_class_is_in_the_set_up_to_its_quantile(probability: float, quantiles:
         (0.6, 0.5, NARROW, YES),  # empty: the more probable class
         (0.4, 0.5, NARROW, NO),
         (0.4, 0.35, NARROW, policy.UNCERTAIN),  # empty, and the more probable class is not the threshold's
-        (0.99, 0.5, dict.fromkeys(LABELS, 1.0), policy.UNCERTAIN),  # too few calibration pictures
+        (0.99, 0.5, dict.fromkeys(LABELS, 1.0), policy.UNCERTAIN),  # too few calibration images
     ],
 )
 def test_sure_only_where_set_and_threshold_agree(

@@ -1,15 +1,14 @@
-"""A tiny published model and a running app to ask."""
+"""Tiny published models and the image files to classify with them."""
 
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from huggingface_hub import HfApi
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
 from support import serving
 from tiny import Published, save_tiny
 
@@ -20,7 +19,6 @@ from cxr.imaging.preprocess import load_processor
 from cxr.local_hub import USER
 from cxr.schema.labels import COVID, LABELS
 from cxr.serving.predictor import Predictor
-from cxr.serving.web import interface, server
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +33,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
 
 @pytest.fixture(scope="module")
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
-    """A tiny model of each module's own, ready to answer; its folder may be written to."""
+    """A tiny model for each test module, ready to answer; its folder may be written to."""
     folder = tmp_path_factory.mktemp("predictor")
     save_tiny(folder)
     return Predictor.load(str(folder))
@@ -51,7 +49,7 @@ def xray(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def xray16(xray: Path) -> Path:
-    """The same picture in 16 bits, which careless readers turn white."""
+    """The same image in 16 bits, which careless readers clip to white."""
     path = xray.with_name("phantom16.png")
     Image.fromarray(np.asarray(Image.open(xray)).astype(np.uint16) * 257).save(path)
     return path
@@ -60,16 +58,8 @@ def xray16(xray: Path) -> Path:
 @pytest.fixture
 def text(tmp_path: Path) -> Path:
     path = tmp_path / "notes.txt"
-    path.write_text("no picture at all")
+    path.write_text("not an image at all")
     return path
-
-
-Serve = Callable[..., Iterator[str]]
-
-
-@pytest.fixture(scope="session")
-def serve() -> Serve:
-    return serving
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +71,7 @@ def app_url(published: Published) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def gate_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A gate for the tiny model, really fitted, on phantoms."""
+    """A gate for the tiny model, fitted on phantoms."""
     folder = tmp_path_factory.mktemp("gated")
     model = save_tiny(folder).eval()
     xrays = [phantom.draw_phantom(seed, seed % 2).image for seed in range(60)]
@@ -89,7 +79,7 @@ def gate_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / FILE_NAME
 
 
-RECORD = {
+METRICS = {
     "judgement": "0.97 inside, 0.65 outside (clinic): this model reads the source",
     "external": {"clinic": {"auroc": 0.6512, "n": 1250, "intervals": {"auroc": [0.5512, 0.7312]}}},
     "test": {"auroc": 0.97},
@@ -98,29 +88,9 @@ RECORD = {
 
 @pytest.fixture(scope="session")
 def gated(tmp_path_factory: pytest.TempPathFactory, gate_file: Path) -> Path:
-    """A model folder with all that a finished run leaves: gate, conformal quantiles, results from elsewhere."""
+    """A model folder with all that a finished run leaves: gate, conformal quantiles, external results."""
     folder = tmp_path_factory.mktemp("finished") / "model"
     save_tiny(folder, conformal={"level": 0.9, "quantiles": dict.fromkeys(LABELS, 0.0)})
     (folder / FILE_NAME).write_bytes(gate_file.read_bytes())
-    (folder / "metrics.json").write_text(json.dumps(RECORD))
+    (folder / "metrics.json").write_text(json.dumps(METRICS))
     return folder
-
-
-@pytest.fixture(scope="session")
-def page_url(gated: Path) -> Iterator[str]:
-    """The page for that model, served by this process."""
-    blocks = interface.build(Predictor.load(str(gated)))
-    yield server.launch(blocks, "127.0.0.1", None)
-    blocks.close(verbose=False)
-
-
-_QUIET = ("gpu", "quic", "background-networking", "component-update", "sync")
-_ARGUMENTS = ["--headless", "--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in _QUIET)]
-
-
-@pytest.fixture(scope="session")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
-        yield browser
-        browser.close()

@@ -55,7 +55,7 @@ def deep(gray: np.ndarray, bits: int, how: str) -> np.ndarray:
 
 @pytest.mark.parametrize("how", ["shifted", "cut off", "rounded"])
 @pytest.mark.parametrize("bits", [10, 12, 14, 16])
-def test_one_picture_gets_one_verdict_as_jpeg_deep_png_and_negative_dicom(published: Published, bits: int, how: str):
+def test_one_image_gets_one_verdict_as_jpeg_deep_png_and_negative_dicom(published: Published, bits: int, how: str):
     stream = io.BytesIO()
     Image.fromarray(draw_phantom(21, COVID).image).save(stream, "JPEG", quality=90)
     stored = deep(np.asarray(Image.open(stream)), bits, how)

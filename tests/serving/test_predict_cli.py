@@ -18,13 +18,13 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def ward(tmp_path: Path, xray: Path, xray16: Path) -> Path:
-    """Two pictures, one of them deeper in the folder, a damaged one, and files that are nobody's question."""
+    """Two images, one of them in a subfolder, a damaged one, and files that are not images."""
     folder = tmp_path / "ward"
     (folder / "deep").mkdir(parents=True)
     shutil.copy(xray, folder / "b.PNG")
     shutil.copy(xray16, folder / "deep" / "c.png")
     (folder / "a.png").write_bytes(xray.read_bytes()[:2000])
-    (folder / "notes.txt").write_text("not asked about")
+    (folder / "notes.txt").write_text("not an image")
     (folder / "._b.png").write_text("left by a file manager")
     return folder
 
@@ -67,7 +67,7 @@ def test_json_is_one_object_a_line(published: Published, ward: Path, capsys: pyt
     assert good["revision"] == "local"
 
 
-def test_the_same_file_named_twice_is_asked_once(published: Published, xray: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_file_named_twice_is_answered_once(published: Published, xray: Path, capsys: pytest.CaptureFixture[str]):
     assert predict.main(["--model", str(published.folder), str(xray), str(xray), str(xray.parent / "phantom.*")]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 1
 
@@ -79,7 +79,7 @@ def test_a_zip_is_read_in_place(published: Published, xray: Path, tmp_path: Path
         file.writestr("a.png", b"\x89PNG cut off")
         file.writestr("../c.png", xray.read_bytes())
         file.writestr("__MACOSX/._b.png", b"left by a Mac")
-        file.writestr("notes.txt", b"not asked about")
+        file.writestr("notes.txt", b"not an image")
     maps = tmp_path / "maps"
     arguments = ["--model", str(published.folder), "--json", "--heatmaps", str(maps), str(archive)]
     assert predict.main(arguments) == 1
@@ -109,7 +109,7 @@ def _no_match(tmp_path: Path, model: Path, xray: Path) -> list[str]:
 
 
 def _no_model(tmp_path: Path, model: Path, xray: Path) -> list[str]:
-    return ["--model", "nobody/nothing", str(xray)]
+    return ["--model", "missing/model", str(xray)]
 
 
 def _no_folder(tmp_path: Path, model: Path, xray: Path) -> list[str]:
@@ -123,9 +123,9 @@ def _no_table(tmp_path: Path, model: Path, xray: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (_nothing, "no picture found"),
+        (_nothing, "no image found"),
         (_no_match, "*.png"),
-        (_no_model, "nobody/nothing"),
+        (_no_model, "missing/model"),
         (_no_table, "--csv"),
         (_no_folder, "--heatmaps"),
     ],
@@ -146,11 +146,11 @@ def test_bad_input_is_one_line(
     assert said in line
 
 
-@pytest.mark.parametrize("door", ["app", "predict"])
-def test_help_does_not_wait_for_the_network_libraries(door: str, run_cli: Run):
-    code = f"import sys, {door}; {door}.parser().format_help(); print(*sys.modules)"
+@pytest.mark.parametrize("command", ["app", "predict"])
+def test_help_does_not_wait_for_the_network_libraries(command: str, run_cli: Run):
+    code = f"import sys, {command}; {command}.parser().format_help(); print(*sys.modules)"
     loaded = run_cli(["-c", code]).stdout.split()
-    assert door in loaded
+    assert command in loaded
     assert {"torch", "gradio", "transformers"}.isdisjoint(loaded)
 
 

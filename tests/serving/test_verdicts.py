@@ -16,9 +16,11 @@ from cxr.gate import FILE_NAME
 from cxr.imaging import reader
 from cxr.schema.labels import LABELS
 from cxr.schema.verdicts import OF_CLASS
-from cxr.serving import model_info
+from cxr.serving.answer import Explanation
+from cxr.serving.heatmap import png
+from cxr.serving.model_info import ModelInfo
 from cxr.serving.predictor import Predictor
-from cxr.serving.web import pages
+from cxr.serving.web.answer_card import answer_card
 
 SURE = {"quantiles": dict.fromkeys(LABELS, 0.0)}
 UNSURE = {"level": 0.9, "quantiles": dict.fromkeys(LABELS, 1.0), "calibration_images": dict.fromkeys(LABELS, 3)}
@@ -31,8 +33,8 @@ def predictor(folder: Path, gate_file: Path, **config: object) -> Predictor:
     return Predictor.load(str(folder))
 
 
-def explain(asked: Predictor, pixels: np.ndarray):
-    return asked.explain(reader.read_radiograph(pages.png(np.ascontiguousarray(pixels))))
+def explain(model: Predictor, pixels: np.ndarray) -> Explanation:
+    return model.explain(reader.read_radiograph(png(np.ascontiguousarray(pixels))))
 
 
 def test_a_phantom_passes_and_gets_a_class(tmp_path: Path, gate_file: Path):
@@ -43,7 +45,7 @@ def test_a_phantom_passes_and_gets_a_class(tmp_path: Path, gate_file: Path):
     assert answer.gate_score > 0
     assert answer.why == ""
     assert answer.where.endswith("zone") or answer.where == "nowhere in particular"
-    assert json.loads(json.dumps(answer.to_dict())) == answer.to_dict()
+    assert json.loads(json.dumps(answer.model_dump())) == answer.model_dump()
 
 
 def test_both_classes_are_uncertain(tmp_path: Path, gate_file: Path):
@@ -57,14 +59,14 @@ def test_both_classes_are_uncertain(tmp_path: Path, gate_file: Path):
 @pytest.mark.parametrize("turn", [lambda xray: 255 - xray, np.rot90, np.flipud], ids=["inverted", "turned", "flipped"])
 def test_what_the_gate_refuses_gets_no_class_no_zone_and_no_map(tmp_path: Path, gate_file: Path, turn):
     pixels = turn(XRAY)
-    asked = predictor(tmp_path, gate_file, conformal=UNSURE)
-    explained = explain(asked, pixels)
-    answer = explained.answer
+    model = predictor(tmp_path, gate_file, conformal=UNSURE)
+    explanation = explain(model, pixels)
+    answer = explanation.answer
     assert answer.verdict == "not an X-ray like those it learned from"
     assert answer.gate_passed is False
     assert "means nothing here" in answer.why
     assert answer.where == ""
-    card = pages.answer(explained, pixels, model_info.of(asked), "Your picture")
+    card = answer_card(explanation, pixels, ModelInfo.of(model), "Your image")
     assert "Not an X-ray like those it learned from" in card
     assert answer.why in card
     assert "heat" not in card
@@ -78,24 +80,24 @@ def test_a_model_without_gate_and_quantiles_still_answers(tmp_path: Path):
 
 
 def test_the_card_says_why_shows_the_map_and_says_where(tmp_path: Path, gate_file: Path):
-    asked = predictor(tmp_path, gate_file, conformal=UNSURE)
-    explained = explain(asked, XRAY)
-    card = pages.answer(explained, XRAY, model_info.of(asked), "Your picture")
+    model = predictor(tmp_path, gate_file, conformal=UNSURE)
+    explanation = explain(model, XRAY)
+    card = answer_card(explanation, XRAY, ModelInfo.of(model), "Your image")
     assert "Uncertain" in card
-    assert explained.answer.why in card
-    assert explained.answer.where in card
+    assert explanation.answer.why in card
+    assert explanation.answer.where in card
     assert 'type="range"' in card
     assert 'aria-label="Opacity of the heatmap"' in card
 
 
-def test_the_map_lies_over_the_picture_and_its_mean_gives_the_logit(tmp_path: Path, gate_file: Path):
-    asked = predictor(tmp_path, gate_file)
-    explained = explain(asked, XRAY)
-    laid = explained.laid(XRAY.shape[::-1])
-    assert laid.shape == XRAY.shape
+def test_the_map_covers_the_image_and_its_mean_gives_the_logit(tmp_path: Path, gate_file: Path):
+    model = predictor(tmp_path, gate_file)
+    explanation = explain(model, XRAY)
+    map_over_image = explanation.map_over_image(XRAY.shape[::-1])
+    assert map_over_image.shape == XRAY.shape
     bias = load_file(tmp_path / "model.safetensors")["classifier.1.bias"]
-    logit = explained.evidence.mean() + float(bias[1] - bias[0])
-    assert 1 / (1 + np.exp(-logit)) == pytest.approx(explained.answer.probability, abs=1e-5)
+    logit = explanation.activation_map.mean() + float(bias[1] - bias[0])
+    assert 1 / (1 + np.exp(-logit)) == pytest.approx(explanation.answer.probability, abs=1e-5)
 
 
 def _damaged(folder: Path) -> None:

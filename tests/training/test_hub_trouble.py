@@ -97,7 +97,7 @@ def test_an_unknown_token_is_told(wanted, monkeypatch):
 def test_a_token_that_may_only_read_is_told(wanted, monkeypatch):
     monkeypatch.setitem(access.DEFAULT_TOKENS, "hf_reader", access.Account(name="demo", role="read", orgs=[]))
     monkeypatch.setenv("HF_TOKEN", "hf_reader")
-    with pytest.raises(UserError, match=f"may only read: make one that may write to {wanted.repo_id}"):
+    with pytest.raises(UserError, match=f"is read-only: create one that may write to {wanted.repo_id}"):
         publish.preflight(wanted)
 
 
@@ -110,7 +110,7 @@ def test_somebody_elses_namespace_is_refused(wanted, name):
 
 @pytest.mark.parametrize("name", ["a/b/c", "demo/two words", "-x", "demo/a--b"])
 def test_an_impossible_name_is_told(name):
-    with pytest.raises(UserError, match="neither a folder here nor a repo id like USER/NAME"):
+    with pytest.raises(UserError, match="neither a local folder nor a repo id like USER/NAME"):
         publish.preflight(Destination(name))
 
 
@@ -141,7 +141,7 @@ def test_trouble_in_the_upload_loses_nothing_and_names_the_command_that_works_la
     assert error.count("\n") == 1
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     command = error.strip().partition("publish it later with: ")[2]
-    assert command == publish.command(folder, wanted)
+    assert command == publish.shell_command(folder, wanted)
     hub.faults.clear()
     assert publish.main(shlex.split(command)[3:]) == 0
     assert client.resolve(wanted.repo_id, "v1") == client.resolve(wanted.repo_id)

@@ -144,9 +144,7 @@ def test_a_name_that_is_no_tags_is_told_before_the_hub_is_asked(tag, hub):
 def test_a_repo_with_other_files_is_left_alone(folder, repo):
     HfApi().create_repo(repo)
     HfApi().upload_file(path_or_fileobj=b"pickle", path_in_repo="pytorch_model.bin", repo_id=repo)
-    with pytest.raises(
-        UserError, match=r"no publication of this project \(pytorch_model\.bin\): delete them there, or"
-    ):
+    with pytest.raises(UserError, match=r"did not publish \(pytorch_model\.bin\): delete them there, or"):
         publish.publish(folder, Destination(repo))
     assert files_of(repo) == {"pytorch_model.bin"}
 

@@ -1,4 +1,4 @@
-"""The page's API, for `gradio_client`, plain HTTP and MCP alike: a picture file in, docs/answer.schema.json out."""
+"""The API, for `gradio_client`, plain HTTP and MCP: an image file in, docs/answer.schema.json out."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,60 +9,71 @@ from cxr.errors import UserError
 from cxr.imaging.reader import Radiograph
 from cxr.serving import on_gpu
 from cxr.serving.answer import Explanation
+from cxr.serving.heatmap import overlay_png
 from cxr.serving.predictor import Predictor
-from cxr.serving.web import pages, uploads
-from cxr.serving.web.time_limit import Patience
+from cxr.serving.web.gradio_patches import refuse_addresses
+from cxr.serving.web.limits import TimeLimit
+from cxr.serving.web.pages import as_sentence
+
+Response = dict[str, Any]
+"""JSON as docs/answer.schema.json describes it."""
 
 
 class Endpoints:
-    """What programs may call; names and docstrings are the documentation that they are shown."""
+    """The functions that programs can call; names and docstrings are what the API's documentation shows."""
 
-    def __init__(self, predictor: Predictor, within: Patience):
+    def __init__(self, predictor: Predictor, time_limit: TimeLimit):
         self._read = predictor.read
         self._explain = on_gpu(predictor.explain)
-        self._within = within
+        self._time_limit = time_limit
 
-    def predict(self, file: bytes | None) -> dict[str, Any]:
-        """Classify one frontal chest X-ray as COVID-19 or not. Research software, no diagnosis.
+    def predict(self, file: bytes | None) -> Response:
+        """Classify one frontal chest X-ray as COVID-19 or not. Research software, not a diagnosis.
 
         Args:
-            file: one picture: PNG, JPEG, WEBP, TIFF, BMP, GIF or DICOM, 8 or 16 bit.
+            file: one image: PNG, JPEG, WEBP, TIFF, BMP, GIF or DICOM, 8 or 16 bit.
 
         Returns:
             JSON with verdict, probability of COVID-19, threshold, conformal set, gate score, model id and revision.
         """
-        return self._asked(lambda explained, xray: explained.answer.to_dict(), file)
+        return self._respond(_answer, file)
 
-    def explain(self, file: bytes | None) -> dict[str, Any]:
-        """Classify one frontal chest X-ray and show what speaks for COVID-19. Research software, no diagnosis.
+    def explain(self, file: bytes | None) -> Response:
+        """Classify one frontal chest X-ray and show the evidence for COVID-19. Research software, not a diagnosis.
 
         Args:
-            file: one picture: PNG, JPEG, WEBP, TIFF, BMP, GIF or DICOM, 8 or 16 bit.
+            file: one image: PNG, JPEG, WEBP, TIFF, BMP, GIF or DICOM, 8 or 16 bit.
 
         Returns:
-            The JSON of predict with heatmap: the class activation map, a base64 PNG (RGBA) to lay over the picture.
+            The JSON of predict with heatmap: the class activation map, a base64 PNG (RGBA) to lay over the image.
         """
-        return self._asked(_with_heatmap, file)
+        return self._respond(_answer_with_heatmap, file)
 
-    def _asked(self, how: Callable[[Explanation, Radiograph], dict[str, Any]], file: bytes | None) -> dict[str, Any]:
+    def _respond(self, to_response: Callable[[Explanation, Radiograph], Response], file: bytes | None) -> Response:
         try:
             if file is None:
-                raise UserError("no file was given: send one picture")
-            return self._within(self._answer, how, file)
+                raise UserError("no file was given: send one image")
+            return self._time_limit(self._response, to_response, file)
         except UserError as error:
-            raise gr.Error(pages.said(str(error)), print_exception=False) from error
+            raise gr.Error(as_sentence(str(error)), print_exception=False) from error
 
-    def _answer(self, how: Callable[[Explanation, Radiograph], dict[str, Any]], file: bytes) -> dict[str, Any]:
+    def _response(self, to_response: Callable[[Explanation, Radiograph], Response], file: bytes) -> Response:
         xray = self._read(file)
-        return how(self._explain(xray), xray)
+        return to_response(self._explain(xray), xray)
 
 
-def _with_heatmap(explained: Explanation, xray: Radiograph) -> dict[str, Any]:
-    return explained.answer.to_dict() | {"heatmap": pages.heat(explained, xray.pixels)}
+def _answer(explanation: Explanation, xray: Radiograph) -> Response:
+    return explanation.answer.model_dump()
 
 
-def add(endpoints: Endpoints) -> None:
-    """Add the endpoints to the page that is being built, on components that nobody sees."""
-    file, result = uploads.file_input(visible=False), gr.JSON(label="Answer", visible=False)
+def _answer_with_heatmap(explanation: Explanation, xray: Radiograph) -> Response:
+    height, width = xray.pixels.shape
+    return explanation.answer.model_dump() | {"heatmap": overlay_png(explanation, (width, height))}
+
+
+def add_endpoints(endpoints: Endpoints) -> None:
+    """Add the endpoints to the page that is being built, with invisible components."""
+    file = refuse_addresses(gr.File(type="binary", label="Chest X-ray", visible=False))
+    result = gr.JSON(label="Answer", visible=False)
     for function in (endpoints.predict, endpoints.explain):
         gr.Button(visible=False).click(function, file, result, api_name=function.__name__, concurrency_id="model")

@@ -1,88 +1,94 @@
-"""What the page's events call: an upload or an example in, HTML out, all through one predictor."""
+"""What the page's events call: an upload or an example in, HTML out."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import gradio as gr
 
 from cxr import phantom
-from cxr.errors import UnreadableImage, UserError, one_line
+from cxr.errors import UserError
 from cxr.schema.labels import COVID, NON_COVID
-from cxr.serving import model_info, on_gpu
-from cxr.serving.answer import Answer
-from cxr.serving.batch import Row
+from cxr.serving import on_gpu
+from cxr.serving.answer import Answer, FileAnswer
+from cxr.serving.heatmap import png
+from cxr.serving.model_info import ModelInfo
 from cxr.serving.predictor import Predictor
-from cxr.serving.web import pages, table, upload_files
-from cxr.serving.web.time_limit import Patience
-from cxr.serving.web.upload_files import Upload
-from cxr.serving.web.uploads import MAX_FILE_SIZE
+from cxr.serving.web import pages, table
+from cxr.serving.web.answer_card import answer_card
+from cxr.serving.web.limits import TimeLimit
+from cxr.serving.web.uploads import Upload, images_in
 
 _EXAMPLES = (
     (1, COVID, "Synthetic, opacities drawn in"),
     (2, NON_COVID, "Synthetic, no opacities"),
     (3, COVID, "Synthetic, opacities drawn in"),
 )
+"""Seed, class and caption."""
 
-Shown = tuple[str, str, None]
-"""What an upload gives the page: the card, the table under it, and None, which empties the upload box.
+PageUpdate = tuple[str, str, None]
+"""Answer card, table, and None, which empties the upload box.
 
-Never a gradio update of the box: that would build it anew, without what `uploads.files_input` adds to it.
+A gradio update of the box would create a new component, which fetches addresses (see gradio_patches.py).
 """
 
 
-class Desk:
-    """Answers visitors' uploads and the examples."""
+class Handlers:
+    """Answers uploads and examples for the page."""
 
-    def __init__(self, predictor: Predictor, within: Patience):
+    def __init__(self, predictor: Predictor, time_limit: TimeLimit):
+        self.model_info = ModelInfo.of(predictor)
         self.examples = [(phantom.draw_phantom(seed, label).image, caption) for seed, label, caption in _EXAMPLES]
         self._read = predictor.read
         self._explain = on_gpu(predictor.explain)
-        self._within = within
-        self.record = model_info.of(predictor)
+        self._time_limit = time_limit
 
-    def show_uploads(self, given: list[Upload]) -> Iterator[Shown]:
-        """The card of one picture, or the table of many as it grows; a file is deleted as soon as it is answered."""
+    def show_uploads(self, files: list[dict[str, Any]] | None) -> Iterator[PageUpdate]:
+        """The card of one image, or the growing table of several; takes `gradio.FileData` as dictionaries."""
+        yield from self.answer_uploads([Upload.from_gradio(file) for file in files or ()])
+
+    def answer_uploads(self, uploads: Sequence[Upload]) -> Iterator[PageUpdate]:
+        """The same for uploads; each file is deleted as soon as it is answered."""
         try:
-            pictures = upload_files.pictures(given)
-            if len(pictures) == 1:
-                yield self._within(self._card, pictures[0].read(MAX_FILE_SIZE), "Your picture"), "", None
+            images = images_in(uploads)
+            if len(images) == 1:
+                yield self._time_limit(self._card, images[0].read(), "Your image"), "", None
             else:
-                yield from self._table(pictures)
+                yield from self._table(images)
         except UserError as error:
-            yield pages.unreadable(str(error)), "", None
+            yield pages.no_answer(str(error)), "", None
         finally:
-            for upload in given:
-                upload.path.unlink(missing_ok=True)
+            for upload in uploads:
+                upload.delete()
 
     def show_example(self, event: gr.EventData) -> tuple[str, str]:
         """The card of the example whose button was pressed, and no table."""
         pixels, caption = self.examples[event.index]
         try:
-            return self._within(self._card, pages.png(pixels), caption), ""
+            return self._time_limit(self._card, png(pixels), caption), ""
         except UserError as error:
-            return pages.unreadable(str(error)), ""
+            return pages.no_answer(str(error)), ""
 
-    def _card(self, data: bytes, caption: str) -> str:
-        xray = self._read(data)
-        return pages.answer(self._explain(xray), xray.pixels, self.record, caption)
+    def _card(self, content: bytes, caption: str) -> str:
+        xray = self._read(content)
+        return answer_card(self._explain(xray), xray.pixels, self.model_info, caption)
 
-    def _table(self, pictures: Sequence[Upload]) -> Iterator[Shown]:
-        rows, total = [], len(pictures)
+    def _table(self, images: Sequence[Upload]) -> Iterator[PageUpdate]:
+        answers: list[FileAnswer] = []
+        total = len(images)
         working = table.working(total)
-        yield working, table.rows(rows, total), None
-        for picture in pictures:
-            rows.append(self._row(picture))
-            if not picture.entry:
-                picture.path.unlink(missing_ok=True)
-            yield working, table.rows(rows, total), None
-        yield table.summary(rows, self.record), table.rows(rows, total), None
+        yield working, table.rows(answers, total), None
+        for image in images:
+            answers.append(self._answer_file(image))
+            if not image.entry:
+                image.delete()
+            yield working, table.rows(answers, total), None
+        yield table.summary(answers, self.model_info), table.rows(answers, total), None
 
-    def _row(self, picture: Upload) -> Row:
+    def _answer_file(self, image: Upload) -> FileAnswer:
         try:
-            return Row(picture, self._within(self._answer, picture))
-        except UnreadableImage as error:
-            return Row(picture, error=f"the file {error.reason}")
+            return FileAnswer(str(image), self._time_limit(self._answer, image))
         except UserError as error:
-            return Row(picture, error=one_line(error))
+            return FileAnswer.failed(str(image), error)
 
-    def _answer(self, picture: Upload) -> Answer:
-        return self._explain(self._read(picture.read(MAX_FILE_SIZE))).answer
+    def _answer(self, image: Upload) -> Answer:
+        return self._explain(self._read(image.read())).answer

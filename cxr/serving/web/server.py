@@ -1,27 +1,29 @@
-"""Putting a page on a port: local by default, the Space's own address on a Space, and nothing sent home."""
+"""Serving a page on a port: local by default, the Space's own address on a Space, and no usage statistics."""
 
 import ctypes
 import socket
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import gradio as gr
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
 from starlette.middleware import Middleware
 
 from cxr.errors import UserError
-from cxr.serving.web import mcp, theme
-from cxr.serving.web.interface import MAX_FILE_SIZE
-from cxr.serving.web.request_limit import BodyLimit
+from cxr.serving.web import gradio_patches, interface, limits, uploads
+from cxr.serving.web.limits import RequestSizeLimit
+from cxr.serving.web.uploads import UniqueUploads
 
-QUEUE = 64
-"""Questions that may wait; who comes later is told that the app is busy, rather than everybody waiting for ever."""
+BUSY = "Busy: {} requests are waiting already. Try again in a minute."
 
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
-
-BUSY = "Busy: {} questions are waiting already. Try again in a minute."
+_SERVICE_UNAVAILABLE = 503
 
 
 def check_port(host: str, port: int | None) -> None:
-    """Refuse a taken port before a model is pulled for it; without a port, gradio looks for a free one from 7860 on.
+    """Refuse a taken port before a model is downloaded for it; without a port, gradio picks a free one from 7860 on.
 
     Raises:
         UserError: if nothing can listen there.
@@ -41,10 +43,12 @@ def launch(blocks: gr.Blocks, host: str, port: int | None) -> str:
     """Start serving in the background and return the address.
 
     Raises:
-        UserError: if no port is free.
+        UserError: if no port is free, or the installed gradio lacks what this app replaces in it.
     """
-    _give_memory_back()
-    _queue(blocks)
+    gradio_patches.check()
+    uploads.folder()
+    _return_freed_memory()
+    blocks.queue(max_size=limits.MAX_WAITING, api_open=False)  # not open: `/run` and `/api` would bypass the queue
     try:
         url = blocks.launch(
             server_name=host,
@@ -52,41 +56,53 @@ def launch(blocks: gr.Blocks, host: str, port: int | None) -> str:
             prevent_thread_lock=True,
             share=False,
             quiet=True,
-            max_file_size=MAX_FILE_SIZE,
-            app_kwargs={"middleware": [Middleware(BodyLimit)]},
+            max_file_size=limits.MAX_FILE_SIZE,
+            app_kwargs={
+                "middleware": [Middleware(RequestSizeLimit), Middleware(UniqueUploads)],
+                "exception_handlers": {_SERVICE_UNAVAILABLE: _unavailable},
+                "lifespan": _lifespan(blocks),
+            },
             run_history=False,
             enable_monitoring=False,
             mcp_server=True,
             ssr_mode=False,
             footer_links=["api"],
-            theme=theme.theme(),
-            css_paths=theme.STYLE,
+            theme=interface.theme(),
+            css_paths=interface.STYLE,
         )[1]
     except OSError as error:
         raise UserError(f"cannot listen on {host}: no free port; name one with --port") from error
-    mcp.mend(blocks)
     return url
 
 
-def _give_memory_back() -> None:
-    """Have glibc return what decoded pictures took as soon as it is freed.
+def _lifespan(blocks: gr.Blocks) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """What happens between the server's start and its end."""
 
-    By default it raises the size from which it does so with every picture that it frees, and keeps a heap for every
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        gradio_patches.patch_mcp(blocks)
+        async with uploads.clean_up():
+            yield
+
+    return lifespan
+
+
+def _unavailable(request: Request, error: HTTPException) -> JSONResponse:
+    """gradio's answer to requests that it does not take, with a full queue explained in words."""
+    is_full = str(error.detail).startswith("Queue is full")
+    detail = BUSY.format(limits.MAX_WAITING) if is_full else error.detail
+    return JSONResponse({"detail": detail}, _SERVICE_UNAVAILABLE)
+
+
+def _return_freed_memory() -> None:
+    """Have glibc return the memory of decoded images to the system as soon as it is freed.
+
+    By default it raises the size from which it does so with every image that it frees, and keeps a heap for every
     thread that ever held one (`mallopt(3)`).
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt:
         mallopt(_M_MMAP_THRESHOLD, 1 << 20)
         mallopt(_M_ARENA_MAX, 2)
-
-
-def _queue(blocks: gr.Blocks) -> None:
-    """Bound the queue, say "busy" in words, and close gradio's `/run` and `/api` routes, which pass it by."""
-    blocks.queue(max_size=QUEUE, api_open=False)
-    push = blocks._queue.push
-
-    async def push_or_refuse(**event: object) -> tuple[bool, object, str]:
-        taken, said, state = await push(**event)
-        return taken, BUSY.format(QUEUE) if state == "queue_full" else said, state
-
-    blocks._queue.push = push_or_refuse

@@ -1,6 +1,6 @@
-"""Several pictures on the page: a table that grows row by row, and the same rows as a CSV file to keep.
+"""Several images on the page: a table that grows row by row, and the same rows as a CSV file.
 
-The CSV lies in the page itself, in a `data:` address, so that none is left behind on the server.
+The CSV is part of the page, as a `data:` address, so that no file is left on the server.
 """
 
 import base64
@@ -12,84 +12,88 @@ from html import escape
 
 from cxr.policy import numbers
 from cxr.schema.verdicts import DISCLAIMER, REFUSED
-from cxr.serving.answer import Answer
-from cxr.serving.batch import COLUMNS, Row
-from cxr.serving.model_info import Record
-from cxr.serving.web import pages
+from cxr.serving.answer import COLUMNS, Answer, FileAnswer, Value
+from cxr.serving.model_info import ModelInfo
+from cxr.serving.web.answer_card import THRESHOLD_SENTENCE, TONES, model_source, title
+from cxr.serving.web.pages import as_sentence
 
-_RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _NO_ANSWER = "no answer"
 _UNREADABLE = ("unreadable", "✕")
 
 
 def working(total: int) -> str:
-    """The card above the table until the last row is there; it is read out once, the rows below are not."""
-    return f"""<div class="card working"><h2>Answering {total} pictures</h2>
-<p>One after the other, in the table below. {escape(DISCLAIMER)}</p></div>"""
+    """The card above the table until it is complete; a screen reader announces it once, and not every row."""
+    return f"""<div class="card working"><h2>Answering {total} images</h2>
+<p>One at a time, in the table below. {escape(DISCLAIMER)}</p></div>"""
 
 
-def rows(done: Sequence[Row], total: int) -> str:
-    """How far it is, and a row for every picture answered so far."""
-    said = f"{len(done)} of {total}"
-    growing = " growing" if len(done) < total else ""
-    body = "".join(_row(row) for row in done)
-    return f"""<section class="card batch{growing}" aria-label="Answers, one row a picture">
-<p class="progress"><progress value="{len(done)}" max="{total}" aria-label="Pictures answered: {said}"></progress>
-<span>{said}</span></p>
+def rows(answers: Sequence[FileAnswer], total: int) -> str:
+    """The progress, and a row for every image answered so far."""
+    progress = f"{len(answers)} of {total}"
+    growing = " growing" if len(answers) < total else ""
+    body = "".join(_row(answer) for answer in answers)
+    return f"""<section class="card batch{growing}" aria-label="Answers, one row per image">
+<p class="progress"><progress value="{len(answers)}" max="{total}" aria-label="Images answered: {progress}"></progress>
+<span>{progress}</span></p>
 <table><thead><tr><th scope="col">File</th><th scope="col">Verdict</th><th scope="col">Probability</th>
-<th scope="col">Evidence strongest in, or why not</th></tr></thead><tbody>{body}</tbody></table></section>"""
+<th scope="col">Strongest evidence, or reason</th></tr></thead><tbody>{body}</tbody></table></section>"""
 
 
-def _row(row: Row) -> str:
-    """On a phone, where a row becomes a block, the cells are led by their `data-label`."""
-    tone, mark = pages.TONES[row.answer.verdict] if row.answer else _UNREADABLE
-    verdict = row.answer.verdict if row.answer else _NO_ANSWER
-    probability, told = _told(row.answer) if row.answer else ("–", pages.said(row.error))
-    return f"""<tr class="{tone}"><th scope="row">{escape(str(row.file))}</th>
-<td><span class="mark" aria-hidden="true">{mark}</span> {escape(pages.title(verdict))}</td>
-<td data-label="Probability">{probability}</td><td>{escape(told)}</td></tr>"""
+def _row(row: FileAnswer) -> str:
+    """On a phone, where a row becomes a block, `data-label` names the cell."""
+    if row.answer:
+        verdict, (tone, mark) = row.answer.verdict, TONES[row.answer.verdict]
+        probability, remark = _probability_and_remark(row.answer)
+    else:
+        verdict, (tone, mark) = _NO_ANSWER, _UNREADABLE
+        probability, remark = "–", as_sentence(row.error)
+    return f"""<tr class="{tone}"><th scope="row">{escape(row.file)}</th>
+<td><span class="mark" aria-hidden="true">{mark}</span> {escape(title(verdict))}</td>
+<td data-label="Probability">{probability}</td><td>{escape(remark)}</td></tr>"""
 
 
-def _told(answer: Answer) -> tuple[str, str]:
-    """The probability alone, with as many digits as tell it from the threshold, and what there is to say of it."""
+def _probability_and_remark(answer: Answer) -> tuple[str, str]:
+    """The probability, with enough digits to tell it from the threshold, and zone, reason and warning."""
     if answer.verdict == REFUSED:
         return "–", answer.why
     probability = numbers(answer.probability, answer.threshold).split()[1]
     if not answer.why and not answer.warning:
-        return probability, pages.title(answer.where)
-    return probability, " ".join(said for said in (answer.why, f"Evidence: {answer.where}.", answer.warning) if said)
+        return probability, title(answer.where)
+    parts = (answer.why, f"Evidence: {answer.where}.", answer.warning)
+    return probability, " ".join(part for part in parts if part)
 
 
-def summary(done: Sequence[Row], record: Record) -> str:
-    """The card above the finished table: how many of each, the CSV, and what must stand beside every answer."""
-    counted = Counter(row.answer.verdict if row.answer else _NO_ANSWER for row in done)
-    counts = "".join(_count(verdict, counted[verdict]) for verdict in (*pages.TONES, _NO_ANSWER) if counted[verdict])
-    return f"""<div class="card done"><h2>{len(done)} pictures answered</h2><ul class="counts">{counts}</ul>
-{_threshold(done)}<p><a class="download" download="answers.csv"
- href="data:text/csv;charset=utf-8;base64,{_csv(done)}">Download the table as CSV</a></p>
-<p class="disclaimer">{escape(DISCLAIMER)}</p><footer>{pages.source(record)}</footer></div>"""
+def summary(answers: Sequence[FileAnswer], model: ModelInfo) -> str:
+    """The card above the complete table: counts, the CSV, and what must stand beside every answer."""
+    verdicts = Counter(row.answer.verdict if row.answer else _NO_ANSWER for row in answers)
+    counts = "".join(_count(verdict, verdicts[verdict]) for verdict in (*TONES, _NO_ANSWER) if verdicts[verdict])
+    return f"""<div class="card done"><h2>{len(answers)} images answered</h2><ul class="counts">{counts}</ul>
+{_threshold(answers)}<p><a class="download" download="answers.csv"
+ href="data:text/csv;charset=utf-8;base64,{_csv(answers)}">Download the table as CSV</a></p>
+<p class="disclaimer">{escape(DISCLAIMER)}</p><footer>{model_source(model)}</footer></div>"""
 
 
-def _threshold(done: Sequence[Row]) -> str:
-    answered = next((row.answer for row in done if row.answer), None)
-    return f"<p>{pages.ABOVE} Here that is {answered.threshold:.2f}.</p>" if answered else ""
+def _threshold(answers: Sequence[FileAnswer]) -> str:
+    answer = next((row.answer for row in answers if row.answer), None)
+    return f"<p>{THRESHOLD_SENTENCE} Here that is {answer.threshold:.2f}.</p>" if answer else ""
 
 
 def _count(verdict: str, number: int) -> str:
-    tone, mark = pages.TONES.get(verdict, _UNREADABLE)
+    tone, mark = TONES.get(verdict, _UNREADABLE)
     shape = f'<span class="mark" aria-hidden="true">{mark}</span>'
     return f'<li class="{tone}">{shape} {number} × {escape(verdict)}</li>'
 
 
-def _csv(done: Sequence[Row]) -> str:
-    """The file in base64: the columns of `predict.py --csv`."""
+def _csv(answers: Sequence[FileAnswer]) -> str:
+    """The file in base64, with the columns of `predict.py --csv`."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
-    writer.writerows({column: _harmless(value) for column, value in row.to_row().items()} for row in done)
+    writer.writerows({column: _escape_formula(value) for column, value in row.to_row().items()} for row in answers)
     return base64.b64encode(text.getvalue().encode("utf-8", "replace")).decode()
 
 
-def _harmless(value: object) -> object:
-    """Text that a spreadsheet would run as a formula, led by an apostrophe: files can have such names."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_RUN_BY_SPREADSHEETS) else value
+def _escape_formula(value: Value) -> Value:
+    """Text that a spreadsheet would run as a formula gets an apostrophe in front: file names can be such text."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_STARTS_FORMULA) else value

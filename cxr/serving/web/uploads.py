@@ -1,35 +1,42 @@
-"""What visitors upload: kept where nobody else gets at it, and deleted once it is answered.
+"""Visitors' files: where they are stored, under which names, how long, and which images are in them.
 
-Left alone, gradio keeps an upload at an address for as long as its clean-up says, forgets one whose sender hung up
-half-way, and gives the same bytes from two visitors one file. Here all lie in a folder of this process; the page takes
-each out of it, to a name nobody can guess, before it is read; and the clean-up goes through whatever else is left.
+All lie in one folder of this process, each under a name that cannot be guessed. The page deletes its uploads as soon as
+they are answered, and everything else is deleted after a few minutes, uploads that broke off included.
 """
 
+import asyncio
 import atexit
+import json
 import os
 import secrets
 import shutil
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+import zipfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
-from gradio.data_classes import ListFiles
-from gradio_client.utils import is_http_url_like
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cxr.serving.web.upload_files import Upload
+from cxr.errors import UnreadableImage, UserError
+from cxr.serving.input_files import find, unpack
+from cxr.serving.web.limits import MAX_FILE_SIZE, MAX_IMAGES
 
-MAX_FILE_SIZE = "50 MB"
-MAX_BYTES = 50 << 20
-"""The same in bytes, as gradio counts them."""
+KEPT_SECONDS = 600
+CHECK_SECONDS = 60
+
+TOO_LARGE_MARK = b"cxr: this file was larger than the page takes\n"
+"""What the page's script sends in place of a file over the limit, so that the file is reported like any other."""
 
 _PREFIX = "cxr-uploads-"
-_LONG_GONE = 3600
+_ABANDONED_SECONDS = 3600
+_MAX_ENTRIES = 2000
+_MAX_NAME = 200
 
 
 @cache
@@ -37,119 +44,164 @@ def folder() -> Path:
     """This process's upload folder, readable by its user alone; gradio learns of it through the environment."""
     parent = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
     parent.mkdir(parents=True, exist_ok=True)
-    _sweep(parent)
-    made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent)).resolve()
-    os.environ["GRADIO_TEMP_DIR"] = str(made)
-    atexit.register(shutil.rmtree, made, ignore_errors=True)
-    return made
+    for abandoned in parent.glob(f"{_PREFIX}*"):  # of killed processes: a running one has no file as old as that
+        delete_old_files(abandoned, _ABANDONED_SECONDS)
+    created = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent)).resolve()
+    os.environ["GRADIO_TEMP_DIR"] = str(created)
+    atexit.register(shutil.rmtree, created, ignore_errors=True)
+    return created
 
 
-def _sweep(parent: Path) -> None:
-    """Delete what killed processes left; a living one has nothing as old as that."""
-    for file in parent.glob(f"{_PREFIX}*/**/*"):
+def delete_old_files(root: Path, seconds: float) -> None:
+    """Delete the files below a folder that are older than this."""
+    for file in root.rglob("*"):
         with suppress(OSError):
-            if file.is_file() and time.time() - file.stat().st_ctime > _LONG_GONE:
+            if file.is_file() and time.time() - file.stat().st_ctime > seconds:
                 file.unlink()
 
 
-def keep(content: bytes) -> Path:
-    """Write what came by another way than the upload route into the folder, under a name nobody can guess."""
-    path = folder() / secrets.token_hex(16)
-    path.write_bytes(content)
-    return path
+@asynccontextmanager
+async def clean_up() -> AsyncIterator[None]:
+    """Delete old files in the background, once a minute, while the server runs."""
+    task = asyncio.create_task(_clean_up_forever())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
-class Uploads:
-    """Stands where gradio keeps the set of uploaded paths, and counts how often each was sent.
+async def _clean_up_forever() -> None:
+    while True:
+        await asyncio.sleep(CHECK_SECONDS)
+        with suppress(OSError):
+            await asyncio.to_thread(delete_old_files, folder(), KEPT_SECONDS)
 
-    The upload route, the clean-up and `take` touch the count on the event loop or after a file has gone, so that no
-    two of them meet over one file.
+
+def new_path(suffix: str = "") -> Path:
+    """A path in the folder that nobody can guess."""
+    return folder() / f"{secrets.token_hex(16)}{suffix}"
+
+
+class UniqueUploads:
+    """ASGI middleware that moves every upload to a path of its own and answers with that.
+
+    gradio names an upload by its content, so that two visitors with the same file would get one path, and the first
+    answer would delete the second visitor's upload. gradio writes the file, and the response passes here, without
+    giving way to another request in between: no other upload can take its place before it is moved.
     """
 
-    def __init__(self, root: Path):
-        self._root = root
-        self._sent: Counter[str] = Counter()
+    def __init__(self, app: ASGIApp):
+        self._app = app
 
-    def update(self, paths: Iterable[str]) -> None:
-        """The upload route adds what it has written."""
-        self._sent.update(map(str, paths))
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http" or not scope["path"].endswith("/upload"):
+            await self._app(scope, receive, send)
+            return
+        start: Message = {}
+        body = bytearray()
 
-    def __iter__(self) -> Iterator[str]:
-        """The clean-up asks for the candidates: all there is, what broke off half-way included."""
-        return iter([str(path) for path in self._root.rglob("*") if path.is_file()])
+        async def send_new_paths(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start":
+                start = message  # held back until the new length is known
+                return
+            body.extend(message.get("body", b""))
+            if message.get("more_body"):
+                return
+            content = _move_all(body) if start["status"] == 200 else bytes(body)
+            MutableHeaders(scope=start)["content-length"] = str(len(content))
+            await send(start)
+            await send({"type": "http.response.body", "body": content})
 
-    def __isub__(self, deleted: Iterable[str]) -> "Uploads":
-        """The clean-up tells what it has deleted."""
-        for path in deleted:
-            self._sent.pop(path, None)
-            _remove_if_empty(Path(path).parent, self._root)
-        return self
+        await self._app(scope, receive, send_new_paths)
 
-    def take(self, path: str) -> Path:
-        """Move an upload to a name of its own; it is copied while another visitor's same file has yet to be asked for.
+
+def _move_all(response: bytes | bytearray) -> bytes:
+    """The upload route's response, a JSON list of paths, with each file moved and its new path in the list."""
+    paths = [Path(path) for path in json.loads(response)]
+    moved = []
+    for index, path in enumerate(paths):
+        moved.append(new_path(path.suffix.lower()))
+        if path in paths[index + 1 :]:  # the same file twice in one request
+            shutil.copyfile(path, moved[-1])
+        else:
+            os.replace(path, moved[-1])
+            with suppress(OSError):
+                path.parent.rmdir()
+    return json.dumps([str(path) for path in moved]).encode()
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An uploaded file in the folder, or an entry of an uploaded zip, with the visitor's name for it."""
+
+    path: Path
+    name: str
+    entry: str = ""
+
+    @classmethod
+    def from_gradio(cls, file: dict[str, Any]) -> "Upload":
+        """From a `gradio.FileData` as a dictionary, whose path gradio has found to be in the upload folder."""
+        return cls(Path(file["path"]), file.get("orig_name") or Path(file["path"]).name)
+
+    def __str__(self) -> str:
+        """The name, shortened in the middle if it would fill the page."""
+        full = f"{self.name}/{self.entry}" if self.entry else self.name
+        half = _MAX_NAME // 2
+        return full if len(full) <= _MAX_NAME else f"{full[:half]}…{full[-half:]}"
+
+    def read(self) -> bytes:
+        """Its content.
 
         Raises:
-            OSError: if it has gone.
+            UnreadableImage: if it cannot be read, or was too large to be sent.
         """
-        taken = self._root / f"{secrets.token_hex(16)}{Path(path).suffix.lower()}"
-        if self._sent[path] > 1:
-            shutil.copyfile(path, taken)
-            self._sent[path] -= 1
-        else:
-            os.replace(path, taken)
-            self._sent.pop(path, None)
-            _remove_if_empty(Path(path).parent, self._root)
-        return taken
-
-
-def _remove_if_empty(path: Path, root: Path) -> None:
-    if path != root:
-        with suppress(OSError):
-            path.rmdir()
-
-
-@contextmanager
-def page(minutes: int, **options: Any) -> Iterator[gr.Blocks]:
-    """A page to build on, whose uploads are gone after these minutes and one more, whatever became of them."""
-    root = folder()
-    blocks = gr.Blocks(delete_cache=(60, 60 * minutes), **options)
-    blocks.upload_file_set = Uploads(root)
-    with blocks:
-        yield blocks
-    blocks.temp_file_sets = [blocks.upload_file_set]  # its components' own would be walked while they grow
-
-
-def file_input(**options: Any) -> gr.File:
-    """A file component that hands over the bytes as they came and takes no URL, so the server fetches nothing.
-
-    `gr.Image` would turn 16-bit pictures white and meet a text file with a stack trace.
-    """
-    component = gr.File(**({"type": "binary", "label": "Chest X-ray"} | options))
-    move = component.async_move_resource_to_block_cache
-
-    async def uploads_only(path: Any) -> str | None:
-        if is_http_url_like(str(path)):
-            raise gr.Error("Send the file itself: addresses are not fetched.", print_exception=False)
-        return await move(path)
-
-    component.async_move_resource_to_block_cache = uploads_only
-    return component
-
-
-def files_input(uploads: Uploads, **options: Any) -> gr.File:
-    """The page's upload box: one or many files, each taken out of the upload folder and handed over as an `Upload`."""
-    component = file_input(type="filepath", file_count="multiple", **options)
-    move = component.async_move_resource_to_block_cache
-
-    async def taken(path: Any) -> str:
+        if self.entry:
+            return unpack(self.path, self.entry)
         try:
-            return str(uploads.take(await move(path)))
+            content = self.path.read_bytes()
+        except FileNotFoundError as error:
+            raise UnreadableImage("cannot be opened: it has been deleted already, send it again") from error
         except OSError as error:
-            raise gr.Error("The upload has been deleted already: send it again.", print_exception=False) from error
+            raise UnreadableImage(f"cannot be opened ({error.strerror})") from error
+        if content == TOO_LARGE_MARK:
+            raise UnreadableImage(f"is larger than {MAX_FILE_SIZE}")
+        return content
 
-    def preprocess(payload: ListFiles | None) -> list[Upload]:
-        return [Upload(Path(file.path), file.orig_name or Path(file.path).name) for file in payload or ()]
+    def delete(self) -> None:
+        """Delete the file if it is still there."""
+        with suppress(OSError):
+            self.path.unlink()
 
-    component.async_move_resource_to_block_cache = taken
-    component.preprocess = preprocess
-    return component
+
+def images_in(uploads: Sequence[Upload]) -> list[Upload]:
+    """The images among the uploads and in uploaded zips, in order.
+
+    Raises:
+        UserError: if there are none, or more than the page answers at a time.
+    """
+    images = [image for upload in uploads for image in _expand(upload)]
+    if not images:
+        raise UserError("no file was given: send one image, or several")
+    if len(images) > MAX_IMAGES:
+        raise UserError(
+            f"more than {MAX_IMAGES} images were given, the most that this page answers at a time: send fewer, or use "
+            "`python predict.py`, which has no limit"
+        )
+    return images
+
+
+def _expand(upload: Upload) -> list[Upload]:
+    """The images in a zip; a zip that cannot be read or holds none is treated as one file, which is not an image."""
+    if upload.path.suffix != ".zip" or not zipfile.is_zipfile(upload.path):
+        return [upload]
+    try:
+        with zipfile.ZipFile(upload.path) as archive:
+            entries = len(archive.infolist())
+        if entries > _MAX_ENTRIES:
+            raise UserError(f"{upload} holds {entries:,} files, and at most {_MAX_ENTRIES:,} can be searched")
+        images = [Upload(upload.path, upload.name, image.entry) for image in find([str(upload.path)])]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return [upload]
+    return images or [upload]

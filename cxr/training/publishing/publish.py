@@ -76,7 +76,7 @@ def preflight(wanted: Destination, folder: Path | None = None) -> Destination:
         tags.require_valid(wanted.tag)
     found = replace(wanted, repo_id=hub.preflight(wanted.repo_id, wanted.private))
     try:
-        hub.require_free_of_others(found.repo_id, repo_files.PATTERNS)
+        hub.require_only(found.repo_id, repo_files.PATTERNS)
         tagged = tags.commit_of(found.repo_id, found.tag) if found.tag else None
         if tagged and not (folder and tags.holds(found.repo_id, tagged, repo_files.files(folder, found.repo_id))):
             raise tags.TagTaken(f"{found.repo_id} has a tag {found.tag} already, on another content: choose another")
@@ -88,7 +88,7 @@ def preflight(wanted: Destination, folder: Path | None = None) -> Destination:
 def _with_space(found: Destination) -> Destination:
     private = found.private or HfApi().model_info(found.repo_id).private or None
     space_id = hub.preflight(found.space, private, repo_type="space")
-    hub.require_free_of_others(space_id, space.PATTERNS, repo_type="space")
+    hub.require_only(space_id, space.PATTERNS, repo_type="space")
     return replace(found, space=space_id, private=private)
 
 

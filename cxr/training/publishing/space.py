@@ -57,7 +57,7 @@ def _readme(folder: Path, model: str, revision: str) -> str:
 
 def front_matter(folder: Path, model: str, revision: str) -> dict[str, object]:
     """This project's own front matter, with the model it serves and the gradio that is installed, so was tried."""
-    wanted = [name for name in repo_files.files(folder, model) if any(fnmatch(name, end) for end in hub.WANTED)]
+    wanted = [name for name in repo_files.files(folder, model) if any(fnmatch(name, end) for end in hub.PULLED_FILES)]
     return {
         **metadata_load(import_closure.ROOT / "README.md"),
         "sdk_version": version("gradio"),

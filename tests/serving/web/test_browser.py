@@ -10,7 +10,7 @@ from sklearn.datasets import load_sample_image
 from tiny import Published
 
 from cxr.schema.verdicts import DISCLAIMER
-from cxr.serving.web import pages
+from cxr.serving.heatmap import png
 
 pytestmark = pytest.mark.browser
 
@@ -33,16 +33,16 @@ def test_upload_to_verdict(page: Page, xray: Path, published: Published):
     expect(answer(page)).to_contain_text("(threshold 0.41)")
     expect(answer(page)).to_contain_text(DISCLAIMER)
     expect(answer(page)).to_contain_text(f"{published.repo_id} @ {published.revision[:7]}")
-    expect(answer(page)).to_contain_text("synthetic pictures")
+    expect(answer(page)).to_contain_text("synthetic images")
     assert fits(page)
 
 
-def test_the_heatmap_lies_over_the_picture_and_fades_by_keyboard(page: Page, xray: Path):
+def test_the_heatmap_lies_over_the_image_and_fades_by_keyboard(page: Page, xray: Path):
     give(page, xray)
     slider = page.get_by_role("slider", name="Opacity of the heatmap")
     expect(slider).to_be_visible(timeout=30_000)
-    heat, picture = page.locator("#answer .heat"), page.locator("#answer .xray img").first
-    assert heat.bounding_box() == pytest.approx(picture.bounding_box(), abs=1)
+    heat, image = page.locator("#answer .heat"), page.locator("#answer .xray img").first
+    assert heat.bounding_box() == pytest.approx(image.bounding_box(), abs=1)
     expect(heat).to_have_css("opacity", "0.5")
     slider.press("Home")
     expect(heat).to_have_css("opacity", "0")
@@ -58,7 +58,7 @@ def test_text_file_then_synthetic_example_by_keyboard(page: Page, text: Path):
 
 def test_a_photograph_is_refused_in_words(gated_page: Page, tmp_path: Path):
     photograph = tmp_path / "holiday.png"
-    photograph.write_bytes(pages.png(load_sample_image("china.jpg")))
+    photograph.write_bytes(png(load_sample_image("china.jpg")))
     give(gated_page, photograph)
     said = answer(gated_page)
     expect(said.get_by_role("heading")).to_contain_text("Not an X-ray like those it learned from", timeout=30_000)
@@ -73,8 +73,8 @@ def test_what_is_known_of_the_model_stands_beside_the_answer(gated_page: Page, x
     said = answer(gated_page)
     expect(said.get_by_role("heading")).to_contain_text("COVID-19 pattern", timeout=30_000)
     expect(said).to_contain_text("AUROC 0.97 inside, 0.65 outside (clinic): this model reads the source.")
-    expect(said).to_contain_text("Elsewhere (clinic): AUROC 0.65 (95 % interval 0.55–0.73), 1,250 pictures.")
+    expect(said).to_contain_text("External data (clinic): AUROC 0.65 (95 % interval 0.55–0.73), 1,250 images.")
 
 
 def test_a_model_without_results_from_elsewhere_says_so(page: Page):
-    expect(answer(page)).to_contain_text("No result on another hospital's pictures is known.")
+    expect(answer(page)).to_contain_text("No result on images from another hospital is known.")

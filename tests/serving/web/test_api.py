@@ -20,8 +20,8 @@ from tiny import Published
 from transformers import pipeline
 
 import predict
-from cxr.imaging import reader
-from cxr.serving.web import pages
+from cxr.imaging.decoders import NO_IMAGE
+from cxr.serving.web.pages import as_sentence
 
 SCHEMA = Draft202012Validator(json.loads((ROOT / "docs" / "answer.schema.json").read_text(encoding="utf-8")))
 
@@ -73,7 +73,7 @@ def ask_mcp(url: str, file: str, tool: str = "predict") -> tuple[bool, str]:
     return result.isError, content.text
 
 
-def test_all_doors_give_the_same_answer(
+def test_every_interface_gives_the_same_answer(
     client: Client, app_url: str, published: Published, xray: Path, capsys: pytest.CaptureFixture[str]
 ):
     by_client = ask(client, xray)
@@ -101,7 +101,7 @@ def test_sixteen_bits_arrive_as_they_are(client: Client, xray: Path, xray16: Pat
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"no image", "not an image we can read"), (b"", "is empty"), (b"\x89PNG\r\n", "is damaged")],
+    [(b"not an image", "not an image we can read"), (b"", "is empty"), (b"\x89PNG\r\n", "is damaged")],
 )
 def test_what_cannot_be_read_gets_one_sentence(client: Client, app_url: str, tmp_path: Path, content: bytes, said: str):
     path = tmp_path / "upload.png"
@@ -110,7 +110,7 @@ def test_what_cannot_be_read_gets_one_sentence(client: Client, app_url: str, tmp
         ask(client, path)
     message = str(caught.value)
     assert said in message
-    assert message.startswith("The picture ")
+    assert message.startswith("The image ")
     assert "\n" not in message.strip()
     stream = ask_http(app_url, upload(app_url, path))
     assert "event: error" in stream
@@ -127,15 +127,15 @@ def test_addresses_are_not_fetched(client: Client, app_url: str):
         client.predict(handle_file(f"{app_url}favicon.ico"), api_name="/predict")
 
 
-def test_files_of_the_server_cannot_be_asked_about(app_url: str, published: Published):
+def test_files_of_the_server_are_not_read(app_url: str, published: Published):
     assert "event: error" in ask_http(app_url, str(published.folder / "config.json"))
 
 
 def test_the_map_comes_on_request_beside_the_same_answer(client: Client, app_url: str, xray: Path):
     explained = client.predict(handle_file(str(xray)), api_name="/explain")
-    with Image.open(io.BytesIO(base64.b64decode(explained.pop("heatmap")))) as heat, Image.open(xray) as picture:
+    with Image.open(io.BytesIO(base64.b64decode(explained.pop("heatmap")))) as heat, Image.open(xray) as image:
         assert heat.mode == "RGBA"
-        assert heat.width / heat.height == pytest.approx(picture.width / picture.height, rel=0.02)
+        assert heat.width / heat.height == pytest.approx(image.width / image.height, rel=0.02)
     assert explained == ask(client, xray)
     failed, by_mcp = ask_mcp(app_url, data_url(xray), "explain")
     assert not failed
@@ -153,11 +153,11 @@ def test_a_tool_takes_the_address_of_an_upload_and_no_other(
     for address in (f"{app_url}favicon.ico", f"{app_url}gradio_api/file={outside}", str(outside), "data:;base64,!"):
         failed, said = ask_mcp(app_url, address)
         assert failed
-        assert "send a picture as a data: URL" in said or "not an image we can read" in said or "is empty" in said
+        assert "send an image as a data: URL" in said or "not an image we can read" in said or "is empty" in said
 
 
 def test_a_tool_says_in_one_sentence_what_it_cannot_read(app_url: str, text: Path):
-    assert ask_mcp(app_url, data_url(text)) == (True, pages.said(f"the picture {reader.NO_IMAGE}"))
+    assert ask_mcp(app_url, data_url(text)) == (True, as_sentence(f"the image {NO_IMAGE}"))
 
 
 @pytest.mark.parametrize("spoil", [{"probability": 1.2}, {"verdict": "sick"}, {"surprise": 1}, {"revision": None}])

@@ -1,4 +1,4 @@
-"""A photographed screen is warned about by its colours; X-rays, whatever their format, are not."""
+"""Colours warn of a photographed screen; X-rays get no warning, whatever their format."""
 
 import io
 
@@ -8,7 +8,8 @@ from PIL import Image, ImageOps
 
 from cxr import phantom
 from cxr.imaging.reader import read_radiograph
-from cxr.serving import batch, colour, input_files
+from cxr.serving import batch, input_files
+from cxr.serving.predictor import COLOUR_WARNING, colour_warning
 
 GRAY = Image.fromarray(phantom.draw_phantom(4, 1).image)
 
@@ -35,8 +36,8 @@ def test_a_photographed_screen_is_warned_about(
     cast: tuple[float, float, float], kind: str, options: dict, min_short_side: int | None
 ):
     assert (
-        colour.warning(read_radiograph(saved(photographed(cast), kind, **options), min_short_side=min_short_side))
-        == colour.WARNING
+        colour_warning(read_radiograph(saved(photographed(cast), kind, **options), min_short_side=min_short_side))
+        == COLOUR_WARNING
     )
 
 
@@ -56,15 +57,15 @@ XRAYS = {
 @pytest.mark.parametrize("min_short_side", [None, 128])
 @pytest.mark.parametrize("xray", XRAYS.values(), ids=XRAYS)
 def test_an_xray_is_not(xray: bytes, min_short_side: int | None):
-    assert colour.warning(read_radiograph(xray, min_short_side=min_short_side)) == ""
+    assert colour_warning(read_radiograph(xray, min_short_side=min_short_side)) == ""
 
 
-def test_every_door_warns(predictor, tmp_path):
+def test_every_answer_of_a_batch_carries_the_warning(predictor, tmp_path):
     (tmp_path / "photograph.jpg").write_bytes(saved(photographed((1.1, 1, 0.9)), "JPEG"))
     (tmp_path / "xray.png").write_bytes(XRAYS["gray"])
-    coloured, gray = batch.answers(predictor, input_files.find([str(tmp_path)]))
-    assert coloured.to_dict()["warning"] == coloured.to_row()["warning"] == colour.WARNING
-    assert colour.WARNING in coloured.sentence
+    coloured, gray = batch.answer_files(predictor, input_files.find([str(tmp_path)]))
+    assert coloured.to_dict()["warning"] == coloured.to_row()["warning"] == COLOUR_WARNING
+    assert COLOUR_WARNING in coloured.sentence
     assert gray.to_dict()["warning"] == ""
     assert "colours" not in gray.sentence
 
@@ -72,4 +73,4 @@ def test_every_door_warns(predictor, tmp_path):
 def test_xrays_of_real_collections_are_not(shared_data):
     files = [path for folder in ("ieee8023", "native") for path in sorted((shared_data / folder).rglob("*.[jp][pn]g"))]
     assert len(files) > 50
-    assert [path.name for path in files[::7] if colour.warning(read_radiograph(path))] == []
+    assert [path.name for path in files[::7] if colour_warning(read_radiograph(path))] == []

@@ -1,11 +1,13 @@
-"""Pulling from a Hub: at one exact commit, bounded in time, each trouble with its own line."""
+"""Pulling from and committing to a Hub: exact commits, time limits, and one line for each kind of error."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi
-from support import save_tiny_backbone
+from support import ROOT, save_tiny_backbone
 
 from cxr import hub as client
 from cxr.errors import UserError
@@ -51,8 +53,8 @@ def test_a_folder_is_taken_as_it_is(tmp_path):
     [
         ("demo/nothing-here", None, "was not found"),
         (REPO, "v9", "has no revision 'v9'"),
-        ("no such folder", None, "neither a folder here nor a repo id"),
-        ("a/b/c", None, "neither a folder here nor a repo id"),
+        ("no such folder", None, "neither a local folder nor a repo id"),
+        ("a/b/c", None, "neither a local folder nor a repo id"),
     ],
 )
 def test_each_wrong_name_has_its_own_line(commit, repo, revision, part):
@@ -79,5 +81,49 @@ def test_a_repo_without_a_model_is_told(tmp_path: Path):
     (tmp_path / "README.md").write_text("nothing else", encoding="utf-8")
     HfApi().create_repo("demo/empty", exist_ok=True)
     HfApi().upload_folder(repo_id="demo/empty", folder_path=tmp_path)
-    with pytest.raises(UserError, match=r"holds no config\.json"):
+    with pytest.raises(UserError, match=r"has no config\.json"):
         client.pull("demo/empty")
+
+
+IMPORT_THEN_CALL = """
+import huggingface_hub
+from cxr import hub
+print(huggingface_hub.get_session().timeout.read)
+hub.api()
+print(huggingface_hub.get_session().timeout.read)
+"""
+
+
+def test_time_limits_are_set_by_the_first_call_and_not_by_the_import(env):
+    command = [sys.executable, "-c", IMPORT_THEN_CALL]
+    limited = env | {"CXR_HUB_TIMEOUT": "7"}
+    done = subprocess.run(command, cwd=ROOT, env=limited, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["None", "7.0"]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "soon", "inf"])
+def test_an_impossible_time_limit_is_one_line(monkeypatch, text):
+    monkeypatch.setenv("CXR_HUB_TIMEOUT", text)
+    with pytest.raises(UserError, match=f"CXR_HUB_TIMEOUT={text} is not a positive number of seconds"):
+        client.resolve(REPO)
+
+
+def test_a_commit_replaces_what_matches_and_keeps_the_rest(hub):
+    repo = client.preflight("demo/replaced")
+    files = {"data/a.txt": b"a", "data/b.txt": b"b", "notes.txt": b"n"}
+    client.commit(repo, files, "First")
+    sha = client.commit(repo, {"data/b.txt": b"new"}, "Second", replace=["data/*"])
+    assert set(HfApi().list_repo_files(repo)) == {".gitattributes", "data/b.txt", "notes.txt"}
+    assert client.commit(repo, {"data/b.txt": b"new", "notes.txt": b"n"}, "Nothing new") == sha
+    client.commit(repo, {"data/b.txt": b"new"}, "Third")
+    assert set(HfApi().list_repo_files(repo)) == {".gitattributes", "data/b.txt"}
+    with pytest.raises(UserError, match=r"did not publish \(data/b\.txt\)"):
+        client.require_only(repo, ["*.json"])
+
+
+def test_an_interrupted_upload_raises_what_interrupted_it(hub):
+    repo = client.preflight("demo/interrupted")
+    hub.faults.add(path="/lfs/", method="PUT", times=None, status=403)
+    with pytest.raises(client.HUB_ERRORS) as interrupted:
+        client.commit(repo, {"weights.bin": b"\0" * 1000}, "Weights")
+    assert "HTTP 403" in str(client.explain(interrupted.value, repo))

@@ -10,9 +10,9 @@ from browsing import SIZES, answer, fits, give, visiting
 from playwright.sync_api import Browser, Page, expect
 
 from cxr import phantom
-from cxr.serving.batch import COLUMNS
-from cxr.serving.web import pages
-from cxr.serving.web.upload_files import MOST
+from cxr.serving.answer import COLUMNS
+from cxr.serving.heatmap import png
+from cxr.serving.web.limits import MAX_IMAGES
 
 pytestmark = pytest.mark.browser
 EVIL = "<img src=x onerror=alert(1)>.png"
@@ -22,12 +22,12 @@ BAD = "notes.png"
 
 @pytest.fixture(scope="module")
 def ward(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Twenty files: phantoms, among them two with names to be wary of, and one that is no picture."""
+    """Twenty files: phantoms, among them two with malicious names, and one that is not an image."""
     folder = tmp_path_factory.mktemp("ward")
     names = [f"{number:02}.png" for number in range(17)] + [EVIL, FORMULA]
     for seed, name in enumerate(names):
-        (folder / name).write_bytes(pages.png(phantom.draw_phantom(seed, seed % 2).image))
-    (folder / BAD).write_text("no picture at all")
+        (folder / name).write_bytes(png(phantom.draw_phantom(seed, seed % 2).image))
+    (folder / BAD).write_text("not an image at all")
     return sorted(folder.iterdir())
 
 
@@ -45,8 +45,8 @@ def downloaded(page: Page) -> list[dict[str, str]]:
 def test_twenty_files_become_a_table_and_a_csv(browser: Browser, page_url: str, ward: list[Path], size: str):
     with visiting(browser, page_url, size) as page:
         give(page, *ward)
-        expect(answer(page).get_by_role("heading")).to_have_text("20 pictures answered", timeout=120_000)
-        expect(page.get_by_role("progressbar", name="Pictures answered: 20 of 20")).to_be_visible()
+        expect(answer(page).get_by_role("heading")).to_have_text("20 images answered", timeout=120_000)
+        expect(page.get_by_role("progressbar", name="Images answered: 20 of 20")).to_be_visible()
         expect(page.get_by_text("20 of 20", exact=True)).to_be_visible()
         rows = page.locator("#table tbody tr")
         expect(rows).to_have_count(20)
@@ -58,7 +58,7 @@ def test_twenty_files_become_a_table_and_a_csv(browser: Browser, page_url: str, 
         assert fits(page)
         table = {row["file"]: row for row in downloaded(page)}
     assert set(table) == {path.name for path in ward} - {FORMULA} | {f"'{FORMULA}"}
-    assert table[BAD]["error"].startswith("the file is no image")
+    assert table[BAD]["error"].startswith("the file is not an image")
     assert 0 < float(table["00.png"]["probability"]) < 1
     assert all(row["verdict"] or row["error"] for row in table.values())
 
@@ -66,14 +66,14 @@ def test_twenty_files_become_a_table_and_a_csv(browser: Browser, page_url: str, 
 def test_the_answers_of_a_batch_are_those_of_one_by_one(browser: Browser, page_url: str, ward: list[Path]):
     with visiting(browser, page_url) as page:
         give(page, ward[0])
-        expect(answer(page).get_by_role("img", name="Your picture")).to_be_visible(timeout=30_000)
+        expect(answer(page).get_by_role("img", name="Your image")).to_be_visible(timeout=30_000)
         alone = answer(page).locator(".sentence").inner_text()
         give(page, *ward[:2])
-        expect(answer(page).get_by_role("heading")).to_have_text("2 pictures answered", timeout=30_000)
+        expect(answer(page).get_by_role("heading")).to_have_text("2 images answered", timeout=30_000)
         probability = f"{float(downloaded(page)[0]['probability']):.2f}"
         assert f"robability {probability} " in alone
         give(page, ward[1])
-        expect(answer(page).get_by_role("img", name="Your picture")).to_be_visible(timeout=30_000)
+        expect(answer(page).get_by_role("img", name="Your image")).to_be_visible(timeout=30_000)
         expect(page.locator("#table")).to_have_text("")
 
 
@@ -83,7 +83,7 @@ def test_a_zip_is_a_batch_too(browser: Browser, page_url: str, ward: list[Path],
             archive.write(path, f"monday/{path.name}")
     with visiting(browser, page_url) as page:
         give(page, tmp_path / "ward.zip")
-        expect(answer(page).get_by_role("heading")).to_have_text("3 pictures answered", timeout=30_000)
+        expect(answer(page).get_by_role("heading")).to_have_text("3 images answered", timeout=30_000)
         assert [row["file"] for row in downloaded(page)] == [f"ward.zip/monday/{path.name}" for path in ward[:3]]
 
 
@@ -102,10 +102,10 @@ def test_a_file_over_the_limit_is_a_sentence_and_in_a_batch_a_row(
 
 
 def test_more_files_than_the_page_answers_are_a_sentence(browser: Browser, page_url: str, tmp_path: Path):
-    paths = [tmp_path / f"{number}.png" for number in range(MOST + 50)]
+    paths = [tmp_path / f"{number}.png" for number in range(MAX_IMAGES + 50)]
     for path in paths:
         path.write_bytes(b"x")
     with visiting(browser, page_url) as page:
         give(page, *paths)
-        expect(answer(page)).to_contain_text(f"More than {MOST} pictures were given", timeout=30_000)
+        expect(answer(page)).to_contain_text(f"More than {MAX_IMAGES} images were given", timeout=30_000)
         expect(page.locator("#table")).to_have_text("")

@@ -12,17 +12,17 @@ SIZES = {"desktop": (1280, 800), "phone": (375, 740)}
 
 @contextmanager
 def visiting(browser: Browser, url: str, size: str = "desktop", scheme: str = "light") -> Iterator[Page]:
-    """A visitor at a screen; afterwards no other host was asked, no script of a visitor's ran, nothing was kept."""
+    """A page of this size and scheme; it must contact no other host, run no injected script and keep nothing."""
     width, height = SIZES[size]
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-    asked, ran = [], []
-    page.on("request", lambda sent: asked.append(sent.url))
+    requested, ran = [], []
+    page.on("request", lambda sent: requested.append(sent.url))
     page.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
     try:
         page.goto(url)
         ready(page)
         yield page
-        hosts = {urlsplit(address).netloc for address in asked if not address.startswith(("data:", "blob:"))}
+        hosts = {urlsplit(address).netloc for address in requested if not address.startswith(("data:", "blob:"))}
         assert hosts == {urlsplit(url).netloc}
         assert ran == []
         assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]

@@ -20,9 +20,10 @@ from tiny import Published, save_tiny
 import app
 from cxr.errors import UserError
 from cxr.imaging import reader
-from cxr.serving import self_check
 from cxr.serving.loading import OUTAGE
 from cxr.serving.predictor import Predictor
+from cxr.serving.self_check import check_on_phantoms
+from cxr.serving.web.model_choice import choose_model
 
 Serve = Callable[..., AbstractContextManager[str]]
 Capture = pytest.CaptureFixture[str]
@@ -37,7 +38,8 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
 
 def choose(*args: str) -> tuple[str | None, str | None]:
-    return app.choose(app.parser().parse_args(args))
+    parsed = app.parser().parse_args(args)
+    return choose_model(parsed.model, parsed.revision, app.README)
 
 
 def page(url: str) -> str:
@@ -107,16 +109,16 @@ def _broken_readme() -> list[str]:
 
 
 def _unknown_model() -> list[str]:
-    return ["--model", "nobody/nothing"]
+    return ["--model", "missing/model"]
 
 
 def _unknown_host() -> list[str]:
-    return ["--host", "256.1.1.1", "--port", "8123", "--model", "nobody/nothing"]
+    return ["--host", "256.1.1.1", "--port", "8123", "--model", "missing/model"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(_unknown_model, "nobody/nothing was not found"), (_broken_readme, "README.md"), (_unknown_host, "--host")],
+    [(_unknown_model, "missing/model was not found"), (_broken_readme, "README.md"), (_unknown_host, "--host")],
 )
 def test_bad_input_is_one_line(arguments: Callable[[], list[str]], said: str, capsys: Capture):
     assert app.main(arguments()) == 2
@@ -128,11 +130,11 @@ def test_bad_input_is_one_line(arguments: Callable[[], list[str]], said: str, ca
 def test_a_taken_port_is_known_before_the_model_is_pulled(capsys: Capture):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert app.main(["--model", "nobody/nothing", "--port", str(port)]) == 2
+        assert app.main(["--model", "missing/model", "--port", str(port)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert f":{port}" in line
     assert "--port" in line
-    assert "nobody" not in line
+    assert "missing" not in line
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "web"])
@@ -152,9 +154,9 @@ def test_without_a_model_the_page_shows_the_ways_forward(serve: Serve, tmp_path:
 
 
 def test_a_space_without_its_model_says_so(serve: Serve):
-    with serve("--host", "127.0.0.1", env={"SPACE_ID": "a/space", "MODEL_ID": "nobody/nothing"}) as url:
+    with serve("--host", "127.0.0.1", env={"SPACE_ID": "a/space", "MODEL_ID": "missing/model"}) as url:
         shown = page(url)
-    assert "nobody/nothing was not found" in shown
+    assert "missing/model was not found" in shown
     assert "MODEL_ID" in shown
 
 
@@ -172,8 +174,8 @@ def test_environment_and_readme_lead_to_an_answering_app(serve: Serve, published
 
 
 @pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A second of patience with a silent Hub."""
+def short_hub_timeout(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A Hub that does not answer is given up after a second."""
     monkeypatch.setenv("CXR_HUB_TIMEOUT", "1")
     huggingface_hub.close_session()
     yield
@@ -183,22 +185,22 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 OUTAGES = [{"status": 500}, {"hang": True}]
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("short_hub_timeout")
 @pytest.mark.parametrize("outage", OUTAGES, ids=["500", "hang"])
 def test_without_the_hub_the_last_revision_pulled_is_served_with_a_banner(
     published: Published, hub, xray: Path, outage
 ):
     Predictor.load(published.repo_id)
     hub.faults.add(times=None, **outage)
-    page, printed = app._page(app.parser().parse_args(["--model", published.repo_id]))
-    assert f"Serving the last revision pulled.\nAnswering with {published.repo_id}@{published.revision}" in printed
+    page, printed = app.build_page(app.parser().parse_args(["--model", published.repo_id]))
+    assert f"Serving the last revision downloaded.\nAnswering with {published.repo_id}@{published.revision}" in printed
     assert OUTAGE in json.dumps(page.get_config_file())
     answer = Predictor.load(published.repo_id).predict(reader.read_radiograph(xray))
     assert answer.revision == published.revision
     assert OUTAGE in answer.notice
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("short_hub_timeout")
 def test_a_name_that_was_never_pulled_is_not_answered_by_another(published: Published, hub):
     HfApi().create_tag(published.repo_id, tag="v7")
     Predictor.load(published.repo_id)
@@ -213,7 +215,7 @@ def test_a_missing_revision_is_no_outage(published: Published):
         Predictor.load(published.repo_id, "v99")
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("short_hub_timeout")
 @pytest.mark.parametrize("outage", OUTAGES, ids=["500", "hang"])
 def test_without_hub_and_cache_one_line_shows_three_ways_forward(hub, outage, capsys: Capture):
     hub.faults.add(times=None, **outage)
@@ -234,7 +236,7 @@ def on_phantoms(tmp_path: Path) -> Path:
 
 
 def test_a_model_that_knows_phantoms_passes_its_self_check(on_phantoms: Path):
-    self_check.check(Predictor.load(str(on_phantoms)))
+    check_on_phantoms(Predictor.load(str(on_phantoms)))
 
 
 @pytest.mark.parametrize(("weight", "said"), [(-1, "but now gives those with lesions"), (math.nan, "gives no number")])
@@ -249,7 +251,7 @@ def test_a_failing_self_check_is_one_line(on_phantoms: Path, weight: float, said
 
 def test_a_model_that_claims_nothing_about_phantoms_need_only_answer(on_phantoms: Path):
     (on_phantoms / "metrics.json").write_text('{"test": {"auroc": 0.51}}')
-    self_check.check(Predictor.load(str(on_phantoms)))
+    check_on_phantoms(Predictor.load(str(on_phantoms)))
 
 
 FAKE_SPACES = """import os, sys

@@ -12,14 +12,13 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import gradio as gr
 import httpx2
 import pytest
 from test_api import post, upload
 
 from cxr.serving.predictor import Predictor
 from cxr.serving.web import interface, server, uploads
-from cxr.serving.web.request_limit import BodyLimit
+from cxr.serving.web.limits import RequestSizeLimit
 
 
 @contextmanager
@@ -38,7 +37,7 @@ def url(gated: Path) -> Iterator[str]:
 
 @pytest.fixture
 def own(xray: Path, tmp_path: Path) -> Path:
-    """A picture that no other test uploads."""
+    """An image that no other test uploads."""
     path = tmp_path / "own.png"
     path.write_bytes(xray.read_bytes() + str(tmp_path).encode())
     return path
@@ -68,7 +67,7 @@ def test_an_upload_is_gone_from_disk_and_address_once_the_page_has_answered(url:
     path = upload(url, own)
     assert Path(path).is_file()
     assert status(url, path) == 200
-    assert "Your picture" in ask_page(url, path, session="one")
+    assert "Your image" in ask_page(url, path, session="one")
     assert not Path(path).exists()
     assert status(url, path) in (403, 404)
     left = [file for file in uploads.folder().rglob("*") if file.is_file()]
@@ -77,10 +76,17 @@ def test_an_upload_is_gone_from_disk_and_address_once_the_page_has_answered(url:
 
 def test_two_visitors_with_the_same_file_do_not_disturb_each_other(url: str, own: Path):
     first, second = upload(url, own), upload(url, own)
-    assert first == second
-    assert "Your picture" in ask_page(url, first, session="first")
-    assert "Your picture" in ask_page(url, second, session="second")
+    assert first != second
+    assert "Your image" in ask_page(url, first, session="first")
+    assert "Your image" in ask_page(url, second, session="second")
     assert not Path(second).exists()
+
+
+def test_the_same_file_twice_in_one_request_is_two_uploads(url: str, own: Path):
+    content = [("files", ("given.png", own.read_bytes()))] * 2
+    paths = httpx2.post(f"{url}gradio_api/upload", files=content).json()
+    assert len(set(paths)) == 2
+    assert "2 images answered" in ask_page(url, *paths, session="twice")
 
 
 def test_many_visitors_with_the_same_file_at_once(url: str, own: Path):
@@ -89,12 +95,12 @@ def test_many_visitors_with_the_same_file_at_once(url: str, own: Path):
 
     with ThreadPoolExecutor(8) as visitors:
         said = list(visitors.map(visit, range(16)))
-    assert all("Your picture" in stream for stream in said)
+    assert all("Your image" in stream for stream in said)
 
 
 def test_a_batch_leaves_nothing_either_and_a_bad_file_is_deleted_too(url: str, own: Path, text: Path):
     paths = [upload(url, own), upload(url, text)]
-    assert "2 pictures answered" in ask_page(url, *paths, session="batch")
+    assert "2 images answered" in ask_page(url, *paths, session="batch")
     assert not any(Path(path).exists() for path in paths)
 
 
@@ -104,22 +110,22 @@ def test_addresses_are_refused_wherever_they_stand_in_a_list(url: str, own: Path
 
 
 def test_the_servers_own_files_are_no_uploads(url: str, gated: Path):
-    assert "Your picture" not in ask_page(url, str(gated / "config.json"), session="own")
+    assert "Your image" not in ask_page(url, str(gated / "config.json"), session="own")
     assert (gated / "config.json").is_file()
 
 
 @pytest.fixture
 def forgetful(gated: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The app with seconds for its minutes."""
-    hurried = gr.Blocks
-
-    def blocks(**options: object) -> gr.Blocks:
-        assert options.pop("delete_cache") == (60, 60 * interface.CACHE_MINUTES)
-        return hurried(delete_cache=(1, 1), **options)
-
-    monkeypatch.setattr(uploads.gr, "Blocks", blocks)
+    """The app with seconds instead of minutes."""
+    assert (uploads.CHECK_SECONDS, uploads.KEPT_SECONDS) == (60, 600)
+    monkeypatch.setattr(uploads, "CHECK_SECONDS", 1)
+    monkeypatch.setattr(uploads, "KEPT_SECONDS", 1)
     with launched(gated) as address:
         yield address
+
+
+def subfolders() -> set[Path]:
+    return {entry for entry in uploads.folder().iterdir() if entry.is_dir()}
 
 
 def gone(path: Path) -> bool:
@@ -130,12 +136,13 @@ def gone(path: Path) -> bool:
     return False
 
 
-def test_an_upload_that_nobody_asks_about_is_deleted_after_the_stated_time(forgetful: str, own: Path):
+def test_an_upload_without_a_request_is_deleted_after_the_stated_time(forgetful: str, own: Path):
+    before = subfolders()
     path = upload(forgetful, own)
     assert status(forgetful, path) == 200
     assert gone(Path(path))
     assert status(forgetful, path) in (403, 404)
-    assert not Path(path).parent.exists()
+    assert subfolders() == before
 
 
 def test_an_upload_whose_sender_hung_up_is_deleted_too(forgetful: str, own: Path):
@@ -158,7 +165,7 @@ def test_an_upload_whose_sender_hung_up_is_deleted_too(forgetful: str, own: Path
 def strict(gated: Path) -> Iterator[str]:
     """The page with room for less in a request."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(server, "BodyLimit", partial(BodyLimit, upload_bytes=300_000, other_bytes=2_000))
+        patch.setattr(server, "RequestSizeLimit", partial(RequestSizeLimit, upload_bytes=300_000, other_bytes=2_000))
         with launched(gated) as address:
             yield address
 
@@ -187,7 +194,7 @@ def test_a_question_that_is_no_upload_may_hold_less(strict: str, own: Path):
     assert upload(strict, own)
 
 
-def test_nobody_else_on_the_machine_can_list_the_uploads():
+def test_no_other_user_can_list_the_uploads():
     assert uploads.folder().stat().st_mode & 0o077 == 0
 
 
@@ -201,7 +208,7 @@ def test_what_a_killed_process_left_is_deleted_by_the_next(tmp_path: Path, monke
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     uploads.folder.__wrapped__()
     assert left.exists()
-    monkeypatch.setattr(uploads, "_LONG_GONE", -1)
+    monkeypatch.setattr(uploads, "_ABANDONED_SECONDS", -1)
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     uploads.folder.__wrapped__()
     assert not left.exists()

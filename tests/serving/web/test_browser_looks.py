@@ -21,7 +21,7 @@ def page(browser: Browser, page_url: str) -> Iterator[Page]:
 
 
 def answered(page: Page) -> None:
-    expect(answer(page).get_by_role("img", name="Your picture")).to_be_visible(timeout=30_000)
+    expect(answer(page).get_by_role("img", name="Your image")).to_be_visible(timeout=30_000)
 
 
 def legible(page: Page) -> None:
@@ -47,11 +47,11 @@ def test_every_text_has_the_contrast_that_wcag_asks(
         expect(answer(page)).to_contain_text("not an image we can read", timeout=30_000)
         legible(page)
         give(page, xray, text, blank)
-        expect(answer(page)).to_contain_text("3 pictures answered", timeout=30_000)
+        expect(answer(page)).to_contain_text("3 images answered", timeout=30_000)
         legible(page)
 
 
-def test_the_first_look_shows_verdict_number_picture_and_disclaimer(page: Page, xray: Path):
+def test_the_first_look_shows_verdict_number_image_and_disclaimer(page: Page, xray: Path):
     give(page, xray)
     answered(page)
     card = answer(page)
@@ -59,11 +59,11 @@ def test_the_first_look_shows_verdict_number_picture_and_disclaimer(page: Page, 
         card.get_by_role("heading"),
         card.get_by_text("(threshold 0.41)"),
         card.locator(".scale"),
-        card.get_by_role("img", name="Your picture"),
+        card.get_by_role("img", name="Your image"),
         card.locator(".heat"),
         card.get_by_role("slider"),
         card.get_by_text(DISCLAIMER),
-        card.get_by_text("Elsewhere (clinic)"),
+        card.get_by_text("External data (clinic)"),
     ]
     for part in parts:
         box = part.bounding_box()
@@ -118,7 +118,7 @@ def test_the_keyboard_alone_is_enough(page: Page, xray: Path, text: Path):
     page.reload()
     ready(page)
     choose(page, xray, text)
-    expect(answer(page)).to_contain_text("2 pictures answered", timeout=30_000)
+    expect(answer(page)).to_contain_text("2 images answered", timeout=30_000)
     focus(page, page.get_by_role("link", name="Download the table as CSV"))
     with page.expect_download():
         page.keyboard.press("Enter")
@@ -143,8 +143,8 @@ def test_a_screen_reader_hears_the_verdict_once_and_not_every_row(page: Page, xr
     assert live.get_attribute("aria-live") == "polite"
     page.evaluate(HEARD)
     give(page, xray, text, xray, text)
-    expect(live).to_contain_text("4 pictures answered", timeout=30_000)
-    assert page.evaluate("window.heard")[1:] == ["Answering 4 pictures", "4 pictures answered"]
+    expect(live).to_contain_text("4 images answered", timeout=30_000)
+    assert page.evaluate("window.heard")[1:] == ["Answering 4 images", "4 images answered"]
     give(page, xray)
     answered(page)
     verdicts = ["COVID-19 pattern", "no COVID-19 pattern"]
@@ -162,12 +162,12 @@ FILE = """([event, target, kind, name, content]) => {
 @pytest.mark.parametrize(
     ("event", "target", "kind"), [("paste", "body", "ClipboardEvent"), ("drop", "#upload button", "DragEvent")]
 )
-def test_pictures_can_be_pasted_and_dropped(page: Page, xray: Path, event: str, target: str, kind: str):
+def test_images_can_be_pasted_and_dropped(page: Page, xray: Path, event: str, target: str, kind: str):
     page.evaluate(FILE, [event, target, kind, "scan.png", base64.b64encode(xray.read_bytes()).decode()])
     answered(page)
-    page.evaluate(FILE, [event, target, kind, "notes.txt", base64.b64encode(b"no picture").decode()])
+    page.evaluate(FILE, [event, target, kind, "notes.txt", base64.b64encode(b"not an image").decode()])
     expect(answer(page)).to_contain_text("not an image we can read", timeout=30_000)
 
 
-def test_no_camera_is_asked_for(page: Page):
+def test_no_camera_is_offered(page: Page):
     assert page.locator("video, [aria-label*=webcam i], [aria-label*=camera i]").count() == 0

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import gradio as gr
 import pytest
 
-from cxr.serving.web import server
+from cxr.serving.web import limits, server
 
 
 @pytest.fixture
 def slow_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, threading.Event]]:
     """An app whose answers wait for an event, with room for two questions in the queue."""
-    monkeypatch.setattr(server, "QUEUE", 2)
+    monkeypatch.setattr(limits, "MAX_WAITING", 2)
     may_answer = threading.Event()
 
     def answer(text: str) -> str:

@@ -1,0 +1,99 @@
+"""What a visitor may ask of the server: sizes of files and requests, numbers, and time."""
+
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cxr.errors import UserError
+
+MAX_FILE_SIZE = "50 MB"
+MAX_FILE_BYTES = 50 << 20
+"""`MAX_FILE_SIZE` in bytes, as gradio counts them."""
+
+MAX_IMAGES = 200
+"""Images that the page answers at a time."""
+
+MAX_WAITING = 64
+"""Requests that may wait; later ones are told that the app is busy."""
+
+ANSWER_SECONDS = 60
+"""Time limit for one answer; the largest images that the reader takes need a few seconds."""
+
+UPLOAD_REQUEST_BYTES, OTHER_REQUEST_BYTES = 2 << 30, 100 << 20
+"""Uploads go to disk, and two gigabytes are 200 large DICOM files; every other request is held in memory."""
+
+REQUEST_TOO_LARGE = "The request is too large: send fewer files."
+_CONTENT_TOO_LARGE = 413
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class RequestSizeLimit:
+    """ASGI middleware that ends a request with one line once its body is too large, whatever length it states.
+
+    gradio limits the size of single files, but a request may hold any number of them.
+    """
+
+    def __init__(self, app: ASGIApp, upload_bytes: int = UPLOAD_REQUEST_BYTES, other_bytes: int = OTHER_REQUEST_BYTES):
+        self._app = app
+        self._upload_bytes = upload_bytes
+        self._other_bytes = other_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = self._upload_bytes if scope["path"].endswith("/upload") else self._other_bytes
+        if int(Headers(scope=scope).get("content-length", 0)) > limit:
+            await PlainTextResponse(REQUEST_TOO_LARGE, _CONTENT_TOO_LARGE)(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise HTTPException(_CONTENT_TOO_LARGE, REQUEST_TOO_LARGE)
+            return message
+
+        await self._app(scope, receive_counted, send)
+
+
+class TimeLimit:
+    """Runs functions in the order of the calls, a few at once, and gives up on one that takes too long.
+
+    Each image of a batch is a call of its own, so that other visitors are answered in between. A thread cannot be
+    killed: one that was given up on keeps its place until it ends, so at most `concurrency` can pile up. Few threads
+    also keep memory together, because each that ever decoded an image holds on to some of it.
+    """
+
+    def __init__(self, seconds: float = ANSWER_SECONDS, concurrency: int = 2):
+        self._seconds = seconds
+        self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="answer")
+
+    def __call__(
+        self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Result:
+        """Run `function` and return its result; it runs in the caller's context, which ZeroGPU reads.
+
+        Raises:
+            UserError: if it does not end in time.
+        """
+        job = self._threads.submit(contextvars.copy_context().run, function, *args, **kwargs)
+        try:
+            return job.result(self._seconds)
+        except TimeoutError:
+            if job.done():
+                raise
+            if job.cancel():
+                raise UserError("the app is busy with other requests: try again in a minute") from None
+            raise UserError(f"the answer took longer than {self._seconds:g} seconds: use a smaller image") from None
