@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     from cxr.hub import preflight  # here, so that --help and bad flags are answered at once
     from dataset_script.prepare import Options, prepare
-    from dataset_script.publish import publish
+    from dataset_script.publish import publish_dataset
 
     start = time.perf_counter()
     settings = vars(arguments)
@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(_summary(report))
     print(f"{arguments.out}: ready in {time.perf_counter() - start:.1f} s, fingerprint {report['fingerprint'][:12]}")
     if repo_id:
-        print(f"published {repo_id} at revision {publish(arguments.out, repo_id, private)}")
+        print(f"published {repo_id} at revision {publish_dataset(arguments.out, repo_id, private)}")
 
 
 def _summary(report: Report) -> str:
@@ -109,9 +109,12 @@ def _summary(report: Report) -> str:
     if report["refused"]["total"]:
         lines.append(f"left out: {report['refused']['total']:,} (report.json names each)")
         lines += [f"{count:>8,}  {reason}" for reason, count in report["refused"]["reasons"].items()]
-    for key, what in (("duplicates", "near-duplicates"), ("conflicts", "near-duplicates with both labels")):
-        if report[key]["groups"]:
-            lines.append(f"{report[key]['groups']:>8,}  clusters of {what}: {report[key]['files']:,} files")
+    for clusters, what in (
+        (report["duplicates"], "near-duplicates"),
+        (report["conflicts"], "near-duplicates with both labels"),
+    ):
+        if clusters["groups"]:
+            lines.append(f"{clusters['groups']:>8,}  clusters of {what}: {clusters['files']:,} files")
     if report["straddling"]["groups"]:
         groups = report["straddling"]["groups"]
         lines.append(

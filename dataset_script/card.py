@@ -10,7 +10,7 @@ from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCardData
 
 from cxr.markdown import table
-from cxr.schema.dataset import is_synthetic
+from cxr.schema.dataset import SPLITS, is_synthetic
 from cxr.schema.features import FEATURES
 from cxr.schema.labels import LABELS
 from cxr.schema.probes import FLAG_AUROC, FLAG_LOW
@@ -63,7 +63,7 @@ def compose_card(report: Report, shards: Mapping[str, Sequence[str]], folder: Pa
         source_table=_source_table(report),
         refused_table=_refused_table(report["refused"]["reasons"]),
         audit=describe_audit(report["audit"]) if "audit" in report else _NOT_AUDITED,
-        caveats="\n\n".join(_caveats(report["counts"])),
+        caveats="\n\n".join(_caveats(report)),
     )
     return f"---\n{_front_matter(report, shards, folder, report_name)}\n---\n\n{text}"
 
@@ -86,11 +86,11 @@ def _front_matter(report: Report, shards: Mapping[str, Sequence[str]], folder: P
 
 def _info(report: Report, shards: Mapping[str, Sequence[str]], folder: Path) -> DatasetInfo:
     splits, on_disk = SplitDict(), 0
-    for split, names in shards.items():
-        files = [folder / name for name in names]
+    for split in (split for split in SPLITS if split in shards):
+        files = [folder / name for name in shards[split]]
         splits.add(SplitInfo(split, _uncompressed(files), report["splits"][split]["images"]))
         on_disk += sum(file.stat().st_size for file in files)
-    size = sum(split.num_bytes for split in splits.values())
+    size = sum(info.num_bytes for info in splits.values())
     return DatasetInfo(features=FEATURES, splits=splits, download_size=on_disk, dataset_size=size)
 
 
@@ -144,8 +144,9 @@ def _refused_table(reasons: Mapping[str, int]) -> str:
     return table(("Reason", "Files"), reasons.items()) if reasons else "Nothing."
 
 
-def _caveats(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[str]:
+def _caveats(report: Report) -> list[str]:
     caveats = [DISCLAIMER]
+    counts = report["counts"]
     one_sided = [source for source, labels in counts.items() if not all(sum(labels[name].values()) for name in LABELS)]
     if is_synthetic(counts):
         caveats.append("Every image is synthetic; no score on it says anything about patients.")

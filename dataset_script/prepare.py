@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cxr import import_closure
 from cxr.patient_key import load_or_make_key, new_key
-from cxr.schema.dataset import EXTERNAL, SPLITS
+from cxr.schema.dataset import EXTERNAL, SPLITS, Split
 from cxr.schema.dataset_card import REPORT
 from cxr.schema.report import Audit, Report
 from dataset_script import collections
@@ -150,13 +150,16 @@ class Preparation:
         print(f"writing {sum(map(len, splits.values())):,} of them to {options.out}", file=sys.stderr)
         shards = write_shards(splits, self.store, folder)
         check_for_leaks(folder, shards, divided.clusters_by_name())
-        settings = {"image_size": options.image_size, "seed": options.seed, "sources": _public(options.sources)}
-        settings |= {"copies": options.duplicates, "external": sorted(options.external)}
+        settings = {
+            "image_size": options.image_size,
+            "seed": options.seed,
+            "sources": _public(options.sources),
+            "copies": options.duplicates,
+            "external": sorted(options.external),
+        }
         moves = list_moves(divided.rows, divided.division.splits, read_splits(options.out, options.seed))
-        contents = Contents(
-            splits, divided.refusals, self.collection.licences, settings, divided.division.groups, moves
-        )
-        report = compose_report(contents)
+        licences, groups = self.collection.licences, divided.division.groups
+        report = compose_report(Contents(splits, divided.refusals, licences, settings, groups, moves))
         if options.audit:
             report["audit"] = self._audit(divided)
         write_report(report, shards, folder)
@@ -165,11 +168,15 @@ class Preparation:
     def _stage_external(self, name: str, sources: set[str], divided: Divided) -> None:
         """Write an external set: a dataset of its own, all in split `test`."""
         folder = self.place.staged / EXTERNAL / name
-        splits = {"test": [row for row in divided.where(EXTERNAL) if row.source in sources]}
+        splits: dict[Split, list[Row]] = {"test": [row for row in divided.where(EXTERNAL) if row.source in sources]}
         refusals = [refusal for refusal in divided.refusals if refusal.source in sources]
         licences = Counter({key: count for key, count in self.collection.licences.items() if key[0] in sources})
-        settings = {"image_size": self.options.image_size, "seed": self.options.seed}
-        settings |= {"sources": [name], "external": [name]}
+        settings = {
+            "image_size": self.options.image_size,
+            "seed": self.options.seed,
+            "sources": [name],
+            "external": [name],
+        }
         shards = write_shards(splits, self.store, folder)
         write_report(compose_report(Contents(splits, refusals, licences, settings)), shards, folder)
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -64,7 +64,8 @@ def audit_dataset(folder: Path, *, masks: MaskOf | None = None, seed: int = 0, n
             )
             for split, positions in chosen.items()
         )
-    lungs = "masks" if all(one.masked is not None for sample in (train, test) for one in sample.regions) else "box"
+    has_masks = all(regions.masked is not None for sample in (train, test) for regions in sample.regions)
+    lungs: Literal["masks", "box"] = "masks" if has_masks else "box"
     entries = [run_probe(probe, train, test, seed) for probe in all_probes(lungs)]
     return {
         "verdict": compose_verdict(entries),
@@ -106,7 +107,7 @@ def _extract(
         position, png = item
         return extract_regions(png, masks(facts.slice(position, 1).to_pylist()[0]) if masks else None)
 
-    regions = []
+    regions: list[Regions] = []
     with ThreadPoolExecutor(num_proc) as pool:
         for batch in _batched(read_images(files, chosen), BATCH):
             regions += pool.map(extract, batch)
@@ -152,11 +153,12 @@ def compose_verdict(entries: Sequence[ProbeResult]) -> str:
     if flagged:
         ways = _listed([f"{PROBES[entry['name']].short} (AUROC {entry['auroc']:.2f})" for entry in flagged])
         return f"The label can be guessed from {ways}, without seeing the lungs."
-    highest, widest = (max(tested, key=lambda entry: entry[key]) for key in ("auroc", "high"))
-    sentence = f"No probe is flagged; the highest AUROC without seeing the lungs is {highest['auroc']:.2f}"
-    if widest["high"] < FLAG_AUROC:
+    highest = max(entry["auroc"] or 0.0 for entry in tested)
+    not_excluded, patients = max((entry["high"] or 0.0, entry["patients"]) for entry in tested)
+    sentence = f"No probe is flagged; the highest AUROC without seeing the lungs is {highest:.2f}"
+    if not_excluded < FLAG_AUROC:
         return f"{sentence}."
-    return f"{sentence}, but {widest['patients']} test patients are too few to rule out {widest['high']:.2f}."
+    return f"{sentence}, but {patients} test patients are too few to rule out {not_excluded:.2f}."
 
 
 def _listed(items: Sequence[str]) -> str:

@@ -45,9 +45,9 @@ class Sample:
         return self.rows["label"].to_numpy()
 
     @cached_property
-    def patients(self) -> np.ndarray:
-        """One key an image, str (N,)."""
-        return np.array(list(patient_keys(self.rows)), dtype=str)
+    def patients(self) -> list[str]:
+        """One key an image."""
+        return list(patient_keys(self.rows))
 
     @cached_property
     def folds(self) -> list[tuple[np.ndarray, np.ndarray]] | None:
@@ -79,16 +79,32 @@ def run_probe(probe: Probe, train: Sample, test: Sample, seed: int) -> ProbeResu
     An AUROC far below 0.5 is no leak: what the probe learned from the training images fails on the test images, so it
     cannot flatter a model either.
     """
-    entry = {"name": probe.name, "what": probe.what, "auroc": None, "low": None, "high": None, "shouts": False}
     note = _obstacle(train, "training") or _obstacle(test, "test")
     if note:
-        return entry | {"note": note} | test.size
+        return {
+            "name": probe.name,
+            "what": probe.what,
+            "auroc": None,
+            "low": None,
+            "high": None,
+            "shouts": False,
+            "note": note,
+            **test.size,
+        }
     seen = probe.features(train)
     model = _choose(probe.candidates(seed), seen, train).fit(seen, train.labels)
     probability = _predict(model, probe.features(test))
-    auroc, low, high = bootstrap.auroc_interval(probability, test.labels, test.patients, seed=seed)
-    entry |= {"auroc": round(auroc, 4), "low": round(low, 4), "high": round(high, 4)}
-    return entry | {"shouts": bool(is_flagged(auroc, low))} | test.size
+    interval = bootstrap.auroc_interval(probability, test.labels, test.patients, seed=seed)
+    assert interval is not None  # there are enough patients, or there would be a note
+    return {
+        "name": probe.name,
+        "what": probe.what,
+        "auroc": round(interval.estimate, 4),
+        "low": round(interval.low, 4),
+        "high": round(interval.high, 4),
+        "shouts": bool(is_flagged(interval.estimate, interval.low)),
+        **test.size,
+    }
 
 
 def _predict(model: BaseEstimator, seen: np.ndarray) -> np.ndarray:

@@ -152,10 +152,10 @@ def draw_audit(path: Path, section: Audit) -> Path:
 
 
 def _draw_probe(axes: Axes, place: int, entry: ProbeResult) -> None:
-    if entry["auroc"] is None:
+    auroc, low, high = entry["auroc"], entry["low"], entry["high"]
+    if auroc is None or low is None or high is None:
         axes.annotate(f"not tested: {entry['note']}", (0.02, place), va="center", fontsize=9)
         return
-    auroc, low, high = entry["auroc"], entry["low"], entry["high"]
     axes.barh(place, auroc, height=0.55, color=_FLAGGED if entry["shouts"] else _NOT_FLAGGED, alpha=0.8)
     axes.errorbar(auroc, place, xerr=[[auroc - low], [high - auroc]], color="black", capsize=4, linewidth=1.2)
     axes.annotate(f"{auroc:.2f}", (1.03, place), va="center", fontsize=10)

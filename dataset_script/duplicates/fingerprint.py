@@ -72,14 +72,17 @@ def trim(pixels: np.ndarray) -> np.ndarray:
     rows, columns = (0, pixels.shape[0]), (0, pixels.shape[1])
     while True:
         new_rows = _non_uniform_range(pixels[slice(*rows), slice(*columns)], rows[0], axis=1)
-        new_columns = new_rows and _non_uniform_range(pixels[slice(*new_rows), slice(*columns)], columns[0], axis=0)
-        if not new_columns:
+        if new_rows is None:
+            return pixels
+        new_columns = _non_uniform_range(pixels[slice(*new_rows), slice(*columns)], columns[0], axis=0)
+        if new_columns is None:
             return pixels
         if (new_rows, new_columns) == (rows, columns):
             break
         rows, columns = new_rows, new_columns
-    left = pixels[slice(*rows), slice(*columns)]
-    return left if min(a / b for a, b in zip(left.shape, pixels.shape, strict=True)) >= _MIN_SHARE_LEFT else pixels
+    trimmed = pixels[slice(*rows), slice(*columns)]
+    share = min(after / before for after, before in zip(trimmed.shape, pixels.shape, strict=True))
+    return trimmed if share >= _MIN_SHARE_LEFT else pixels
 
 
 def _non_uniform_range(pixels: np.ndarray, offset: int, axis: int) -> tuple[int, int] | None:

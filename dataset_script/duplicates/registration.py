@@ -47,7 +47,11 @@ def squares(pixels: np.ndarray) -> Squares:
     Some collections stretch every image to a square; squaring all of them undoes the difference.
     """
     trimmed = trim(pixels)
-    return tuple(cv2.resize(trimmed, (size, size), interpolation=cv2.INTER_AREA) for size in (_COARSE, _MIDDLE, _FINE))
+    return _square(trimmed, _COARSE), _square(trimmed, _MIDDLE), _square(trimmed, _FINE)
+
+
+def _square(pixels: np.ndarray, side: int) -> np.ndarray:
+    return np.asarray(cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA))
 
 
 class Prepared:

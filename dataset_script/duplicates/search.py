@@ -47,10 +47,10 @@ _CODE = "dataset_script/duplicates/registration.py"
 class Known(Protocol):
     """Similarities of an earlier run by two pixel hashes in order: a `dict`, or a table on disk."""
 
-    def get(self, key: tuple[str, str]) -> float | None:
+    def get(self, key: tuple[str, str], /) -> float | None:
         """The similarity, None if the pair has not been compared."""
 
-    def update(self, values: Mapping[tuple[str, str], float]) -> None:
+    def update(self, values: Mapping[tuple[str, str], float], /) -> None:
         """Add similarities."""
 
 
@@ -111,7 +111,8 @@ def find_pairs(
     Returns:
         The pairs in order.
     """
-    known = {} if known is None else known
+    no_values: dict[tuple[str, str], float] = {}
+    cache: Known = no_values if known is None else known
     load_squares = lru_cache(CACHED_SQUARES)(lambda index: squares(load(index)))
     first = _first_with_equal_pixels(fingerprints)
     searched = np.unique(first)
@@ -120,7 +121,7 @@ def find_pairs(
     while len(searched):
         part = fingerprints if len(searched) == len(fingerprints) else fingerprints[searched]
         proposed = _in_blocks(propose_pairs(codes(part), num_proc))
-        scored = _score(proposed, searched, fingerprints, load_squares, known, num_proc)
+        scored = _score(proposed, searched, fingerprints, load_squares, cache, num_proc)
         bar = tqdm(scored, total=len(proposed), desc="comparing", unit=" pairs", disable=not progress)
         new_pairs = [pair for pair in bar if pair.similarity >= ACCEPT]
         pairs += new_pairs
@@ -170,26 +171,27 @@ def _score(
     for start in range(0, len(proposed), _PAIRS_PER_LOT):
         pairs = searched[proposed[start : start + _PAIRS_PER_LOT]].tolist()
         hashes = {index: pixel_hash(fingerprints[index]) for pair in pairs for index in pair}
-        pairs = [sorted(pair, key=hashes.__getitem__) for pair in pairs]  # independent of the order of the images
-        values = [known.get((hashes[first], hashes[second])) for first, second in pairs]
-        missing = [place for place, value in enumerate(values) if value is None]
-        measured = _compare([pairs[place] for place in missing], load_squares, num_proc)
-        new_values = {}
-        for place, value in zip(missing, measured, strict=True):
-            first, second = pairs[place]
-            new_values[hashes[first], hashes[second]] = values[place] = value
-        known.update(new_values)
-        yield from (Pair(*sorted(pair), value) for pair, value in zip(pairs, values, strict=True))
+        # The order of the two must not depend on the order of the images.
+        pairs = [(i, j) if hashes[i] <= hashes[j] else (j, i) for i, j in pairs]
+        values = {(i, j): known.get((hashes[i], hashes[j])) for i, j in pairs}
+        missing = [pair for pair, value in values.items() if value is None]
+        measured = dict(zip(missing, _compare(missing, load_squares, num_proc), strict=True))
+        known.update({(hashes[i], hashes[j]): value for (i, j), value in measured.items()})
+        for i, j in pairs:
+            value = values[i, j]
+            yield Pair(min(i, j), max(i, j), measured[i, j] if value is None else value)
 
 
-def _compare(pairs: Sequence[Sequence[int]], load_squares: Callable[[int], Squares], num_proc: int) -> Iterator[float]:
+def _compare(
+    pairs: Sequence[tuple[int, int]], load_squares: Callable[[int], Squares], num_proc: int
+) -> Iterator[float]:
     """Similarities of pairs, in their order; neighbouring pairs share images, which are cached."""
 
     @lru_cache(_CACHED_PREPARED)
     def prepared(index: int) -> Prepared:
         return Prepared(load_squares(index))
 
-    def compare(pair: Sequence[int]) -> float:
+    def compare(pair: tuple[int, int]) -> float:
         return similarity(prepared(pair[0]), prepared(pair[1]))
 
     threads_before = cv2.getNumThreads()

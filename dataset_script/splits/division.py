@@ -20,8 +20,8 @@ SHARES_WITH_EXTERNAL = "shares its patient or its pixels with an external set"
 class Division:
     """What becomes of every row.
 
-    `splits` holds each row's split, `external`, or None where it leaves; `refusals` says why those leave. `groups` names
-    the files of near-duplicates and patients for the report: `duplicates`, `conflicts` and `straddling`.
+    `splits` holds each row's split, `external`, or None where it leaves; `refusals` says why those leave. `groups`
+    names files for the report, under `duplicates`, `conflicts` and `straddling`.
     """
 
     splits: list[str | None]
@@ -64,7 +64,7 @@ def _leaving_straddled(
     straddling: Iterable[Sequence[int]], rows: Sequence[Row], splits: Sequence[str | None]
 ) -> dict[int, str]:
     """Why the rows without a split leave their groups, which held-out splits or external sets share."""
-    leaving = {}
+    leaving: dict[int, str] = {}
     for group in straddling:
         is_shared = any(rows[position].predefined == EXTERNAL for position in group)
         reason = SHARES_WITH_EXTERNAL if is_shared else SHARES_WITH_HELD_OUT
