@@ -27,7 +27,7 @@ from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, LABELS, NON_COVID
 from cxr.schema.probes import PROBES
 from cxr.training.arguments import DataArguments, ModelArguments, RunArguments
-from cxr.training.reporting import card
+from cxr.training.reporting import model_card
 from dataset_script.collections import LAYOUTS
 
 RESULTS = ROOT / "docs" / "results"
@@ -143,7 +143,7 @@ def write_table(path: Path, header: str, rows: Iterable[Sequence[object]]) -> No
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
-    """A copy of the project and the environment of somebody who reads the README in it."""
+    """A clone of the project and the environment of a user in it."""
     home = tmp_path_factory.mktemp("readme")
     tokens = {TOKEN: {"name": "demo", "role": "write", "orgs": ["microsoft"]}}
     with LocalHub(home / "hub", tokens=tokens) as hub:
@@ -337,7 +337,7 @@ def test_the_results_are_those_of_the_runs_they_name():
 @pytest.mark.parametrize("run", RUNS)
 def test_the_committed_cards_are_what_their_files_give(run, tmp_path):
     folder = shutil.copytree(RESULTS / run, tmp_path / run)
-    card.write_card(folder)
+    model_card.write_card(folder, *model_card.read_facts(folder))
     assert (folder / "README.md").read_text(encoding="utf-8") == (RESULTS / run / "README.md").read_text(
         encoding="utf-8"
     )

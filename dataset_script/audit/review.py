@@ -8,7 +8,7 @@ import heapq
 import io
 import textwrap
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ from dataset_script.duplicates.search import Pair
 from dataset_script.storage.finished import count_images, find_shards, read_facts, read_images
 
 IMAGES_PER_SHEET = COLUMNS * ROWS
-PAIRS_PER_PAGE = IMAGES_PER_SHEET // 2
+PAIRS_PER_ROW = COLUMNS // 2
+PAIRS_PER_PAGE = PAIRS_PER_ROW * ROWS
 MAX_PAGES = 40
 """Pages of pairs; of more pairs the most similar are left out."""
 
@@ -82,7 +83,7 @@ def _make_tiles(
         for position, png in read_images(paths, positions):
             captions = _captions(facts[split].slice(position, 1).to_pylist()[0], split)
             with Image.open(io.BytesIO(png)) as image:
-                tiles[split, position] = make_tile(image, captions)
+                tiles[split, position] = make_tile([image], captions)
     return tiles
 
 
@@ -117,18 +118,13 @@ def draw_pairs(
         page = ordered[start : start + PAIRS_PER_PAGE]
         title = f"pairs {start + 1} to {start + len(page)} of {len(ordered)}, the least similar first"
         paths.append(folder / (f"duplicates-{len(paths) + 1}.png" if paths else "duplicates.png"))
-        make_sheet(title, list(_make_pair_tiles(page, load, names, start))).save(paths[-1])
+        make_sheet(title, [_make_pair_tile(pair, load, names) for pair in page], PAIRS_PER_ROW).save(paths[-1])
     return paths
 
 
-def _make_pair_tiles(
-    pairs: Sequence[Pair], load: Callable[[int], np.ndarray], names: Sequence[str], start: int
-) -> Iterator[Image.Image]:
-    """Two tiles a pair; the number of columns is even, so that they are side by side."""
-    for number, pair in enumerate(pairs, start + 1):
-        for position in (pair.first, pair.second):
-            captions = [names[position], f"pair {number} · similarity {pair.similarity:.3f}"]
-            yield make_tile(Image.fromarray(load(position)), captions)
+def _make_pair_tile(pair: Pair, load: Callable[[int], np.ndarray], names: Sequence[str]) -> Image.Image:
+    images = [Image.fromarray(load(position)) for position in (pair.first, pair.second)]
+    return make_tile(images, [names[pair.first], names[pair.second], f"similarity {pair.similarity:.3f}"])
 
 
 def draw_audit(path: Path, section: Audit) -> Path:
