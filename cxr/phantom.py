@@ -11,6 +11,7 @@ rest of a phantom, its border above all, is known to hold no information about t
 No phantom shows a patient, and no score on phantoms is evidence about real radiographs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -107,7 +108,7 @@ def _fill(body: _Body, points: Field, blur: float) -> Field:
     return _softened(canvas, blur)
 
 
-def _stroke(body: _Body, lines: list[Field], width: float, blur: float) -> Field:
+def _stroke(body: _Body, lines: Sequence[Field], width: float, blur: float) -> Field:
     """Polylines of body coordinates, `width` in half image heights, as float32 (H, W) in 0…1."""
     canvas = np.zeros((body.height, body.width), np.uint8)
     thickness = max(1, round(width * body.height / 2))
@@ -249,7 +250,7 @@ def _window(body: _Body) -> Field:
     canvas, half = np.zeros((body.height, body.width), np.float32), np.round(_half_box(body)).astype(int)
     top, left = body.height // 2 - half[1], body.width // 2 - half[0]
     canvas[top : top + 2 * half[1], left : left + 2 * half[0]] = 1.0
-    return cv2.GaussianBlur(canvas, (0, 0), _MARGIN / 2)
+    return cv2.GaussianBlur(canvas, (0, 0), _MARGIN / 2).astype(np.float32, copy=False)
 
 
 def _peripheral(rng: np.random.Generator, body: _Body, side: int) -> tuple[float, float, float, float]:
