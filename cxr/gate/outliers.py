@@ -7,7 +7,6 @@ have the statistics of natural images.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import cv2
 import numpy as np
@@ -149,7 +148,7 @@ def _pink(rng: np.random.Generator, shape: tuple[int, int], power: float) -> NDA
     return field / max(field.std(), 1e-9)
 
 
-def _to_bytes(values: NDArray[Any]) -> Image:
+def _to_bytes(values: NDArray[np.number]) -> Image:
     return np.clip(np.round(values), 0, 255).astype(np.uint8)
 
 
