@@ -18,7 +18,7 @@ from test_api import post, upload
 
 from cxr.serving.predictor import Predictor
 from cxr.serving.web import interface, server, uploads
-from cxr.serving.web.limits import RequestSizeLimit
+from cxr.serving.web.uploads import RequestSizeLimit
 
 
 @contextmanager
