@@ -1,1 +1,1 @@
-"""Trials of what may close the gap between inside and outside; `python -m experiments` runs and records them."""
+"""Interventions against learning the source instead of the disease; `python -m experiments` tries and records them."""

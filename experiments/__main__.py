@@ -4,79 +4,90 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from cxr.cli import OneLineErrors, command
 from cxr.errors import UserError
 from experiments import log, trial
-from experiments.interventions import MEANS
+from experiments.interventions import BASELINE, INTERVENTIONS
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineErrors(prog="python -m experiments", description=__doc__)
-    parser.add_argument("--dataset", required=True, type=Path, help="prepared with --external; training sees only this")
+    parser.add_argument("--dataset", required=True, type=Path, help="dataset prepared with --external, to train on")
+    parser.add_argument("--external", required=True, type=Path, help="external set, such as DATASET/external/ieee8023")
     parser.add_argument(
-        "--external", required=True, type=Path, help="the set outside, such as DATASET/external/ieee8023"
+        "--out", required=True, type=Path, metavar="DIR", help="folder of trials.jsonl; an interrupted series continues"
     )
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where trials.jsonl goes, to go on from")
-    parser.add_argument("--log", type=Path, metavar="FILE", help="write the log of all trials there, in Markdown")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="write the log of all trials to FILE, in Markdown")
     parser.add_argument(
-        "--only", nargs="*", metavar="NAME", help="these trials instead of all; the baseline always runs"
+        "--only", nargs="*", metavar="NAME", help="run these trials instead of all; the baseline always runs"
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="%(default)s")
-    parser.add_argument("--size", type=int, default=64, help="side of what the network sees, in pixels (%(default)s)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="default: %(default)s")
+    parser.add_argument("--size", type=int, default=64, help="side in pixels of what the network sees (%(default)s)")
     parser.add_argument("--epochs", type=int, default=12, help="epochs of every trial (%(default)s)")
     return parser
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run what `trials.jsonl` lacks, seed by seed, so that an interrupted series goes on; then write the log."""
+    """Run the trials that are missing from `trials.jsonl`, seed by seed, then write the log."""
     arguments = _parser().parse_args(argv)
-    unknown = set(arguments.only or ()) - set(MEANS)
+    unknown = set(arguments.only or ()) - set(INTERVENTIONS)
     if unknown:
-        raise UserError(f"--only {' '.join(sorted(unknown))}: the trials are {', '.join(MEANS)}")
+        raise UserError(f"--only {' '.join(sorted(unknown))}: the trials are {', '.join(INTERVENTIONS)}")
     arguments.out.mkdir(parents=True, exist_ok=True)
     book, budget = arguments.out / "trials.jsonl", trial.Budget(arguments.size, arguments.epochs)
     parts = trial.load(arguments.dataset, arguments.external)
-    names = [name for name in MEANS if not arguments.only or name in (*arguments.only, log.BASELINE)]
+    names = [name for name in INTERVENTIONS if not arguments.only or name in (*arguments.only, BASELINE)]
     for seed in arguments.seeds:
         for group in _groups(names):
             _run(group, seed, parts, budget, book)
     if arguments.log:
-        arguments.log.write_text(log.write(_records(book), parts, budget, _command(arguments)), encoding="utf-8")
+        arguments.log.write_text(log.write(_read(book), parts, budget, _shell_command(arguments)), encoding="utf-8")
         print(arguments.log)
 
 
 def _groups(names: Sequence[str]) -> list[list[str]]:
     """Trials that share a training run, in the order of their first."""
-    found = {}
+    groups = {}
     for name in names:
-        found.setdefault(MEANS[name].training, []).append(name)
-    return list(found.values())
+        groups.setdefault(INTERVENTIONS[name].training, []).append(name)
+    return list(groups.values())
 
 
-def _run(group: list[str], seed: int, parts: dict[str, trial.Pictures], budget: trial.Budget, book: Path) -> None:
-    """Run those of the group that the book lacks, and write them down."""
-    done = {(record["mean"], record["seed"]) for record in _records(book)}
-    missing = [name for name in group if (name, seed) not in done]
+def _run(group: Sequence[str], seed: int, parts: Mapping[str, trial.Images], budget: trial.Budget, book: Path) -> None:
+    """Run the trials of a group that are missing from the book, and append them."""
+    done = {(record.intervention, record.seed) for record in _read(book)}
+    missing = {INTERVENTIONS[name].keep: name for name in group if (name, seed) not in done}
     if not missing:
         return
-    keeps = {MEANS[name].keep: name for name in missing}
-    found = trial.run(MEANS[group[0]].training, keeps, seed, parts, budget, f"{' + '.join(missing)}, seed {seed}")
+    training = INTERVENTIONS[group[0]].training
+    label = f"{' + '.join(missing.values())}, seed {seed}"
+    margins, seconds = trial.run(training, missing, seed, parts, budget, label)
     with book.open("a", encoding="utf-8") as stream:
-        for keep, name in keeps.items():
-            scores = {key: value if key == "seconds" else value.tolist() for key, value in found[keep].items()}
-            stream.write(json.dumps({"mean": name, "seed": seed} | scores) + "\n")
+        for keep, name in missing.items():
+            scores = {part: values.tolist() for part, values in margins[keep].items()}
+            stream.write(json.dumps({"intervention": name, "seed": seed, "seconds": seconds} | scores) + "\n")
 
 
-def _records(book: Path) -> list[dict]:
-    return [json.loads(line) for line in book.read_text(encoding="utf-8").splitlines()] if book.is_file() else []
+def _read(book: Path) -> list[log.Record]:
+    lines = book.read_text(encoding="utf-8").splitlines() if book.is_file() else []
+    return [_record(json.loads(line)) for line in lines]
 
 
-def _command(arguments: argparse.Namespace) -> str:
-    """The command that repeats the series; folders by their last part, so that no log names a path of this machine."""
+def _record(fields: dict[str, object]) -> log.Record:
+    """A line of the book; older ones call the intervention `mean`."""
+    name = fields.pop("intervention", None) or fields.pop("mean")
+    seed, seconds = fields.pop("seed"), fields.pop("seconds")
+    return log.Record(name, seed, seconds, {part: np.array(values) for part, values in fields.items()})
+
+
+def _shell_command(arguments: argparse.Namespace) -> str:
+    """The command that repeats the series; of folders only the names, so that no log holds a path of this machine."""
     data = f"data/{arguments.dataset.resolve().name}"
     words = ["--dataset", data, "--external", f"{data}/external/{arguments.external.resolve().name}"]
     words += ["--out", f"runs/{arguments.out.resolve().name}", "--seeds", *map(str, arguments.seeds)]

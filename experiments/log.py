@@ -1,34 +1,54 @@
-"""The log of all trials, in Markdown, from their scores: what was tried, what it did outside, and what was chosen."""
+"""The log of all trials in Markdown, from their scores: what was tried, how it scored, and what was selected."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from cxr import markdown
+from cxr.schema.labels import NON_COVID
 from cxr.statistics import bootstrap
-from experiments.interventions import MEANS
-from experiments.trial import Budget, Pictures
+from experiments.interventions import BASELINE, INTERVENTIONS
+from experiments.trial import Budget, Images, Margins
 
-BASELINE = "baseline"
-_HEAD = """# Closing the gap between inside and outside: every trial
+_HEAD = """# Closing the gap between internal and external performance: every trial
 
-A ResNet-50 from random weights is trained on `manifest.csv` (in which every COVID-19 picture comes from one collection
-and every other picture from another) and asked about `ieee8023`, whose patients and copies training never saw. One mean
-is tried at a time, with the same budget ({epochs} epochs at {size} px, batch 32) and the same seeds ({seeds}). The
-outside set is halved by patient: {choose} pictures ({choose_negative} of them NON-COVID) to choose by, and {report}
-({report_negative}) that are read for the baseline and for what was chosen, and for nothing else.
+A ResNet-50 is trained from random weights on `manifest.csv`, in which every COVID-19 image comes from one collection
+and every other image from another, and evaluated on `ieee8023`, which shares no patient and no near-duplicate with it.
+One intervention is tried at a time, with the same budget ({epochs} epochs at {size} px, batch 32) and the same seeds
+({seeds}). The external set is divided by patient into a selection half of {choose} images ({choose_negative} of them
+NON-COVID), on which every intervention is compared with the baseline, and a reporting half of {report} images
+({report_negative}), on which only the baseline and the selected intervention are evaluated.
 
 ```
 {command}
 ```
 
-AUROC is the mean over the seeds, "inside" that of the test split. Intervals are 95 %, from a bootstrap over patients;
-that of the difference is paired. A mean becomes the default if the lower end of its difference is above 0.
+AUROC is the mean over the seeds; "internal" is that of the test split. Intervals are 95 % intervals from a bootstrap
+over patients, paired for differences. An intervention becomes the default if the interval of its difference from the
+baseline lies above 0.
 
-| trial | what it changes | inside | outside, choosing part | difference from the baseline | minutes a seed |
-|---|---|---|---|---|---|
 """
+_COLUMNS = (
+    "trial",
+    "what it changes",
+    "internal",
+    "external, selection half",
+    "difference from the baseline",
+    "minutes per seed",
+)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What an intervention scored with one seed, and the seconds that its training run took."""
+
+    intervention: str
+    seed: int
+    seconds: float
+    margins: Margins
 
 
 class Difference(NamedTuple):
@@ -38,87 +58,84 @@ class Difference(NamedTuple):
     low: float
     high: float
 
-
-def write(records: Sequence[dict], parts: dict[str, Pictures], budget: Budget, command: str) -> str:
-    """The log's text. A record holds `mean`, `seed`, `seconds` and the scores of each part as lists.
-
-    The part `report` is read for the baseline and the chosen mean alone.
-    """
-    by_mean = defaultdict(list)
-    for record in sorted(records, key=lambda record: (record["mean"], record["seed"])):
-        by_mean[record["mean"]].append(record)
-    base, choose = by_mean[BASELINE], parts["choose"]
-    found = {name: difference(runs, base, "choose", choose) for name, runs in by_mean.items() if name != BASELINE}
-    rows = [_row(name, by_mean[name], found.get(name), parts) for name in MEANS if name in by_mean]
-    return _head(base, parts, budget, command) + "\n".join(rows) + "\n\n" + _verdict(by_mean, found, parts["report"])
+    def __str__(self) -> str:
+        return f"{self.mean:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
 
 
-def difference(runs: Sequence[dict], base: Sequence[dict], part: str, pictures: Pictures) -> Difference:
+def write(records: Sequence[Record], parts: Mapping[str, Images], budget: Budget, command: str) -> str:
+    """The log's text. The part `report` is evaluated for the baseline and the selected intervention alone."""
+    runs = defaultdict(list)
+    for record in sorted(records, key=lambda record: (record.intervention, record.seed)):
+        runs[record.intervention].append(record)
+    base, choose = runs[BASELINE], parts["choose"]
+    differences = {name: difference(tried, base, "choose", choose) for name, tried in runs.items() if name != BASELINE}
+    rows = [_row(name, runs[name], differences.get(name), parts) for name in INTERVENTIONS if name in runs]
+    table = markdown.table(_COLUMNS, rows)
+    return f"{_head(base, parts, budget, command)}{table}\n\n{_verdict(runs, differences, parts['report'])}\n"
+
+
+def difference(runs: Sequence[Record], base: Sequence[Record], part: str, images: Images) -> Difference:
     """The mean over shared seeds of the difference in AUROC on one part, its interval from a paired bootstrap.
 
-    Patients are drawn, and each draw scores both trials, so that what is hard for both does not widen the interval.
+    Every resample of the patients scores both trials, so that patients who are hard for both do not widen the interval.
     """
-    before = {run["seed"]: run for run in base}
-    pairs = [(run, before[run["seed"]]) for run in runs if run["seed"] in before]
+    baseline = {run.seed: run for run in base}
+    pairs = [(run, baseline[run.seed]) for run in runs if run.seed in baseline]
+    tried = _mean_auroc([run for run, _ in pairs], part, images)
+    before = _mean_auroc([old for _, old in pairs], part, images)
 
     def gain(weights: np.ndarray) -> np.ndarray:
-        return np.mean(
-            [_auroc(run, part, pictures, weights) - _auroc(old, part, pictures, weights) for run, old in pairs], 0
-        )
+        return tried(weights) - before(weights)
 
-    drawn = np.concatenate([gain(weights) for weights in bootstrap.resample_weights(pictures.patients)])
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    return Difference(float(gain(np.ones((1, len(pictures.labels))))[0]), float(low), float(high))
+    resampled = np.concatenate([gain(weights) for weights in bootstrap.resample_weights(images.patients)])
+    low, high = np.nanpercentile(resampled, [2.5, 97.5])
+    return Difference(_on_all(gain, images), float(low), float(high))
 
 
-def _auroc(run: dict, part: str, pictures: Pictures, weights: np.ndarray) -> np.ndarray:
-    return bootstrap.auroc_statistic(np.array(run[part]), pictures.labels)(weights)
+def _mean_auroc(runs: Sequence[Record], part: str, images: Images) -> bootstrap.Statistic:
+    """The AUROC on one part, averaged over the runs' seeds."""
+    return bootstrap.mean_statistic(*(bootstrap.auroc_statistic(run.margins[part], images.labels) for run in runs))
 
 
-def outside(runs: Sequence[dict], part: str, pictures: Pictures) -> bootstrap.Interval:
+def _on_all(statistic: bootstrap.Statistic, images: Images) -> float:
+    return float(statistic(np.ones((1, len(images))))[0])
+
+
+def _interval(runs: Sequence[Record], part: str, images: Images) -> bootstrap.Interval:
     """The mean AUROC over the seeds on one part, with its interval over patients."""
-
-    def mean(weights: np.ndarray) -> np.ndarray:
-        return np.mean([_auroc(run, part, pictures, weights) for run in runs], axis=0)
-
-    chosen, patients = pictures.labels == 0, pictures.patients
-    fewer = min(bootstrap.count_patients(chosen, patients), bootstrap.count_patients(~chosen, patients))
-    return bootstrap.interval(mean, patients, trials=fewer)
+    negative, patients = images.labels == NON_COVID, images.patients
+    fewer = min(bootstrap.count_patients(negative, patients), bootstrap.count_patients(~negative, patients))
+    return bootstrap.interval(_mean_auroc(runs, part, images), patients, trials=fewer)
 
 
-def _head(base: Sequence[dict], parts: dict[str, Pictures], budget: Budget, command: str) -> str:
-    sizes = {part: len(parts[part].labels) for part in ("choose", "report")}
-    negative = {f"{part}_negative": int((parts[part].labels == 0).sum()) for part in sizes}
-    seeds = ", ".join(str(run["seed"]) for run in base)
+def _head(base: Sequence[Record], parts: Mapping[str, Images], budget: Budget, command: str) -> str:
+    sizes = {part: len(parts[part]) for part in ("choose", "report")}
+    negative = {f"{part}_negative": int((parts[part].labels == NON_COVID).sum()) for part in sizes}
+    seeds = ", ".join(str(run.seed) for run in base)
     return _HEAD.format(epochs=budget.epochs, size=budget.size, seeds=seeds, command=command, **sizes, **negative)
 
 
-def _row(name: str, runs: Sequence[dict], gain: Difference | None, parts: dict[str, Pictures]) -> str:
-    ones = np.ones((1, len(parts["test"].labels)))
-    inside = np.array([_auroc(run, "test", parts["test"], ones)[0] for run in runs])
-    choose = outside(runs, "choose", parts["choose"])
-    minutes = np.mean([run["seconds"] for run in runs]) / 60
-    versus = f"{gain.mean:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})" if gain else ""
-    scored = f"{inside.mean():.3f} | {choose.estimate:.3f} ({choose.low:.3f}–{choose.high:.3f})"
-    return f"| `{name}` | {MEANS[name].what} | {scored} | {versus} | {minutes:.1f} |"
+def _row(name: str, runs: Sequence[Record], gain: Difference | None, parts: Mapping[str, Images]) -> list[str]:
+    internal = _on_all(_mean_auroc(runs, "test", parts["test"]), parts["test"])
+    external = _shown(_interval(runs, "choose", parts["choose"]))
+    minutes = np.mean([run.seconds for run in runs]) / 60
+    description = INTERVENTIONS[name].description
+    return [f"`{name}`", description, f"{internal:.3f}", external, "" if gain is None else str(gain), f"{minutes:.1f}"]
 
 
-def _verdict(by_mean: dict[str, list[dict]], found: dict[str, Difference], report: Pictures) -> str:
-    before = outside(by_mean[BASELINE], "report", report)
-    start = f"On the part that nothing was chosen by, the baseline's AUROC is {_said(before)}"
-    sure = [name for name, gain in found.items() if gain.low > 0]
-    if not sure:
-        return f"{start}. No mean helps beyond its interval, so the default stays as it was.\n"
-    best = max(sure, key=lambda name: found[name].mean)
-    after, gain = (
-        outside(by_mean[best], "report", report),
-        difference(by_mean[best], by_mean[BASELINE], "report", report),
-    )
-    return (
-        f"{start}, and with `{best}`, the mean that helps most beyond its interval, {_said(after)}: "
-        f"{gain.mean:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}).\n"
-    )
+def _verdict(runs: Mapping[str, Sequence[Record]], differences: Mapping[str, Difference], report: Images) -> str:
+    before = _shown(_interval(runs[BASELINE], "report", report))
+    start = f"On the half not used for selection, the baseline's AUROC is {before}"
+    improving = [name for name, gain in differences.items() if gain.low > 0]
+    if not improving:
+        finding = "No intervention improves on the baseline with a 95 % interval that excludes zero"
+        return f"{start}. {finding}, so the default is unchanged."
+    best = max(improving, key=lambda name: differences[name].mean)
+    after = _shown(_interval(runs[best], "report", report))
+    gain = difference(runs[best], runs[BASELINE], "report", report)
+    finding = "the intervention with the largest improvement whose 95 % interval excludes zero"
+    return f"{start}, and {after} with `{best}`, {finding}: {gain}."
 
 
-def _said(value: bootstrap.Interval) -> str:
+def _shown(value: bootstrap.Interval) -> str:
     return f"{value.estimate:.3f} ({value.low:.3f}–{value.high:.3f})"

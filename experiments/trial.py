@@ -1,12 +1,13 @@
-"""One trial: a ResNet-50 from random weights, trained with or without a mean, scored inside and outside.
+"""One trial: a ResNet-50 trained from random weights with an intervention, and scored on internal and external images.
 
-Every trial has the project's own optimiser, schedule, augmentation and class weights, the same number of epochs and the
-same seeds. The loop is written out, because weights, epochs and pictures are what the means change.
+Every trial has the optimiser, schedule, augmentation and class weights of `recipes/scratch.yaml`, the same number of
+epochs and the same seeds. The training loop is written out, because interventions change which images are drawn and
+which weights are kept.
 """
 
 import hashlib
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,171 +23,196 @@ from cxr.imaging.preprocess import make_processor, to_pixel_values
 from cxr.model import make_untrained
 from cxr.phantom import draw_phantom
 from cxr.schema.dataset import PHANTOM
-from cxr.schema.labels import COVID, LABELS, NON_COVID
+from cxr.schema.labels import LABELS
 from cxr.statistics.metrics import auroc
 from cxr.training.arguments import AugmentationArguments
 from cxr.training.data.augmentation import Augmentation
 from cxr.training.data.dataset import class_weights
-from experiments.interventions import Mean
+from cxr.training.evaluation.scores import margin
+from experiments.interventions import Intervention
 
 LEARNING_RATE, WEIGHT_DECAY, BATCH, WARMUP = 1e-3, 0.01, 32, 0.05
 PHANTOM_SHARE = 4
+"""One epoch in so many is spent on phantoms, by the intervention that starts with them."""
+
+Weights = dict[str, torch.Tensor]
+Margins = dict[str, np.ndarray]
+"""For each part the logits of COVID minus those of NON-COVID, float64 (N,)."""
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Some pictures uint8 (H, W) each, their labels int (N,), sources and patients."""
+class Images:
+    """N images uint8 (H, W), with their labels int (N,), sources and patients (`source:patient_id`)."""
 
     pixels: list[np.ndarray]
     labels: np.ndarray
     sources: list[str]
     patients: list[str]
 
-    def part(self, chosen: np.ndarray) -> "Pictures":
-        """Those where bool (N,) says so."""
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def part(self, chosen: np.ndarray) -> "Images":
+        """Those for which bool (N,) is true."""
         kept = np.flatnonzero(chosen)
-        lists = ([values[i] for i in kept] for values in (self.pixels, self.sources, self.patients))
-        pixels, sources, patients = lists
-        return Pictures(pixels, self.labels[kept], sources, patients)
+        pixels, sources, patients = (
+            [values[index] for index in kept] for values in (self.pixels, self.sources, self.patients)
+        )
+        return Images(pixels, self.labels[kept], sources, patients)
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What every trial gets: side in pixels of what the network sees, and epochs."""
+    """What every trial gets: the side in pixels of what the network sees, and the number of epochs."""
 
     size: int = 64
     epochs: int = 12
 
 
-def load(dataset: Path, external: Path) -> dict[str, Pictures]:
-    """The three splits, and the external set as `choose` and `report`, halved by the hash of the patient."""
-    inside, outside = datasets.load_dataset(str(dataset)), datasets.load_dataset(str(external))
-    found = {split: _pictures(inside[split]) for split in ("train", "validation", "test")}
-    aside = _pictures(outside["test"])
-    first = np.array([hashlib.sha256(name.encode()).digest()[0] % 2 == 0 for name in aside.patients])
-    return found | {"choose": aside.part(first), "report": aside.part(~first)}
+def load(dataset: Path, external: Path) -> dict[str, Images]:
+    """The splits of a dataset, and the external set in two parts, `choose` and `report`, divided by a patient hash."""
+    internal = datasets.load_dataset(str(dataset))
+    parts = {split: _images(internal[split]) for split in ("train", "validation", "test")}
+    held_out = _images(datasets.load_dataset(str(external))["test"])
+    first = np.array([hashlib.sha256(patient.encode()).digest()[0] % 2 == 0 for patient in held_out.patients])
+    return parts | {"choose": held_out.part(first), "report": held_out.part(~first)}
 
 
-def _pictures(split: datasets.Dataset) -> Pictures:
+def _images(split: datasets.Dataset) -> Images:
     pixels = [np.asarray(image) for image in split["image"]]
     patients = [":".join(pair) for pair in zip(split["source"], split["patient_id"], strict=True)]
-    return Pictures(pixels, np.array(split["label"]), list(split["source"]), patients)
+    return Images(pixels, np.array(split["label"]), list(split["source"]), patients)
 
 
 def run(
-    mean: Mean, keeps: Collection[str], seed: int, parts: dict[str, Pictures], budget: Budget, name: str = ""
-) -> dict:
-    """Train one network and keep its weights in one or several ways (`Mean.keep`).
+    intervention: Intervention,
+    keeps: Collection[str],
+    seed: int,
+    parts: Mapping[str, Images],
+    budget: Budget,
+    name: str = "",
+) -> tuple[dict[str, Margins], float]:
+    """Train one network, and keep its weights in one or several ways (`Intervention.keep`).
 
-    Returns for each way the logit differences float (N,) on every part but `train`, and `seconds`, a float.
+    Returns for each way the margins on every part but `train`, and the seconds that it took.
     """
     start = time.monotonic()
-    seen = {part: _tensor(pictures, mean, budget.size) for part, pictures in parts.items()}
+    inputs = {part: _inputs(images, intervention, budget.size) for part, images in parts.items()}
     model = make_untrained(seed).to(memory_format=torch.channels_last)
     epochs = budget.epochs
-    if mean.phantoms:
-        phantoms = _phantoms(len(seen["train"]))
-        epochs -= max(1, budget.epochs // PHANTOM_SHARE)
-        for _ in _epochs(model, _tensor(phantoms, mean, budget.size), phantoms, mean, seed, budget.epochs - epochs):
+    if intervention.phantoms:
+        on_phantoms = max(1, budget.epochs // PHANTOM_SHARE)
+        epochs -= on_phantoms
+        phantoms = _phantoms(len(parts["train"]))
+        phantom_inputs = _inputs(phantoms, intervention, budget.size)
+        for _ in _train(model, phantom_inputs, phantoms, intervention, seed, on_phantoms):
             pass
-    trained = _epochs(model, seen["train"], parts["train"], mean, seed, epochs, name)
-    kept = {}
-    for keep, weights in _kept(model, seen, parts, trained, epochs, keeps).items():
+    finished_epochs = _train(model, inputs["train"], parts["train"], intervention, seed, epochs, name)
+    margins = {}
+    for keep, weights in _keep_weights(model, inputs, parts, finished_epochs, epochs, keeps).items():
         model.load_state_dict(weights)
-        kept[keep] = {part: _score(model, seen[part]) for part in parts if part != "train"}
-    return {keep: scores | {"seconds": time.monotonic() - start} for keep, scores in kept.items()}
+        margins[keep] = {part: _score(model, inputs[part]) for part in parts if part != "train"}
+    return margins, time.monotonic() - start
 
 
-def _tensor(pictures: Pictures, mean: Mean, size: int) -> torch.Tensor:
-    """What the network sees, float32 (N, 1, S, S): the gray channel is repeated only in a batch."""
-    processor = make_processor(size, mean.crop_pct)
-    changed = (mean.see(pixels) if mean.see else pixels for pixels in pictures.pixels)
+def _inputs(images: Images, intervention: Intervention, size: int) -> torch.Tensor:
+    """What the network sees, float32 (N, 1, S, S): the gray channel is repeated only when a batch is made."""
+    processor, preprocess = make_processor(size, intervention.crop_pct), intervention.preprocess
+    changed = (preprocess(pixels) if preprocess else pixels for pixels in images.pixels)
     return torch.cat([to_pixel_values([pixels], processor).mean(dim=1, keepdim=True) for pixels in changed])
 
 
-def _phantoms(count: int) -> Pictures:
+def _phantoms(count: int) -> Images:
     labels = np.arange(count) % 2
     pixels = [draw_phantom(10**7 + number, int(label)).image for number, label in enumerate(labels)]
-    return Pictures(pixels, labels, [PHANTOM] * count, [str(number) for number in range(count)])
+    return Images(pixels, labels, [PHANTOM] * count, [str(number) for number in range(count)])
 
 
-def _epochs(
+def _train(
     model: ResNetForImageClassification,
-    seen: torch.Tensor,
-    pictures: Pictures,
-    mean: Mean,
+    inputs: torch.Tensor,
+    images: Images,
+    intervention: Intervention,
     seed: int,
     epochs: int,
     name: str = "",
 ) -> Iterator[int]:
     """Train in place and yield the number of each finished epoch."""
     optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    steps = epochs * (len(seen) // BATCH)
+    steps = epochs * (len(inputs) // BATCH)
     schedule = get_cosine_schedule_with_warmup(optimiser, int(WARMUP * steps), steps)
-    augment = Augmentation(AugmentationArguments(), seed)
-    labels = torch.from_numpy(pictures.labels)
-    weight = None if mean.balanced else class_weights(dict(zip(LABELS, np.bincount(pictures.labels), strict=True)))
+    augmentation = Augmentation(AugmentationArguments(), seed)
+    labels, weights = torch.from_numpy(images.labels), _weights(images, intervention)
     rng = np.random.default_rng([seed, 1])
     progress = tqdm(total=steps, desc=name, unit=" steps", mininterval=10)
     for epoch in range(epochs):
         model.train()
-        for step, batch in enumerate(_batches(pictures, mean, rng)):
-            x = augment(_colour(seen[batch]), torch.from_numpy(batch), epoch * len(seen) + step)
-            for vary in mean.vary:
-                x = vary(x, rng)
+        for step, batch in enumerate(_batches(images, intervention, rng)):
+            x = augmentation(_repeat_channel(inputs[batch]), torch.from_numpy(batch), epoch * len(inputs) + step)
+            if intervention.augment:
+                x = intervention.augment(x, rng)
             with torch.autocast("cpu", torch.bfloat16):
                 logits = model(x.contiguous(memory_format=torch.channels_last)).logits
-            loss = functional.cross_entropy(logits.float(), labels[batch], reduction="none")
-            (loss if weight is None else loss * weight[labels[batch]]).mean().backward()
+            losses = functional.cross_entropy(logits.float(), labels[batch], reduction="none")
+            (losses * weights[labels[batch]]).mean().backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step(), schedule.step(), optimiser.zero_grad(), progress.update()
+            optimiser.step()
+            schedule.step()
+            optimiser.zero_grad()
+            progress.update()
         yield epoch
     progress.close()
 
 
-def _batches(pictures: Pictures, mean: Mean, rng: np.random.Generator) -> list[np.ndarray]:
-    """Positions int64 (BATCH,) of one epoch: every picture once, or as many draws that favour no source."""
-    count = len(pictures.labels)
-    if mean.balanced:
-        names, codes, sizes = np.unique(pictures.sources, return_inverse=True, return_counts=True)
+def _weights(images: Images, intervention: Intervention) -> torch.Tensor:
+    """The weight of each class in the loss, float32 (2,); 1 where the sources are balanced instead."""
+    if intervention.balanced:
+        return torch.ones(len(LABELS))
+    return class_weights(dict(zip(LABELS, np.bincount(images.labels), strict=True)))
+
+
+def _batches(images: Images, intervention: Intervention, rng: np.random.Generator) -> list[np.ndarray]:
+    """Indices int64 (BATCH,) of one epoch: every image once, or as many draws with equal shares of the sources."""
+    count = len(images)
+    if intervention.balanced:
+        names, codes, sizes = np.unique(images.sources, return_inverse=True, return_counts=True)
         order = rng.choice(count, count, p=1 / (len(names) * sizes[codes]))
     else:
         order = rng.permutation(count)
     return list(order[: count // BATCH * BATCH].reshape(-1, BATCH))
 
 
-def _kept(
+def _keep_weights(
     model: ResNetForImageClassification,
-    seen: dict[str, torch.Tensor],
-    parts: dict[str, Pictures],
-    trained: Iterator[int],
+    inputs: Mapping[str, torch.Tensor],
+    parts: Mapping[str, Images],
+    finished_epochs: Iterator[int],
     epochs: int,
     keeps: Collection[str],
-) -> dict[str, dict[str, torch.Tensor]]:
-    """The weights kept in each way: of the epoch with the best AUROC on a part, or averaged over the second half."""
+) -> dict[str, Weights]:
+    """The weights kept in each way: of the epoch with the highest AUROC on a part, or the second half's average."""
     averaged, best, kept = AveragedModel(model), dict.fromkeys(keeps, -1.0), {}
-    for epoch in trained:
+    for epoch in finished_epochs:
         if epoch >= epochs // 2:
             averaged.update_parameters(model)
         for part in set(keeps) - {"average"}:
-            reached = auroc(_score(model, seen[part]), parts[part].labels)
+            reached = auroc(_score(model, inputs[part]), parts[part].labels)
             if reached > best[part]:
                 best[part] = reached
                 kept[part] = {key: value.clone() for key, value in model.state_dict().items()}
     if "average" in keeps:
-        update_bn((_colour(batch) for batch in seen["train"].split(BATCH)), averaged)
+        update_bn((_repeat_channel(batch) for batch in inputs["train"].split(BATCH)), averaged)
         kept["average"] = averaged.module.state_dict()
     return kept
 
 
-def _colour(gray: torch.Tensor) -> torch.Tensor:
+def _repeat_channel(gray: torch.Tensor) -> torch.Tensor:
     return gray.expand(-1, 3, -1, -1)
 
 
 @torch.inference_mode()
-def _score(model: ResNetForImageClassification, seen: torch.Tensor) -> np.ndarray:
-    """The logit difference, COVID minus NON-COVID, float64 (N,), in fp32."""
+def _score(model: ResNetForImageClassification, inputs: torch.Tensor) -> np.ndarray:
+    """The margins of images, float64 (N,), in fp32."""
     model.eval()
-    x = _colour(seen).contiguous(memory_format=torch.channels_last)
-    logits = torch.cat([model(part).logits for part in x.split(64)]).double()
-    return (logits[:, COVID] - logits[:, NON_COVID]).numpy()
+    x = _repeat_channel(inputs).contiguous(memory_format=torch.channels_last)
+    return margin(torch.cat([model(batch).logits for batch in x.split(64)]).numpy())

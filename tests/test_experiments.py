@@ -1,48 +1,51 @@
-"""The trials: each mean does what it says, a series goes on where it stopped, and its log tells gains from luck."""
+"""The trials: each intervention does what it says, a series continues, and its log tells improvement from chance."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
 from datasets import Dataset, DatasetDict, Image
-from PIL import Image as Picture
+from PIL import Image as PILImage
+from support import ROOT
 
 from cxr.imaging.geometry import CROP_PCT
 from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, NON_COVID
-from experiments import __main__ as door
+from experiments import __main__ as series
 from experiments import log
-from experiments.interventions import MEANS
-from experiments.trial import Budget, Pictures
+from experiments.interventions import INTERVENTIONS
+from experiments.trial import Budget, Images
 
 
-def outside(count: int = 200) -> Pictures:
+def outside(count: int = 200) -> Images:
     labels = np.arange(count) % 2
-    return Pictures([], labels, ["clinic"] * count, [str(number // 2) for number in range(count)])
+    return Images([], labels, ["clinic"] * count, [str(number // 2) for number in range(count)])
 
 
-def scored(mean: str, seed: int, signal: float, other: int = 0) -> dict:
+def scored(name: str, seed: int, signal: float, other: int = 0) -> log.Record:
     rng, labels = np.random.default_rng([seed, other]), outside().labels
-    scores = (signal * labels + rng.normal(0, 1, len(labels))).tolist()
-    return {"mean": mean, "seed": seed, "seconds": 60.0} | dict.fromkeys(("test", "choose", "report"), scores)
+    margins = signal * labels + rng.normal(0, 1, len(labels))
+    return log.Record(name, seed, 60.0, dict.fromkeys(("test", "choose", "report"), margins))
 
 
 PARTS = dict.fromkeys(("test", "choose", "report"), outside())
 
 
-def test_a_gain_beyond_its_interval_is_chosen_and_reported_on_the_other_part():
+def test_an_improvement_beyond_its_interval_is_selected_and_reported_on_the_other_half():
     records = [scored("baseline", seed, 0.3) for seed in (0, 1)] + [scored("zoom_in", seed, 2.0) for seed in (0, 1)]
     text = log.write(records, PARTS, Budget(), "python -m experiments")
     gain = log.difference(records[2:], records[:2], "choose", outside())
     assert gain.low > 0
     assert f"{gain.mean:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) |" in text
-    assert "with `zoom_in`, the mean that helps most beyond its interval" in text
+    assert "with `zoom_in`, the intervention with the largest improvement whose 95 % interval excludes zero" in text
 
 
-def test_what_helps_within_its_interval_changes_nothing():
+def test_an_improvement_within_its_interval_changes_nothing():
     records = [scored("baseline", 0, 1.0), scored("spectra", 0, 1.0, other=1)]
-    assert "No mean helps beyond its interval" in log.write(records, PARTS, Budget(), "python -m experiments")
+    text = log.write(records, PARTS, Budget(), "python -m experiments")
+    assert "No intervention improves on the baseline with a 95 % interval that excludes zero" in text
 
 
 def test_a_paired_difference_of_equals_is_nothing_at_all():
@@ -51,13 +54,13 @@ def test_a_paired_difference_of_equals_is_nothing_at_all():
 
 
 @pytest.mark.parametrize("name", ["photometric", "spectra", "zoom_in", "erase_frame"])
-def test_variation_keeps_shape_and_finiteness_and_changes_pictures(name):
-    pictures = torch.from_numpy(np.random.default_rng(0).normal(0, 1, (4, 3, 32, 32)).astype(np.float32))
-    (vary,) = MEANS[name].vary
-    varied = vary(pictures, np.random.default_rng(1))
-    assert varied.shape == pictures.shape
+def test_augmentation_changes_images_but_not_their_shape_and_stays_finite(name):
+    images = torch.from_numpy(np.random.default_rng(0).normal(0, 1, (4, 3, 32, 32)).astype(np.float32))
+    augment = INTERVENTIONS[name].augment
+    varied = augment(images, np.random.default_rng(1))
+    assert varied.shape == images.shape
     assert torch.isfinite(varied).all()
-    assert not torch.equal(varied, pictures)
+    assert not torch.equal(varied, images)
 
 
 def test_the_lung_crop_keeps_the_lungs_and_loses_some_of_the_rest():
@@ -65,14 +68,14 @@ def test_the_lung_crop_keeps_the_lungs_and_loses_some_of_the_rest():
     for seed in range(8):
         phantom = draw_phantom(seed, NON_COVID)
         marked = np.where(phantom.lungs, phantom.image // 2 * 2, phantom.image | 1)
-        cropped = MEANS["lung_crop"].see(marked)
+        cropped = INTERVENTIONS["lung_crop"].preprocess(marked)
         assert cropped.size < marked.size
         kept.append((cropped % 2 == 0).sum() / phantom.lungs.sum())
     assert np.mean(kept) > 0.85
 
 
 def test_the_black_border_leaves_the_middle_of_what_the_network_sees():
-    seen = MEANS["border_black"].see(np.full((100, 120), 200, np.uint8))
+    seen = INTERVENTIONS["border_black"].preprocess(np.full((100, 120), 200, np.uint8))
     half = int(0.38 * CROP_PCT * 100)
     assert (seen[50 - half : 50 + half, 60 - half : 60 + half] == 200).all()
     assert seen.sum() == 200 * (2 * half) ** 2
@@ -84,23 +87,40 @@ def test_a_series_goes_on_where_it_stopped(tmp_path):
     save_phantoms(tmp_path / "outside", ("test",), 32)
     command = ["--dataset", tmp_path / "inside", "--external", tmp_path / "outside", "--out", tmp_path / "trials"]
     command += ["--size", "32", "--epochs", "1", "--seeds", "0", "--log", tmp_path / "LOG.md"]
-    assert door.main([*map(str, command), "--only", "averaged", "border_crop"]) == 0
+    assert series.main([*map(str, command), "--only", "averaged", "border_crop"]) == 0
     book = (tmp_path / "trials" / "trials.jsonl").read_text(encoding="utf-8")
-    assert [json.loads(line)["mean"] for line in book.splitlines()] == ["baseline", "averaged", "border_crop"]
-    assert door.main([*map(str, command), "--only", "averaged", "border_crop"]) == 0
+    assert [json.loads(line)["intervention"] for line in book.splitlines()] == ["baseline", "averaged", "border_crop"]
+    assert series.main([*map(str, command), "--only", "averaged", "border_crop"]) == 0
     assert (tmp_path / "trials" / "trials.jsonl").read_text(encoding="utf-8") == book
     assert "| `border_crop` |" in (tmp_path / "LOG.md").read_text(encoding="utf-8")
     assert str(tmp_path) not in (tmp_path / "LOG.md").read_text(encoding="utf-8")
 
 
+def test_a_series_from_before_is_read(tmp_path):
+    line = {"mean": "zoom_in", "seed": 1, "test": [0.5], "choose": [1.0, 2.0], "report": [3.0], "seconds": 7.0}
+    (tmp_path / "trials.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    (record,) = series._read(tmp_path / "trials.jsonl")
+    assert (record.intervention, record.seed, record.seconds) == ("zoom_in", 1, 7.0)
+    assert record.margins["choose"].tolist() == [1.0, 2.0]
+
+
+def test_the_committed_log_describes_the_interventions_as_they_are():
+    text = (ROOT / "docs" / "results" / "LOG.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", text, re.MULTILINE)
+    assert rows == [(name, intervention.description) for name, intervention in INTERVENTIONS.items()]
+    start, end = log._HEAD.split("{epochs}")[0], log._HEAD.split("{command}")[1]
+    assert text.startswith(start)
+    assert end in text
+
+
 def test_an_unknown_trial_is_one_line(capsys):
-    assert door.main(["--dataset", "a", "--external", "b", "--out", "c", "--only", "magic"]) == 2
+    assert series.main(["--dataset", "a", "--external", "b", "--out", "c", "--only", "magic"]) == 2
     assert "--only magic: the trials are baseline" in capsys.readouterr().err
 
 
 def save_phantoms(folder, splits, count):
     def rows(start: int) -> Dataset:
-        pixels = [Picture.fromarray(draw_phantom(start + n, n % 2).image).resize((48, 48)) for n in range(count)]
+        pixels = [PILImage.fromarray(draw_phantom(start + n, n % 2).image).resize((48, 48)) for n in range(count)]
         columns = {"image": pixels, "label": [(NON_COVID, COVID)[n % 2] for n in range(count)]}
         columns |= {"source": ["phantom"] * count, "patient_id": [str(start + n) for n in range(count)]}
         return Dataset.from_dict(columns).cast_column("image", Image())
