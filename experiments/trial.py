@@ -26,9 +26,8 @@ from cxr.schema.dataset import PHANTOM
 from cxr.schema.labels import LABELS
 from cxr.statistics.metrics import auroc
 from cxr.training.arguments import AugmentationArguments
-from cxr.training.data.augmentation import Augmentation
-from cxr.training.data.dataset import class_weights
-from cxr.training.evaluation.scores import margin
+from cxr.training.data.batches import Augmentation, class_weights
+from cxr.training.evaluation.evaluation import margin
 from experiments.interventions import Intervention
 
 LEARNING_RATE, WEIGHT_DECAY, BATCH, WARMUP = 1e-3, 0.01, 32, 0.05

@@ -14,7 +14,7 @@ from cxr import hub as client
 from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID
 from cxr.schema.verdicts import DISCLAIMER
-from cxr.training.publishing.publish import phantom_logits
+from cxr.training.publishing.publication import phantom_logits
 
 BACKBONE, MODEL = "demo/chain-backbone", "demo/chain"
 

@@ -27,7 +27,7 @@ from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, LABELS, NON_COVID
 from cxr.schema.probes import PROBES
 from cxr.training.arguments import DataArguments, ModelArguments, RunArguments
-from cxr.training.reporting import card
+from cxr.training.reporting import model_card
 from dataset_script.collections import LAYOUTS
 
 RESULTS = ROOT / "docs" / "results"
@@ -337,7 +337,7 @@ def test_the_results_are_those_of_the_runs_they_name():
 @pytest.mark.parametrize("run", RUNS)
 def test_the_committed_cards_are_what_their_files_give(run, tmp_path):
     folder = shutil.copytree(RESULTS / run, tmp_path / run)
-    card.write_card(folder)
+    model_card.write_card(folder, *model_card.read_facts(folder))
     assert (folder / "README.md").read_text(encoding="utf-8") == (RESULTS / run / "README.md").read_text(
         encoding="utf-8"
     )

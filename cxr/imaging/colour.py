@@ -35,7 +35,7 @@ def _over_black(image: Image.Image) -> Image.Image:
 
 
 def to_gray_exactly(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Gray (H, W) of (H, W), (H, W, 3) or (H, W, 4), as `to_gray` gives it, without its copies where all is gray."""
+    """Gray (H, W) of (H, W), (H, W, 3) or (H, W, 4), as `to_gray` gives it, but without copying where all is gray."""
     if pixels.ndim == 2:
         return pixels
     first, *others = (cv2.extractChannel(pixels, index) for index in range(3))

@@ -1,8 +1,8 @@
 """From the bytes of PNG, JPEG, WEBP, TIFF, BMP and GIF to 8-bit gray, by the fastest decoder that agrees with Pillow.
 
-- The commonest 8-bit files: libjpeg-turbo and libwebp through imagecodecs, without the copies and conversions that take
-  half of a large JPEG's time in Pillow. PNG by kornia-rs, a memory-safe decoder that takes under half the time of
-  libpng, libspng and OpenCV and, like Pillow, refuses damage by the file's checksums.
+- The commonest 8-bit files: libjpeg-turbo and libwebp through imagecodecs, without the conversions that take half of a
+  large JPEG's time in Pillow. PNG by kornia-rs, a memory-safe decoder that takes under half the time of libpng, libspng
+  and OpenCV and, like Pillow, refuses damage by the file's checksums.
 - Deep TIFF by tifffile, and 16-bit PNG with colour or alpha by libpng: Pillow cuts these to their high byte or cannot
   read them.
 - Everything else by Pillow.
@@ -21,7 +21,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from cxr.errors import UnreadableImage
 from cxr.imaging import bit_depth, colour
 from cxr.imaging.file_type import IMAGE_SIGNATURES, TIFF_SIGNATURES
-from cxr.imaging.limits import DAMAGED, check_size, refusing_damage, silence
+from cxr.imaging.limits import DAMAGED, check_size, mute_logger, refusing_damage
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -171,7 +171,7 @@ def _decode_deep_tiff(raw: bytes) -> DecodedImage | None:
     """Decode a gray or RGB TIFF of more than 8 bits, or of signed or real values; None for every other kind."""
     import tifffile  # deferred: it takes 0.2 s, and few collections hold TIFF
 
-    silence("tifffile")
+    mute_logger("tifffile")
     with tifffile.TiffFile(io.BytesIO(raw)) as file:
         page = file.pages.first
         mode = _deep_tiff_mode(page)

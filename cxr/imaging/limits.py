@@ -53,6 +53,6 @@ def refusing_damage(*more: type[Exception]) -> Iterator[None]:
 
 
 @cache
-def silence(logger: str) -> None:
+def mute_logger(logger: str) -> None:
     """Stop a decoder's log messages about damaged files, from its first use on: the refusal says what is wrong."""
     logging.getLogger(logger).setLevel(logging.CRITICAL + 1)

@@ -1,79 +1,124 @@
-"""Every setting of a run: dataclasses read from a YAML recipe, from flags, or both (flags win)."""
+"""All settings of a run: dataclasses that are filled from a YAML recipe, from flags, or from both (flags win)."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
 from transformers import HfArgumentParser, TrainingArguments
+from transformers.integrations import get_reporting_integration_callbacks
 
 from cxr.cli import OneLineErrors
 from cxr.errors import UserError, one_line
 from cxr.model import BACKBONE
-from cxr.training.checks import check
+from cxr.schema.metrics import METRIC_NAMES
+from cxr.statistics.metrics import ERRORS
+
+METHODS = ("head", "lp_ft", "full")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+_SEEDS = 2**32
 
 
-def setting(default: object, description: str) -> object:
-    """A dataclass field whose description is what `--help` prints."""
+def setting(default: object, description: str) -> Any:
+    """A dataclass field whose description is printed by `--help`."""
     return field(default=default, metadata={"help": description})
 
 
 @dataclass
 class DataArguments:
-    """Which dataset."""
+    """The dataset, and the external sets that the finished model is evaluated on."""
 
     dataset: str = setting("", "Folder written by `python -m dataset_script`, or the id of such a dataset on the Hub.")
     dataset_revision: str | None = setting(None, "Branch, tag or commit of a dataset on the Hub; default: newest.")
     external: list[str] = field(
         default_factory=list,
-        metadata={"help": "NAME=DATASET …: prepared sets whose test split the finished model is scored on, once."},
+        metadata={"help": "NAME=DATASET …: prepared datasets on whose test split the finished model is evaluated."},
     )
-    streaming: bool = setting(False, "Read the training split as it is needed, for sets larger than disk or memory.")
-    shuffle_buffer: int = setting(1000, "With --streaming: pictures among which the next one is drawn.")
+    streaming: bool = setting(False, "Read the training split while training, for sets larger than disk or memory.")
+    shuffle_buffer: int = setting(1000, "With --streaming: number of images from which the next one is drawn.")
+
+    def check(self) -> None:
+        """Raise a `UserError` that names the first setting that cannot work."""
+        for external in self.external:
+            if not all(external.partition("=")):
+                raise UserError(
+                    f"--external {external}: expected NAME=DATASET, a name of your choice and a prepared dataset"
+                )
+        if not self.dataset:
+            raise UserError("--dataset is missing: name a folder from `python -m dataset_script`, or a Hub id")
+        _check_at_least_one(self, "shuffle_buffer")
 
 
 @dataclass
 class ModelArguments:
-    """Which network, from which weights it starts, and which of them are trained."""
+    """The network, the weights it starts from, and which of them are trained."""
 
-    backbone: str = setting(BACKBONE, "Hub id or folder of the ResNet whose weights training starts from.")
+    backbone: str = setting(BACKBONE, "Hub id or folder of the ResNet that training starts from.")
     backbone_revision: str | None = setting(None, "Branch, tag or commit of the backbone; default: newest.")
     from_scratch: bool = setting(False, "Start a ResNet-50 from random weights instead; the card says so.")
     method: str | None = setting(
         None,
-        "head (a linear head fitted to the backbone's features, computed once), lp_ft (that, then every layer) or full "
-        "(every layer from the first step); default: lp_ft, but full with --from_scratch or --freeze_backbone.",
+        "head (a linear head on the backbone's features, which are computed once), lp_ft (the head first, then all "
+        "layers) or full (all layers from the first step); default: lp_ft, or full with --from_scratch or "
+        "--freeze_backbone.",
     )
-    head_views: int = setting(4, "Views of each picture that the head is fitted to: the plain one and augmented ones.")
+    head_views: int = setting(4, "Views of each image that the head is fitted to: the original and augmented ones.")
     freeze_backbone: bool = setting(
-        False, "Train the head alone, step by step, through the whole network; BatchNorm keeps its statistics."
+        False, "Train only the head, by gradient descent; BatchNorm statistics of the backbone stay fixed."
     )
-    input_size: int = setting(224, "Side in pixels of the square that the network sees.")
+    input_size: int = setting(224, "Side in pixels of the square network input.")
 
     def __post_init__(self) -> None:
-        """Say which method is meant where none is named: a linear probe of random weights would be pointless."""
+        """Choose the method where none is given: a linear head on random features would be pointless."""
         if self.method is None:
             self.method = "full" if self.from_scratch or self.freeze_backbone else "lp_ft"
+
+    def check(self) -> None:
+        """Raise a `UserError` that names the first setting that cannot work."""
+        if self.input_size < 32:
+            raise UserError(f"--input_size {self.input_size} is too small for a ResNet: 32 at least, 224 by default")
+        if self.method not in METHODS:
+            raise UserError(f"--method {self.method!r} is none of {', '.join(METHODS)}")
+        if self.from_scratch and self.freeze_backbone:
+            raise UserError("--freeze_backbone with --from_scratch would freeze random weights: leave one of them out")
+        if self.from_scratch and self.method != "full":
+            raise UserError(f"--method {self.method} with --from_scratch would fit a head to random features: use full")
+        if self.freeze_backbone and self.method != "full":
+            raise UserError(f"--freeze_backbone with --method {self.method}: leave one of them out")
+        _check_at_least_one(self, "head_views")
 
 
 @dataclass
 class AugmentationArguments:
-    """How training pictures vary. None of it mirrors: the heart is on the left."""
+    """How training images are varied. They are never mirrored: the heart is on the left."""
 
-    rotate: float = setting(7.0, "Largest rotation either way, in degrees.")
-    shift: float = setting(0.05, "Largest shift either way along each axis, as a share of the side.")
-    zoom: float = setting(0.1, "Largest zoom in or out, as a share (0.1: from 0.9 to 1.1 times).")
-    shear: float = setting(0.0, "Largest shear either way, as its tangent.")
-    brightness: float = setting(0.2, "Largest brightness change either way, in standard deviations of ImageNet.")
-    contrast: float = setting(0.2, "Largest contrast change, as a share (0.2: from 0.8 to 1.2 times).")
+    rotate: float = setting(7.0, "Largest rotation in either direction, in degrees.")
+    shift: float = setting(0.05, "Largest shift in either direction along each axis, as a fraction of the side.")
+    zoom: float = setting(0.1, "Largest zoom in or out, as a fraction (0.1: from 0.9 to 1.1 times).")
+    shear: float = setting(0.0, "Largest shear in either direction, as its tangent.")
+    brightness: float = setting(0.2, "Largest change of brightness, in ImageNet standard deviations.")
+    contrast: float = setting(0.2, "Largest change of contrast, as a fraction (0.2: from 0.8 to 1.2 times).")
+
+    def check(self) -> None:
+        """Raise a `UserError` that names the first setting that cannot work."""
+        for name, value in dataclasses.asdict(self).items():
+            limit = 180 if name == "rotate" else 1
+            if not 0 <= value < limit:
+                raise UserError(f"--{name} {value} must be 0 (off) or more, and below {limit}")
 
 
 @dataclass
 class RunArguments(TrainingArguments):
-    """The Trainer's arguments with this project's defaults, and what the Trainer lacks."""
+    """The Trainer's arguments with this project's defaults, and the settings that the Trainer lacks.
+
+    The fields hold what was asked for, so `dataclasses.replace` keeps all of them. What the Trainer gets instead of
+    `precision` and `push_to_hub` is worked out by `for_trainer`.
+    """
 
     output_dir: str = setting("runs/latest", "Run folder: checkpoints, logs, and `model/`, which is published.")
     num_train_epochs: float = setting(16.0, "Passes over the training split.")
@@ -81,44 +126,129 @@ class RunArguments(TrainingArguments):
     per_device_eval_batch_size: int = setting(32, "Evaluation batch size on each device.")
     learning_rate: float = setting(3e-4, "Peak learning rate.")
     lr_scheduler_type: str = setting("cosine", "Learning-rate schedule.")
-    warmup_steps: float = setting(0.05, "Warm-up: steps, or a share of all steps if below 1.")
+    warmup_steps: float = setting(0.05, "Warm-up: number of steps, or a fraction of all steps if below 1.")
     weight_decay: float = setting(0.01, "Weight decay of AdamW.")
     eval_strategy: str = setting("epoch", "When to evaluate on the validation split: no, steps or epoch.")
     save_strategy: str = setting("epoch", "When to save a checkpoint; must match --eval_strategy.")
     logging_strategy: str = setting("epoch", "When to log the training loss.")
     save_total_limit: int | None = setting(2, "Checkpoints kept besides the best one.")
     load_best_model_at_end: bool = setting(True, "Keep the checkpoint with the best --metric_for_best_model.")
-    metric_for_best_model: str | None = setting("auroc", "Validation metric that picks the best checkpoint.")
-    remove_unused_columns: bool = setting(False, "Left off: the collator reads the image column itself.")
-    ddp_find_unused_parameters: bool | None = setting(False, "Left off: every trained weight takes part in the loss.")
-    precision: str = setting("auto", "auto (bf16 or else fp16 where the hardware is made for it), fp32, bf16 or fp16.")
+    metric_for_best_model: str | None = setting("auroc", "Validation metric by which the best checkpoint is chosen.")
+    remove_unused_columns: bool = setting(False, "Leave off: the collator reads the image column itself.")
+    ddp_find_unused_parameters: bool | None = setting(False, "Leave off: every trained weight takes part in the loss.")
+    push_to_hub: bool = setting(False, "Publish the finished model as --hub_model_id, in one commit after evaluation.")
+    precision: str = setting("auto", "auto (bf16, or else fp16, on hardware that is made for it), fp32, bf16 or fp16.")
     tf32: bool | None = setting(False, "Let CUDA round fp32 to TF32. Off: fp32 scores are the same on every machine.")
-    class_weights: str = setting("balanced", "balanced (each class weighs the same in the loss) or none.")
-    early_stopping_patience: int = setting(0, "Stop after so many evaluations without a better one; 0: never.")
-    target_sensitivity: float = setting(0.9, "Sensitivity on validation that fixes the operating threshold.")
+    class_weights: str = setting("balanced", "balanced (both classes have the same weight in the loss) or none.")
+    early_stopping_patience: int = setting(0, "Stop after this many evaluations without an improvement; 0: never.")
+    target_sensitivity: float = setting(0.9, "Sensitivity on validation at which the operating threshold is set.")
     seeds: list[str] = field(
         default_factory=list,
         metadata={"help": "Several seeds, as 0,1,2: each is trained, and the best on validation is published."},
     )
     hub_tag: str | None = setting(None, "Tag for the published commit, such as v1.")
-    hub_space: str | None = setting(None, "USER/NAME of a Space to publish as well, which serves that very commit.")
+    hub_space: str | None = setting(None, "USER/NAME of a Space to publish as well, pinned to that commit.")
 
     def __post_init__(self) -> None:
-        """Resolve `auto` before the Trainer sees it; keep the publication out of its hands (see publish.py)."""
-        if self.precision not in ("auto", "fp32", "bf16", "fp16"):
-            raise ValueError(f"--precision {self.precision!r} is none of auto, fp32, bf16, fp16")
+        """Bring the settings into the form that the Trainer expects; doing it again changes nothing."""
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"--precision {self.precision!r} is none of {', '.join(PRECISIONS)}")
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
-        if not (self.fp16 or self.bf16):
-            chosen = fast_precision(self.use_cpu) if self.precision == "auto" else self.precision
-            self.bf16, self.fp16 = chosen == "bf16", chosen == "fp16"
         self.seeds = [part for item in self.seeds for part in str(item).split(",")]
-        self.publish, self.push_to_hub = self.push_to_hub, False
         super().__post_init__()
 
     @property
     def model_dir(self) -> Path:
         """Folder of the finished model, laid out as the Hub repo will be."""
         return Path(self.output_dir) / "model"
+
+    @property
+    def resolved_precision(self) -> str:
+        """fp32, bf16 or fp16: what trains; the Trainer's own flags `--bf16` and `--fp16` win over `--precision`."""
+        if self.bf16 or self.fp16:
+            return "bf16" if self.bf16 else "fp16"
+        return fast_precision(self.use_cpu) if self.precision == "auto" else self.precision
+
+    def for_trainer(self) -> "RunArguments":
+        """A copy for the Trainer, which must know its precision, and must not push: publishing comes at the end."""
+        precision = self.resolved_precision
+        return dataclasses.replace(self, bf16=precision == "bf16", fp16=precision == "fp16", push_to_hub=False)
+
+    def check(self) -> None:
+        """Raise a `UserError` that names the first setting that cannot work."""
+        if self.class_weights not in ("balanced", "none"):
+            raise UserError(f"--class_weights {self.class_weights!r} is neither balanced nor none")
+        if not 0 < self.target_sensitivity <= 1:
+            raise UserError(f"--target_sensitivity {self.target_sensitivity} must be above 0 and at most 1")
+        if self.push_to_hub and not self.hub_model_id:
+            raise UserError("--push_to_hub needs --hub_model_id USER/NAME")
+        if self.hub_space and not self.push_to_hub:
+            raise UserError("--hub_space needs --push_to_hub: a Space shows a published model")
+        _check_at_least_one(
+            self, "per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"
+        )
+        if self.max_steps <= 0 and not self.num_train_epochs > 0:
+            raise UserError(f"--num_train_epochs {self.num_train_epochs} trains nothing: more than 0, or --max_steps")
+        criteria = ("loss", *(name for name in METRIC_NAMES if name not in ERRORS))
+        if self.metric_for_best_model.removeprefix("eval_") not in criteria:
+            known = ", ".join(criteria)
+            raise UserError(f"--metric_for_best_model {self.metric_for_best_model!r} is none of {known}")
+        self._check_seeds()
+        self._check_output_dir()
+        self._check_reporters()
+
+    def _check_seeds(self) -> None:
+        if not 0 <= self.seed < _SEEDS:
+            raise UserError(f"--seed {self.seed} must lie between 0 and 2**32 - 1")
+        listed = ",".join(self.seeds)
+        for seed in self.seeds:
+            if not (seed.isdecimal() and int(seed) < _SEEDS):
+                raise UserError(f"--seeds {listed}: expected whole numbers below 2**32, such as 0,1,2")
+        if len(set(map(int, self.seeds))) < len(self.seeds):
+            raise UserError(f"--seeds {listed} names one seed twice")
+        if self.seeds and self.resume_from_checkpoint not in (None, "true", "True", "false", "False"):
+            raise UserError(f"--resume_from_checkpoint {self.resume_from_checkpoint} with --seeds: use true")
+
+    def _check_output_dir(self) -> None:
+        try:
+            Path(self.output_dir).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"--output_dir {self.output_dir} cannot be made ({error.strerror}): name another"
+            ) from error
+        if not os.access(self.output_dir, os.W_OK):
+            raise UserError(f"--output_dir {self.output_dir} cannot be written to: name another")
+
+    def _check_reporters(self) -> None:
+        """Find out now what would otherwise end the run after the data has been read."""
+        for reporter in self.report_to:
+            try:
+                for callback in get_reporting_integration_callbacks([reporter]):
+                    callback()
+            except ValueError as error:
+                raise UserError(f"--report_to {reporter}: {one_line(error)}") from error
+            except (ImportError, RuntimeError) as error:
+                package = reporter.replace("_", "-")
+                raise UserError(f"--report_to {reporter}: {one_line(error)} (pip install {package})") from error
+
+
+def _check_at_least_one(settings: object, *names: str) -> None:
+    for name in names:
+        if getattr(settings, name) < 1:
+            raise UserError(f"--{name} {getattr(settings, name)} must be at least 1")
+
+
+def fast_precision(use_cpu: bool) -> str:
+    """The precision that this machine's matrix units are made for.
+
+    bf16: AVX-512 BF16 or AMX on a CPU, Ampere or later on CUDA. fp16: CUDA from Volta on. fp32: everything else.
+    """
+    if use_cpu or not torch.cuda.is_available():
+        processor = torch.cpu.get_capabilities()
+        return "bf16" if processor.get("avx512_bf16") or processor.get("amx_tile") else "fp32"
+    if torch.cuda.is_bf16_supported(including_emulation=False):
+        return "bf16"
+    return "fp16" if torch.cuda.get_device_capability() >= (7, 0) else "fp32"
 
 
 @dataclass
@@ -130,16 +260,21 @@ class Arguments:
     augmentation: AugmentationArguments
     run: RunArguments
 
+    def check(self) -> None:
+        """Raise a `UserError` that names the first setting that cannot work."""
+        for part in (self.data, self.model, self.augmentation, self.run):
+            part.check()
+
     def for_seed(self, seed: int) -> "Arguments":
-        """The same run with one of its seeds, in a folder of its own below this run's, and published by nobody."""
+        """The same run with one of its seeds, in a subfolder of this run's folder, and never published by itself."""
         folder = str(Path(self.run.output_dir) / f"seed-{seed}")
         run = dataclasses.replace(self.run, seed=seed, seeds=[], output_dir=folder, push_to_hub=False)
         return dataclasses.replace(self, run=run)
 
-    def recipe(self) -> dict[str, object]:
-        """What must be set to repeat this run, as plain values: nothing that names this machine or its user."""
-        kept = [self.data, self.model, self.augmentation]
-        values = {key: value for part in kept for key, value in dataclasses.asdict(part).items()}
+    def recipe(self) -> dict[str, Any]:
+        """The settings that repeat this run, as plain values; none of them names this machine or its user."""
+        parts = (self.data, self.model, self.augmentation)
+        values = {key: value for part in parts for key, value in dataclasses.asdict(part).items()}
         values |= {key: getattr(self.run, key) for key in _RECIPE_KEYS}
         return {key: _public(value) for key, value in values.items()}
 
@@ -164,8 +299,8 @@ _RECIPE_KEYS = (
 )
 
 
-def _public(value: object) -> object:
-    """A plain value; a folder becomes its last part, so that no recipe names a path of this machine."""
+def _public(value: Any) -> Any:
+    """A plain value; a folder becomes its last part, so that no recipe contains a path of this machine."""
     if isinstance(value, list):
         return ["=".join([*item.split("=", 1)[:-1], _public(item.split("=", 1)[-1])]) for item in value]
     if isinstance(value, Enum):
@@ -180,13 +315,13 @@ class _Parser(OneLineErrors, HfArgumentParser):
 
 
 def parse(argv: Sequence[str]) -> Arguments:
-    """Read `[RECIPE.yaml] [--flag value …]`.
+    """Read and check `[RECIPE.yaml] [--flag value …]`.
 
-    A recipe becomes flags placed before the given ones, so both pass the same types and the later one wins; `1e-3`,
-    a string to YAML, is the number it looks like.
+    The recipe becomes flags in front of the given ones, so both are converted alike and the later one wins; `1e-3`,
+    which YAML takes for a string, is a number here.
 
     Raises:
-        UserError: for an unreadable recipe or settings that contradict each other.
+        UserError: for an unreadable recipe, or settings that cannot work or contradict each other.
     """
     parts = [DataArguments, ModelArguments, AugmentationArguments, RunArguments]
     parser = _Parser(parts, prog="train_hf.py", description="Fine-tune, evaluate and publish. [RECIPE.yaml] [--flags]")
@@ -196,9 +331,10 @@ def parse(argv: Sequence[str]) -> Arguments:
     parser.parse_args(argv)
     try:
         arguments = Arguments(*parser.parse_args_into_dataclasses(argv))
+        arguments.run.for_trainer()
     except (ValueError, ImportError) as error:
         raise UserError(one_line(error)) from error
-    check(arguments)
+    arguments.check()
     return arguments
 
 
@@ -208,24 +344,12 @@ def _recipe_flags(path: Path) -> list[str]:
     except OSError as error:
         raise UserError(f"recipe {path} cannot be read: {error.strerror}; see the recipes/ folder") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"recipe {path} is no YAML: {one_line(error)}") from error
+        raise UserError(f"recipe {path} is not valid YAML: {one_line(error)}") from error
     if not isinstance(recipe, dict):
-        raise UserError(f"recipe {path} must hold `name: value` lines")
+        raise UserError(f"recipe {path} must consist of `name: value` lines")
     flags = []
     for name, value in recipe.items():
-        values = value if isinstance(value, list) else [value]
-        flags += [f"--{name}", *map(str, values)] if value not in (None, []) else []
+        if value not in (None, []):
+            values = value if isinstance(value, list) else [value]
+            flags += [f"--{name}", *map(str, values)]
     return flags
-
-
-def fast_precision(use_cpu: bool) -> str:
-    """The precision that this machine's matrix units are made for.
-
-    bf16: AVX-512 BF16 or AMX on a CPU, Ampere or later on CUDA. fp16: CUDA from Volta on. fp32: everything else.
-    """
-    if use_cpu or not torch.cuda.is_available():
-        native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-        return "bf16" if native else "fp32"
-    if torch.cuda.is_bf16_supported(including_emulation=False):
-        return "bf16"
-    return "fp16" if torch.cuda.get_device_capability() >= (7, 0) else "fp32"

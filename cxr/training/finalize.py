@@ -1,78 +1,195 @@
-"""What follows training: save, calibrate, evaluate the reloaded model, fit the gate, describe, publish."""
+"""What follows training: calibrate the saved model, evaluate it, fit its gate, and write the files that describe it."""
 
 import dataclasses
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
+import yaml
+from accelerate.utils import wait_for_everyone
+from transformers import TrainerState
+
+from cxr.schema.document import check
+from cxr.schema.labels import LABELS
+from cxr.schema.metrics import SCHEMA_VERSION, DatasetSummary, GateSummary, Metrics, ModelSummary, TrainingSummary
+from cxr.schema.report import Report
 from cxr.training.arguments import Arguments, RunArguments
 from cxr.training.data.dataset import XrayDataset
-from cxr.training.evaluation import calibration, evaluation
-from cxr.training.evaluation.calibration import Calibration
-from cxr.training.evaluation.evaluation import Evaluation
-from cxr.training.evaluation.gate_fit import fit_and_score_gate
-from cxr.training.fitting.trainer import CovidTrainer
-from cxr.training.publishing import publish
-from cxr.training.reporting import card, figures, metrics_file, mistakes
+from cxr.training.evaluation.calibration import Calibration, fit_calibration, fold
+from cxr.training.evaluation.evaluation import Evaluation, Evaluator, evaluate, score_validation
+from cxr.training.evaluation.gate_evaluation import add_gate
+from cxr.training.reporting import figures, mistakes, model_card
+from cxr.training.reporting.judgement import judgement
+
+_PACKAGES = ("torch", "transformers", "datasets", "evaluate", "accelerate", "huggingface-hub", "pillow", "numpy")
+
+External = Mapping[str, XrayDataset]
+"""External sets by name."""
 
 
-def finish(
-    arguments: Arguments,
-    dataset: XrayDataset,
-    external: dict[str, XrayDataset],
-    trainer: CovidTrainer,
-    backbone_revision: str | None,
-    seconds: float,
+@dataclass(frozen=True)
+class Training:
+    """What is reported of the training itself; `seconds` is its wall time, without evaluation."""
+
+    state: TrainerState
+    backbone_revision: str | None
+    seconds: float
+
+
+def finalize(
+    arguments: Arguments, dataset: XrayDataset, external: External, training: Training, repo_id: str | None
 ) -> None:
-    """Leave a finished model folder behind, published where the arguments say so; `seconds` is training's wall time.
+    """Turn the model that training saved into a finished model folder; `repo_id` is where its card says it lies.
 
     All ranks must call this: they share the evaluation, and the first one writes.
     """
     run = arguments.run
-    trainer.save_model(str(run.model_dir))
-    (run.model_dir / "training_args.bin").unlink(missing_ok=True) if run.should_save else None
-    trainer.accelerator.wait_for_everyone()
-    fitted = _calibrate(run, dataset, trainer)
-    evaluated = evaluation.final_evaluation(run, dataset, external)
+    wait_for_everyone()
+    calibration = _calibrate(run, dataset)
+    evaluator = _reload(run)
+    evaluation = evaluate(evaluator, dataset, external, run.target_sensitivity)
     if run.process_index == 0:
-        facts = evaluated.summary | {"calibration": dataclasses.asdict(fitted), "seeds": None}
-        facts["gate"] = fit_and_score_gate(run.model_dir, dataset, external, run.seed)
-        _write_config(run, facts)
-        metrics_file.write_facts(arguments, dataset, trainer.state, backbone_revision, seconds, facts)
-        _draw(run, dataset, external, trainer, evaluated)
-        card.write_card(run.model_dir, run.hub_model_id)
-        print(card.headline(run.model_dir))
-        if run.publish:
-            print(publish.publish(run.model_dir, publish.Destination.of(run)))
-    trainer.accelerator.wait_for_everyone()
+        gate = add_gate(evaluator, dataset, external, run.seed)
+        report: Report = {key: dataset.report[key] for key in dataset.report if key != "lists"}
+        metrics = _metrics(arguments, dataset, training, evaluation, calibration, gate)
+        metrics["judgement"] = judgement(metrics, report)
+        _add_to_config(run.model_dir, metrics)
+        write_metrics(run.model_dir, metrics)
+        _write_json(run.model_dir / "dataset_report.json", report)
+        (run.model_dir / "recipe.yaml").write_text(yaml.safe_dump(arguments.recipe(), sort_keys=False), "utf-8")
+        figures.draw_all(run.model_dir / "figures", training.state.log_history, evaluation)
+        _draw_mistakes(run.model_dir, dataset, external, evaluation)
+        model_card.write_card(run.model_dir, metrics, report, repo_id)
+        print(model_card.headline(metrics))
+    wait_for_everyone()
 
 
-def _calibrate(run: RunArguments, dataset: XrayDataset, trainer: CovidTrainer) -> Calibration:
-    """Fit on what the saved model says of validation, and fold the result into it. All ranks must call this."""
-    scores = evaluation.score_validation(run, dataset)
-    fitted = calibration.fit(scores.margin, scores.labels, with_bias=run.class_weights == "balanced")
+def _reload(run: RunArguments) -> Evaluator:
+    """The model as it is saved now: what is measured is what will be published."""
+    return Evaluator(run.model_dir, run.per_device_eval_batch_size, run.dataloader_num_workers, run.use_cpu)
+
+
+def _calibrate(run: RunArguments, dataset: XrayDataset) -> Calibration:
+    """Fit to the saved model's scores of validation, and fold the result into it. All ranks must call this."""
+    scores = score_validation(_reload(run), dataset)
+    calibration = fit_calibration(scores.margin, scores.labels, with_bias=run.class_weights == "balanced")
     if run.process_index == 0:
-        calibration.fold(run.model_dir, fitted)
-    trainer.accelerator.wait_for_everyone()
-    return fitted
+        fold(run.model_dir, calibration)
+    wait_for_everyone()
+    return calibration
 
 
-def _write_config(run: RunArguments, facts: dict) -> None:
-    """Leave in config.json what serving reads there."""
-    evaluation.write_config(
-        run.model_dir,
-        operating_threshold=facts["operating_threshold"],
-        conformal={key: facts["conformal"][key] for key in ("level", "quantiles", "calibration_images")},
-        calibration={key: facts["calibration"][key] for key in ("temperature", "bias")},
-    )
-
-
-def _draw(
-    run: RunArguments,
+def _metrics(
+    arguments: Arguments,
     dataset: XrayDataset,
-    external: dict[str, XrayDataset],
-    trainer: CovidTrainer,
-    evaluated: Evaluation,
-) -> None:
-    """Plots into the model folder; the worst mistakes, which are radiographs, beside it."""
-    figures.draw_all(run.model_dir / "figures", trainer.state.log_history, evaluated)
+    training: Training,
+    evaluation: Evaluation,
+    calibration: Calibration,
+    gate: GateSummary,
+) -> Metrics:
+    """The contents of `metrics.json`, before the judgement of them."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **evaluation.summary,
+        "calibration": dataclasses.asdict(calibration),
+        "seeds": None,
+        "gate": gate,
+        "model": _model_summary(arguments, training.backbone_revision),
+        "dataset": _dataset_summary(dataset),
+        "training": _training_summary(arguments, training),
+        "environment": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
+    }
+
+
+def _model_summary(arguments: Arguments, backbone_revision: str | None) -> ModelSummary:
+    config = json.loads((arguments.run.model_dir / "config.json").read_text(encoding="utf-8"))
+    resnet50 = config["depths"] == [3, 4, 6, 3] and config["layer_type"] == "bottleneck"
+    settings = arguments.model
+    return {
+        "architecture": "ResNet-50" if resnet50 else f"ResNet with stages of {config['depths']}",
+        "backbone": None if settings.from_scratch else arguments.recipe()["backbone"],
+        "backbone_revision": backbone_revision,
+        "random_weights": config["random_weights"],
+        "frozen_backbone": settings.freeze_backbone,
+        "input_size": settings.input_size,
+    }
+
+
+def _dataset_summary(dataset: XrayDataset) -> DatasetSummary:
+    report = dataset.report
+    return {
+        "name": dataset.name,
+        "revision": dataset.revision,
+        "fingerprint": report["fingerprint"],
+        "image_size": report["image_size"],
+        "synthetic": dataset.synthetic,
+        "counts": report["counts"],
+        "source_only_accuracy": source_only_accuracy(report["counts"]),
+    }
+
+
+def _training_summary(arguments: Arguments, training: Training) -> TrainingSummary:
+    run, state = arguments.run, training.state
+    return {
+        "method": "frozen" if arguments.model.freeze_backbone else arguments.model.method,
+        "streaming": arguments.data.streaming,
+        "epochs": round(state.epoch or 0.0, 2),
+        "steps": state.global_step,
+        "seconds": round(training.seconds),
+        "processes": run.world_size,
+        "device": run.device.type,
+        "precision": run.resolved_precision,
+        "seed": run.seed,
+        "log": [{key: entry[key] for key in entry if key != "step"} for entry in state.log_history],
+    }
+
+
+def source_only_accuracy(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> float:
+    """Test accuracy of a rule that sees no image: for each source, the class most frequent in its training images.
+
+    `counts[source][label][split]` are numbers of images. A value near 1 means that the class is the source, so that a
+    model can score as high without looking at a lung (DeGrave et al. 2021, doi 10.1038/s42256-021-00338-7).
+    """
+    right = total = 0
+    for labels in counts.values():
+        predicted = max(LABELS, key=lambda name: labels.get(name, {}).get("train", 0))
+        right += labels.get(predicted, {}).get("test", 0)
+        total += sum(splits.get("test", 0) for splits in labels.values())
+    return right / total
+
+
+def write_metrics(folder: Path, metrics: Metrics) -> None:
+    """Write `metrics.json`.
+
+    Raises:
+        pydantic.ValidationError: if it is not as `cxr.schema.metrics` describes it.
+    """
+    check(Metrics, metrics)
+    _write_json(folder / "metrics.json", metrics)
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """The same facts give the same bytes."""
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _add_to_config(model_dir: Path, metrics: Metrics) -> None:
+    """Add to config.json, as plain extra keys, what serving reads there."""
+    path = model_dir / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) | {
+        "operating_threshold": metrics["operating_threshold"],
+        "conformal": {key: metrics["conformal"][key] for key in ("level", "quantiles", "calibration_images")},
+        "calibration": {key: metrics["calibration"][key] for key in ("temperature", "bias")},
+    }
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _draw_mistakes(model_dir: Path, dataset: XrayDataset, external: External, evaluation: Evaluation) -> None:
+    """Contact sheets of the worst mistakes, which are radiographs and so lie beside the model folder, never in it."""
     splits = [dataset.splits["test"], *(other.splits["test"] for other in external.values())]
-    sets = {name: (scores, split) for (name, scores), split in zip(evaluated.tested.items(), splits, strict=True)}
-    mistakes.draw(run.model_dir.with_name(mistakes.FOLDER), sets, evaluated.summary["operating_threshold"])
+    sets = {name: (scores, split) for (name, scores), split in zip(evaluation.tested.items(), splits, strict=True)}
+    mistakes.draw_sheets(model_dir.with_name(mistakes.FOLDER), sets, evaluation.summary["operating_threshold"])

@@ -1,46 +1,262 @@
 """A training run from start to end: check, train, save, evaluate the reloaded model, write the card, publish."""
 
+import json
 import logging
 import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import datasets
+import httpx2
+import torch
 import transformers
+from accelerate.utils import broadcast_object_list, wait_for_everyone
+from torch.utils.data import IterableDataset
+from transformers import EarlyStoppingCallback, ResNetForImageClassification
+from transformers.trainer import TRAINER_STATE_NAME
 
+from cxr import model as network
 from cxr.cli import command
-from cxr.training.arguments import RunArguments, parse
-from cxr.training.data.dataset import load, load_external
-from cxr.training.publishing import publish
-from cxr.training.seeds import check_folders, train_seeds
-from cxr.training.train_seed import checkpoint_to_resume, train
+from cxr.errors import UserError, one_line
+from cxr.imaging.preprocess import make_processor
+from cxr.training import seeds
+from cxr.training.arguments import Arguments, RunArguments, parse
+from cxr.training.data.batches import COLUMNS, Augmentation, class_weights, collator
+from cxr.training.data.dataset import XrayDataset, load, load_external
+from cxr.training.data.streaming import TrainingStream
+from cxr.training.finalize import External, Training, finalize
+from cxr.training.head import LogAtStart, fit_head
+from cxr.training.publishing import publication
+from cxr.training.publishing.publication import Destination
+from cxr.training.trainer import CovidTrainer
 
 INTERRUPTED = 143
-"""Exit code of a run that was told to stop: 128 + SIGTERM, as a shell would report it."""
+"""Exit code of a run that was stopped: 128 + SIGTERM, as a shell would report it."""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns 143 if training was told to stop (its checkpoint is saved)."""
+    """Run from the command line; returns 143 if training was stopped by a signal (its checkpoint is saved)."""
     arguments = parse(sys.argv[1:] if argv is None else argv)
-    run, data = arguments.run, arguments.data
+    run = arguments.run
     _quieten(run)
-    check_folders(arguments) if run.seeds else checkpoint_to_resume(arguments)
+    resume = checkpoint_to_resume(arguments)
     with run.main_process_first():
-        if run.publish and run.process_index == 0:
-            found = publish.preflight(publish.Destination.of(run))
-            run.hub_model_id, run.hub_space = found.repo_id, found.space
-        size = arguments.model.input_size
-        dataset = load(data.dataset, data.dataset_revision, size, streaming=data.streaming)
-        external = load_external(data.external, dataset, size)
-    done = (train_seeds if run.seeds else train)(arguments, dataset, external)
-    return 0 if done else INTERRUPTED
+        destination = _preflight(run)
+        dataset, external = _load_data(arguments)
+    repo_id = destination.repo_id if destination else run.hub_model_id
+    if run.seeds:
+        finished = train_seeds(arguments, dataset, external, repo_id)
+    else:
+        finished = train(arguments, dataset, external, resume, repo_id)
+    if not finished:
+        return INTERRUPTED
+    if destination:
+        print(publication.upload(run.model_dir, destination))
+    wait_for_everyone()
+    return 0
 
 
 def _quieten(run: RunArguments) -> None:
-    """One rank speaks, about this run; libraries only when something is wrong."""
+    """Only the first rank prints; libraries print nothing but errors."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     datasets.utils.logging.set_verbosity_error()
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     if run.process_index != 0:
         datasets.utils.logging.disable_progress_bar()
+
+
+def _preflight(run: RunArguments) -> Destination | None:
+    """Where the first rank will publish, checked before training; None on other ranks, or if nothing is published."""
+    if not run.push_to_hub or run.process_index != 0:
+        return None
+    return publication.preflight(Destination(run.hub_model_id, run.hub_tag, run.hub_space, run.hub_private_repo))
+
+
+def _load_data(arguments: Arguments) -> tuple[XrayDataset, External]:
+    data, size = arguments.data, arguments.model.input_size
+    dataset = load(data.dataset, data.dataset_revision, size, streaming=data.streaming)
+    return dataset, load_external(data.external, dataset, size)
+
+
+def train_seeds(arguments: Arguments, dataset: XrayDataset, external: External, repo_id: str | None) -> bool:
+    """Train each seed in `OUT/seed-N` unless it is finished, and keep the best one's model; False if stopped.
+
+    All ranks must call this.
+    """
+    run = arguments.run
+    for seed in run.seeds:
+        one = arguments.for_seed(int(seed))
+        folder = Path(one.run.output_dir)
+        # The first rank decides: other nodes need not share its disk.
+        is_finished = broadcast_object_list([(folder / seeds.FINISHED).is_file()])[0]
+        if is_finished:
+            continue
+        resume = next(reversed(checkpoints(folder)), None)
+        if not train(one, dataset, external, resume, repo_id):
+            return False
+        if run.process_index == 0:
+            (folder / seeds.FINISHED).touch()
+    if run.process_index == 0:
+        print(seeds.keep_best(run, repo_id))
+    return True
+
+
+def train(
+    arguments: Arguments, dataset: XrayDataset, external: External, resume: Path | None, repo_id: str | None
+) -> bool:
+    """Train, save, evaluate and describe one model; False if training was stopped (its checkpoint is saved).
+
+    All ranks must call this. `resume` is the checkpoint to continue from; `repo_id` is where the card says that the
+    model can be loaded from.
+
+    Raises:
+        UserError: if the backbone cannot be loaded.
+    """
+    run, settings = arguments.run, arguments.model
+    with run.main_process_first():
+        model, backbone_revision = _starting_model(arguments)
+    trainer = _make_trainer(arguments, dataset, model)
+    start = time.monotonic()
+    if settings.method == "head":
+        trainer.log(fit_head(trainer, dataset, settings.head_views))
+    else:
+        if settings.method == "lp_ft" and resume is None:
+            trainer.add_callback(LogAtStart(trainer, fit_head(trainer, dataset, settings.head_views)))
+        _train_layers(trainer, arguments, resume)
+        if trainer.was_stopped:
+            _print_how_to_resume(trainer)
+            return False
+    seconds = time.monotonic() - start
+    _save(trainer, run.model_dir)
+    finalize(arguments, dataset, external, Training(trainer.state, backbone_revision, seconds), repo_id)
+    return True
+
+
+def _starting_model(arguments: Arguments) -> tuple[ResNetForImageClassification, str | None]:
+    """The network before training, and the revision of its backbone."""
+    settings = arguments.model
+    if settings.from_scratch:
+        return network.make_untrained(arguments.run.seed), None
+    return network.load_pretrained(settings.backbone, settings.backbone_revision, arguments.run.seed)
+
+
+def _make_trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForImageClassification) -> CovidTrainer:
+    run, freeze = arguments.run, arguments.model.freeze_backbone
+    model.config.dataset_fingerprint = dataset.report["fingerprint"]
+    model.config.synthetic_data = dataset.synthetic
+    model.config.random_weights = getattr(model.config, "random_weights", False)
+    model.to(memory_format=torch.channels_last)
+    if freeze:
+        model.resnet.requires_grad_(False)
+    processor = make_processor(arguments.model.input_size)
+    images = dataset.report["splits"]["train"]["labels"]
+    patience = run.early_stopping_patience
+    return CovidTrainer(
+        model=model,
+        args=run.for_trainer(),
+        train_dataset=_training_rows(arguments, dataset),
+        eval_dataset=dataset.splits["validation"].select_columns(COLUMNS),
+        data_collator=collator(processor),
+        processing_class=processor,
+        augmentation=Augmentation(arguments.augmentation, run.seed),
+        class_weights=class_weights(images) if run.class_weights == "balanced" else None,
+        freeze_backbone=freeze,
+        callbacks=[EarlyStoppingCallback(patience)] if patience else [],
+    )
+
+
+def _training_rows(arguments: Arguments, dataset: XrayDataset) -> datasets.Dataset | IterableDataset:
+    """The training split as the Trainer takes it: a table, or this process's part of a stream."""
+    rows, run = dataset.splits["train"].select_columns(COLUMNS), arguments.run
+    if not arguments.data.streaming:
+        return rows
+    return TrainingStream(
+        rows,
+        dataset.report["splits"]["train"]["images"],
+        run.per_device_train_batch_size,
+        run.seed,
+        arguments.data.shuffle_buffer,
+        run.process_index,
+        run.world_size,
+    )
+
+
+def _train_layers(trainer: CovidTrainer, arguments: Arguments, resume: Path | None) -> None:
+    """Train by gradient descent; a stream can break off for reasons outside this program, and is resumed then."""
+    try:
+        trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
+    except (OSError, httpx2.HTTPError) as error:
+        if not arguments.data.streaming:
+            raise
+        raise UserError(
+            f"--dataset {arguments.data.dataset} could not be read to its end ({one_line(error)}): continue from the "
+            "last checkpoint with the same command and --resume_from_checkpoint true"
+        ) from error
+
+
+def _save(trainer: CovidTrainer, model_dir: Path) -> None:
+    """Save weights, config and processor, without the Trainer's pickle of its arguments."""
+    trainer.save_model(str(model_dir))
+    if trainer.args.should_save:
+        (model_dir / "training_args.bin").unlink(missing_ok=True)
+
+
+def _print_how_to_resume(trainer: CovidTrainer) -> None:
+    state, run = trainer.state, trainer.args
+    if trainer.is_world_process_zero():
+        print(
+            f"stopped at step {state.global_step} of {state.max_steps}; nothing was evaluated or published. Continue "
+            f"with the same command and --resume_from_checkpoint true (checkpoints: {run.output_dir})"
+        )
+
+
+def checkpoint_to_resume(arguments: Arguments) -> Path | None:
+    """The checkpoint to continue from; None for a new run, for `head`, which has none, and for several seeds.
+
+    Raises:
+        UserError: if there is none though one was asked for, or if an earlier run's results would be overwritten.
+    """
+    run, folder = arguments.run, Path(arguments.run.output_dir)
+    wanted, existing = run.resume_from_checkpoint, checkpoints(folder)
+    if wanted in (None, "false", "False"):
+        _require_no_earlier_run(run, existing)
+        return None
+    if run.seeds or arguments.model.method == "head":
+        return None
+    if wanted not in ("true", "True"):
+        if not _is_complete(Path(wanted)):
+            raise UserError(f"--resume_from_checkpoint {wanted} is no complete checkpoint: name another, or use true")
+        return Path(wanted)
+    if not existing:
+        raise UserError(f"--resume_from_checkpoint true: {folder} holds no checkpoint; leave the flag out")
+    return existing[-1]
+
+
+def _require_no_earlier_run(run: RunArguments, existing: Sequence[Path]) -> None:
+    if run.seeds:
+        earlier, what = list(Path(run.output_dir).glob("seed-*")), "seeds"
+    else:
+        earlier, what = existing, "checkpoints"
+    if earlier:
+        raise UserError(
+            f"--output_dir {run.output_dir} holds {what} of an earlier run: continue it with "
+            "--resume_from_checkpoint true, or choose another --output_dir"
+        )
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The complete checkpoints in a run folder, oldest first; not one that was being written when the run died."""
+    complete = filter(_is_complete, folder.glob("checkpoint-*"))
+    return sorted(complete, key=lambda path: int(path.name.rpartition("-")[2]))
+
+
+def _is_complete(checkpoint: Path) -> bool:
+    """Whether the last file that the Trainer writes into a checkpoint can be read to its end."""
+    try:
+        json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True

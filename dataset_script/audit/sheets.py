@@ -76,4 +76,4 @@ def _tile(png: bytes, row: dict, split: str) -> Image.Image:
     """A picture, its file below it, and what else a person wants to know."""
     said = " · ".join(part for part in (split, row["view"], f"{row['width']}×{row['height']}", row["format"]) if part)
     with Image.open(io.BytesIO(png)) as image:
-        return make_tile(image, [row["file"], said])
+        return make_tile([image], [row["file"], said])

@@ -1,4 +1,4 @@
-"""A prepared phantom dataset and a tiny backbone on the Hub, made once for all tests of the training room."""
+"""A prepared phantom dataset and a tiny backbone on the Hub, made once for all tests of training."""
 
 import shutil
 from collections.abc import Callable

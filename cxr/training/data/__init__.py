@@ -1,1 +1,1 @@
-"""Opening a prepared dataset and feeding its images to the network."""
+"""Opening prepared datasets and turning their rows into batches for the network."""

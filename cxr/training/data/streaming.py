@@ -1,7 +1,8 @@
-"""A training split that is read as it is needed, for datasets larger than the disk or the memory.
+"""A training split that is read while training, for datasets larger than the disk or the memory.
 
-The shards are row groups of the Parquet files, dealt to processes and to the data-loading workers of each. Their order
-and a shuffle buffer are drawn anew from (seed, epoch), so a resumed run skips to the very picture it stopped before.
+Shards are row groups of the Parquet files. They are distributed over the processes and the data-loading workers of
+each. Their order and that of a shuffle buffer depend only on (seed, epoch), so a resumed run continues with exactly the
+image that the interrupted one would have read next.
 """
 
 import itertools
@@ -12,15 +13,13 @@ from datasets.distributed import split_dataset_by_node
 from torch.utils.data import IterableDataset, get_worker_info
 
 from cxr import overlap
-
-COLUMNS = ["image", "label", "sha256"]
-"""What the network's input is made from; nothing else of a row is read while training."""
+from cxr.training.data.batches import COLUMNS, Row
 
 
-def stream(dataset: str, revision: str | None) -> tuple[datasets.DatasetDict, datasets.IterableDataset]:
+def stream(dataset: str, revision: str | None) -> tuple[datasets.DatasetDict, datasets.IterableDataset | None]:
     """Open a folder or a repo on the Hub: its splits, `train` as a stream, and `overlap.COLUMNS` of `train`.
 
-    Validation and test are read in full, and no other file of the dataset is.
+    Validation and test are read in full; no other file of the dataset is fetched.
     """
     builder = datasets.load_dataset_builder(dataset, revision=revision, columns=COLUMNS)
     files = builder.config.data_files
@@ -34,15 +33,16 @@ def stream(dataset: str, revision: str | None) -> tuple[datasets.DatasetDict, da
 
 
 class TrainingStream(IterableDataset):
-    """One process's part of a streamed split: the same number of whole batches for every process, epoch after epoch.
+    """One process's part of a streamed split: in every epoch the same number of full batches for each process.
 
-    A process whose shards hold too few pictures begins them again; what is left over comes in another epoch's order.
+    A process whose shards hold too few images starts over with them; images that are left over are read in another
+    epoch, whose order differs.
     """
 
     def __init__(
         self,
         rows: datasets.IterableDataset,
-        pictures: int,
+        images: int,
         batch_size: int,
         seed: int,
         buffer: int,
@@ -51,23 +51,23 @@ class TrainingStream(IterableDataset):
     ):
         shuffled = rows.shuffle(seed=seed, buffer_size=buffer)
         self.rows = split_dataset_by_node(shuffled, rank, processes)
-        self.batch_size, self.steps = batch_size, max(1, pictures // (batch_size * processes))
+        self.batch_size, self.steps = batch_size, max(1, images // (batch_size * processes))
 
     @property
     def shards(self) -> int:
-        """How many data-loading workers can each have a shard of their own."""
+        """The number of data-loading workers that can each have a shard of their own."""
         return self.rows.num_shards
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw another order."""
+        """Switch to the order of this epoch."""
         self.rows.set_epoch(epoch)
 
     def __len__(self) -> int:
         return self.steps * self.batch_size
 
-    def __iter__(self) -> Iterator[dict]:
+    def __iter__(self) -> Iterator[Row]:
         worker = get_worker_info()
         number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
         batches = len(range(number, self.steps, workers))
-        again = itertools.chain.from_iterable(itertools.repeat(self.rows))
-        return itertools.islice(again, batches * self.batch_size)
+        endless = itertools.chain.from_iterable(itertools.repeat(self.rows))
+        return itertools.islice(endless, batches * self.batch_size)

@@ -1,1 +1,1 @@
-"""What a finished model scores, and what is fitted to validation afterwards."""
+"""The finished model, measured: its scores, their calibration, and the gate that stands before it."""

@@ -1,89 +1,191 @@
 """The final evaluation: of the saved and reloaded model, in fp32, with everything chosen on validation."""
 
-import dataclasses
-import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any, TypedDict
 
 import datasets
 import numpy as np
 import torch
+from accelerate import Accelerator
+from scipy.special import expit
+from torch.utils.data import DataLoader
+from tqdm import tqdm
 from transformers import AutoModelForImageClassification
 
+from cxr import policy
 from cxr.errors import UserError
 from cxr.imaging.preprocess import load_processor
-from cxr.schema.labels import LABELS
+from cxr.schema.labels import COVID, LABELS, NON_COVID
+from cxr.schema.metrics import Conformal, DatasetId, ExternalSummary, PredictiveValues, SplitSummary, Subgroup
 from cxr.statistics import conformal, metrics
-from cxr.training.arguments import RunArguments
-from cxr.training.data.dataset import XrayDataset, collator
-from cxr.training.data.streaming import COLUMNS
-from cxr.training.evaluation.scores import FACTS, Scores, margin
-from cxr.training.evaluation.summary import summarise
-from cxr.training.fitting.trainer import CovidTrainer
+from cxr.statistics.bootstrap import Interval
+from cxr.statistics.intervals import metric_intervals, predictive_value_intervals
+from cxr.training.data.batches import COLUMNS, collator
+from cxr.training.data.dataset import XrayDataset
+
+FACTS = ["label", "source", "patient_id", "view", "sex", "age", "file"]
+"""The columns of Contract 1 that are kept beside the scores."""
+
+SUBGROUPS = ("source", "view", "sex", "age")
+AGE_BANDS = {"0–17": 18, "18–39": 40, "40–59": 60, "60–79": 80, "80 or more": np.inf}
+"""Name and upper end (years, exclusive) of each band."""
+
+UNKNOWN = "unknown"
+
+
+class EvaluationSummary(TypedDict):
+    """The part of `metrics.json` that is measured on the splits."""
+
+    operating_threshold: float
+    target_sensitivity: float
+    conformal: Conformal
+    validation: SplitSummary
+    test: SplitSummary
+    external: dict[str, ExternalSummary]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A split's logit differences (COVID − NON-COVID), float64 (N,), and its `FACTS`, one value for each image."""
+
+    margin: np.ndarray
+    facts: Mapping[str, Sequence[Any]]
+
+    @cached_property
+    def probability(self) -> np.ndarray:
+        """Probability of COVID, float64 (N,)."""
+        return expit(self.margin)
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """int64 (N,)."""
+        return np.asarray(self.facts["label"], dtype=np.int64)
+
+    @cached_property
+    def patients(self) -> np.ndarray:
+        """`source:patient_id` of each image, str (N,)."""
+        return np.array([":".join(pair) for pair in zip(self.facts["source"], self.facts["patient_id"], strict=True)])
+
+    def groups(self, by: str) -> np.ndarray:
+        """The group of each image, str (N,), by `source`, `view`, `sex` or `age`."""
+        name = age_band if by == "age" else str
+        return np.array([name(value) if value not in (None, "") else UNKNOWN for value in self.facts[by]])
+
+    def subset(self, mask: np.ndarray) -> "Scores":
+        """Only the images where `mask`, bool (N,), is true."""
+        rows = np.flatnonzero(mask)
+        return Scores(self.margin[rows], {name: [values[row] for row in rows] for name, values in self.facts.items()})
+
+
+def age_band(years: float) -> str:
+    """The band that an age belongs to; unknown for NaN."""
+    return next((name for name, end in AGE_BANDS.items() if years < end), UNKNOWN)
+
+
+def margin(logits: np.ndarray) -> np.ndarray:
+    """Logit of COVID minus that of NON-COVID, float64 (N,), from logits (N, 2)."""
+    logits = np.asarray(logits, dtype=np.float64)
+    return logits[:, COVID] - logits[:, NON_COVID]
+
+
+class Evaluator:
+    """Scores splits with the model saved in a folder, in fp32 whatever precision it was trained in.
+
+    With several processes, each one takes part of the batches; all of them must call `score`, and all get the result.
+    """
+
+    def __init__(self, model_dir: Path, batch_size: int = 32, workers: int = 0, cpu: bool = False):
+        self._accelerator = Accelerator(cpu=cpu)
+        model = AutoModelForImageClassification.from_pretrained(model_dir, dtype=torch.float32).eval()
+        self.model_dir, self.batch_size, self.workers = model_dir, batch_size, workers
+        self.model = model.to(self._accelerator.device, memory_format=torch.channels_last)
+        self.processor = load_processor(model_dir)
+
+    def score(self, split: datasets.Dataset) -> Scores:
+        """The model's scores of a split.
+
+        Raises:
+            UserError: if some are not finite.
+        """
+        rows = split.select_columns(COLUMNS)
+        loader = DataLoader(rows, self.batch_size, collate_fn=collator(self.processor), num_workers=self.workers)
+        margins = margin(self._logits(self._accelerator.prepare_data_loader(loader)))
+        if not np.isfinite(margins).all():
+            raise UserError("the trained model's scores are not finite: training diverged, try a lower --learning_rate")
+        facts = list(split.select_columns(FACTS))
+        return Scores(margins, {name: [row[name] for row in facts] for name in FACTS})
+
+    @torch.inference_mode()
+    def _logits(self, loader: DataLoader) -> np.ndarray:
+        """Logits float32 (N, 2), in the order of the split."""
+        logits = []
+        quiet = not self._accelerator.is_main_process
+        for batch in tqdm(loader, desc="evaluation", unit="batch", leave=False, disable=quiet):
+            pixel_values = batch["pixel_values"].contiguous(memory_format=torch.channels_last)
+            logits.append(self._accelerator.gather_for_metrics(self.model(pixel_values=pixel_values).logits).cpu())
+        return torch.cat(logits).numpy()
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `metrics.json` says of a run's splits, and the scores behind it."""
+    """The numbers of a run's splits, as `metrics.json` states them, and the scores behind them."""
 
-    summary: dict
+    summary: EvaluationSummary
     validation: Scores
     test: Scores
     external: Mapping[str, Scores]
 
     @property
     def tested(self) -> dict[str, Scores]:
-        """The sets that had no part in any choice, by the names that figures and card give them."""
-        return {"test": self.test} | {among_others(name): scores for name, scores in self.external.items()}
+        """The sets that had no part in any choice, by their names in figures and card."""
+        return {"test": self.test} | {f"external: {name}": scores for name, scores in self.external.items()}
 
     @property
-    def tested_summaries(self) -> dict[str, dict]:
+    def tested_summaries(self) -> dict[str, SplitSummary]:
         """The summaries of the same sets, by the same names."""
-        return {"test": self.summary["test"]} | {
-            among_others(name): found for name, found in self.summary["external"].items()
-        }
+        external = self.summary["external"]
+        return {"test": self.summary["test"]} | {f"external: {name}": found for name, found in external.items()}
 
 
-def among_others(name: str) -> str:
-    """What an external set is called among others."""
-    return f"external: {name}"
+def evaluate(
+    evaluator: Evaluator, dataset: XrayDataset, external: Mapping[str, XrayDataset], target_sensitivity: float
+) -> Evaluation:
+    """Score validation, test and external sets once, with a calibrated model.
 
-
-def final_evaluation(run: RunArguments, dataset: XrayDataset, external: Mapping[str, XrayDataset]) -> Evaluation:
-    """Score validation, test and external sets once with the model in `run.model_dir`, calibrated already.
-
-    The operating threshold is the highest one whose sensitivity on validation reaches `run.target_sensitivity`, and
-    the conformal quantiles are validation's; test and external sets have no part in either. All ranks must call this;
-    all get the same result.
+    The operating threshold is the highest one whose sensitivity on validation reaches `target_sensitivity`, and the
+    conformal quantiles are those of validation; test and external sets have no part in either. All ranks must call
+    this; all get the same result.
     """
-    evaluator = _evaluator(run)
-    validation, test = (_score(evaluator, dataset.splits[split]) for split in ("validation", "test"))
-    outside = {name: _score(evaluator, other.splits["test"]) for name, other in external.items()}
-    threshold = metrics.operating_threshold(validation.probability, validation.labels, run.target_sensitivity)
+    validation, test = (evaluator.score(dataset.splits[split]) for split in ("validation", "test"))
+    outside = {name: evaluator.score(other.splits["test"]) for name, other in external.items()}
+    threshold = metrics.operating_threshold(validation.probability, validation.labels, target_sensitivity)
     sets = conformal.fit_quantiles(validation.probability, validation.labels)
-    reason = conformal.missing_promise(sets["calibration_images"])
-    summary = {
+    quantiles, reason = sets["quantiles"], conformal.missing_promise(sets["calibration_images"])
+    summary: EvaluationSummary = {
         "operating_threshold": threshold,
-        "target_sensitivity": run.target_sensitivity,
+        "target_sensitivity": target_sensitivity,
         "conformal": sets | {"promise": reason is None, "reason": reason},
-        "validation": summarise(validation, threshold, sets["quantiles"]),
-        "test": summarise(test, threshold, sets["quantiles"]),
+        "validation": summarize(validation, threshold, quantiles),
+        "test": summarize(test, threshold, quantiles),
         "external": {
-            name: summarise(scores, threshold, sets["quantiles"]) | {"dataset": _which(external[name])}
+            name: summarize(scores, threshold, quantiles) | {"dataset": _identity(external[name])}
             for name, scores in outside.items()
         },
     }
     return Evaluation(summary, validation, test, outside)
 
 
-def score_validation(run: RunArguments, dataset: XrayDataset) -> Scores:
-    """What the model in `run.model_dir` says of validation, for whatever is fitted there. All ranks must call this.
+def score_validation(evaluator: Evaluator, dataset: XrayDataset) -> Scores:
+    """The scores of validation that the calibration is fitted to. All ranks must call this.
 
     Raises:
         UserError: if a class is absent, so that no threshold can be found.
     """
-    scores = _score(_evaluator(run), dataset.splits["validation"])
+    scores = evaluator.score(dataset.splits["validation"])
     for label, name in enumerate(LABELS):
         if label not in scores.labels:
             raise UserError(
@@ -93,37 +195,54 @@ def score_validation(run: RunArguments, dataset: XrayDataset) -> Scores:
     return scores
 
 
-def _which(dataset: XrayDataset) -> dict[str, str | None]:
+def _identity(dataset: XrayDataset) -> DatasetId:
     return {"name": dataset.name, "revision": dataset.revision, "fingerprint": dataset.report["fingerprint"]}
 
 
-def write_config(model_dir: Path, **keys: object) -> None:
-    """Put what readers of the model must know into the saved config.json, as plain extra keys."""
-    path = model_dir / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8")) | keys
-    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _evaluator(run: RunArguments) -> CovidTrainer:
-    """A trainer that only evaluates, in the fp32 that `from_pretrained` gives, whatever precision trained."""
-    model = AutoModelForImageClassification.from_pretrained(run.model_dir, dtype=torch.float32)
-    off = {
-        "eval_strategy": "no",
-        "save_strategy": "no",
-        "load_best_model_at_end": False,
-        "enable_jit_checkpoint": False,
+def summarize(scores: Scores, threshold: float, quantiles: Mapping[str, float]) -> SplitSummary:
+    """Everything that is reported of a split at the operating threshold; None where something is undefined."""
+    values, intervals = _values(scores, threshold), _intervals(scores, threshold)
+    return values | {
+        "intervals": _plain(intervals),
+        "predictive_values": [_predictive_values(values, intervals, prevalence) for prevalence in metrics.PREVALENCES],
+        "conformal": conformal.summarize_sets(scores.probability, scores.labels, quantiles),
+        "verdicts": _verdicts(scores.probability, threshold, quantiles),
+        "subgroups": [group for by in SUBGROUPS for group in _subgroups(scores, by, threshold)],
     }
-    fp32 = {"bf16": False, "fp16": False, "precision": "fp32"}
-    off |= {"torch_compile": False, "torch_compile_backend": None, "torch_compile_mode": None}
-    arguments = dataclasses.replace(run, **off, **fp32, push_to_hub=False, report_to="none")
-    arguments.mixed_precision = "no"
-    model.to(memory_format=torch.channels_last)
-    return CovidTrainer(model=model, args=arguments, data_collator=collator(load_processor(run.model_dir)))
 
 
-def _score(evaluator: CovidTrainer, split: datasets.Dataset) -> Scores:
-    margins = margin(evaluator.predict(split.select_columns(COLUMNS)).predictions)
-    if not np.isfinite(margins).all():
-        raise UserError("the trained model answers with no numbers: training diverged, try a lower --learning_rate")
-    rows = list(split.select_columns(FACTS))
-    return Scores(margins, {name: [row[name] for row in rows] for name in FACTS})
+def _values(scores: Scores, threshold: float) -> dict[str, float | int | None]:
+    """The split's size and its metrics."""
+    labels = scores.labels
+    counts = {"n": len(labels), "n_covid": int((labels == COVID).sum()), "patients": len(np.unique(scores.patients))}
+    return counts | metrics.compute_metrics(scores.probability, labels, threshold, scores.margin)
+
+
+def _intervals(scores: Scores, threshold: float) -> dict[str, Interval | None]:
+    return metric_intervals(scores.probability, scores.labels, scores.patients, threshold, scores.margin)
+
+
+def _plain(intervals: Mapping[str, Interval | None]) -> dict[str, list[float] | None]:
+    return {name: None if interval is None else [interval.low, interval.high] for name, interval in intervals.items()}
+
+
+def _predictive_values(
+    values: Mapping[str, float | int | None], intervals: Mapping[str, Interval | None], prevalence: float
+) -> PredictiveValues:
+    ppv, npv = metrics.predictive_values(values["sensitivity"], values["specificity"], prevalence)
+    ends = predictive_value_intervals(intervals["sensitivity"], intervals["specificity"], prevalence)
+    named = _plain(dict(zip(("ppv", "npv"), ends, strict=True)))
+    return {"prevalence": prevalence, "ppv": ppv, "npv": npv, "intervals": named}
+
+
+def _verdicts(probability: np.ndarray, threshold: float, quantiles: Mapping[str, float]) -> dict[str, float]:
+    """The share of images that get each verdict, the out-of-distribution gate left aside."""
+    given = Counter(policy.verdict(value, threshold, quantiles) for value in probability.tolist())
+    return {verdict: count / len(probability) for verdict, count in sorted(given.items())}
+
+
+def _subgroups(scores: Scores, by: str, threshold: float) -> Iterator[Subgroup]:
+    groups = scores.groups(by)
+    for value in np.unique(groups).tolist():
+        part = scores.subset(groups == value)
+        yield {"by": by, "value": value} | _values(part, threshold) | {"intervals": _plain(_intervals(part, threshold))}

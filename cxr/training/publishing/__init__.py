@@ -1,1 +1,1 @@
-"""One commit on the Hub, its tag, and the Space that shows it."""
+"""A finished model folder on the Hub: one commit of a model repo, its tag, and a Space that shows it."""

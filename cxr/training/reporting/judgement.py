@@ -1,89 +1,102 @@
 """The sentence of judgement: what a run's numbers, taken together, say about what the model has learned.
 
-A score on the test split of its own data says little while something that never saw a lung scores as high, or while
-another hospital's pictures score lower (DeGrave et al. 2021, doi 10.1038/s42256-021-00338-7). So the inside number
-never stands alone: outside numbers and the dataset's probes are put beside it and weighed by fixed rules, the same
-for every run.
+A high score on its own test split says little while a classifier that never sees the lungs scores as high, or while the
+score drops on images of another hospital (DeGrave et al. 2021, doi 10.1038/s42256-021-00338-7). So that number never
+stands alone: the external scores and the dataset's probes are put beside it and weighed by fixed rules, the same for
+every run.
 
     judge(metrics["test"], metrics["external"], report.get("audit"))
-    "0.97 inside, 0.65 outside (ieee8023), 0.89 from the border alone: this model reads the source, …"
+    "AUROC 0.97 on its own test split, 0.65 on ieee8023, 0.89 for a small classifier shown the border alone: …"
 """
 
 from collections.abc import Mapping, Sequence
 
+from cxr.schema.metrics import GroupSummary, Metrics
 from cxr.schema.probes import PROBES
+from cxr.schema.report import Audit, ProbeResult, Report
 
-FALL = 0.05
-"""By how much AUROC must fall from inside to outside to be called a fall, where intervals do not explain it."""
+DROP = 0.05
+"""By how much AUROC must fall on external data to count as a drop, beyond what the intervals explain."""
 
-SMALL = 0.15
-"""An interval this wide on one side of its AUROC leaves open too much to call a result one thing or the other."""
+WIDE = 0.15
+"""If the AUROC's interval reaches this far down, there are too few images to draw a conclusion."""
 
-_TELLING = ("border", "border_in_view", "lungs_blacked_out", "file", "source")
-"""The probes in the order in which one of them is quoted: first what a network can see, then what it can infer."""
+_BY_EVIDENCE = ("border", "border_in_view", "lungs_blacked_out", "file", "source")
+"""The order in which a flagged probe is quoted: first what a network can see, then what it can only infer."""
 
 
-def judge(test: Mapping, external: Mapping[str, Mapping], audit: Mapping | None) -> str:
-    """Weigh a test split's summary, the summaries of external sets, and the audit section of the dataset's report.
+def judgement(metrics: Metrics, report: Report) -> str:
+    """The sentence for a run's `metrics.json` and its dataset's report."""
+    sentence = judge(metrics["test"], metrics["external"], report.get("audit"))
+    if metrics["dataset"]["synthetic"]:
+        return f"{sentence} All images are synthetic phantoms, so this says nothing about patients."
+    return sentence
 
-    Summaries hold `auroc` (None where a class is absent) and `intervals` (`auroc`: low and high, or None).
+
+def judge(test: GroupSummary, external: Mapping[str, GroupSummary], audit: Audit | None) -> str:
+    """Weigh the scores of the test split, those of external sets, and the audit of the dataset.
+
+    Of a summary only `auroc` and its interval are used.
     """
-    loud = _loudest(audit)
-    quoted = [f"{_number(test['auroc'])} inside"]
-    quoted += [f"{_number(scores['auroc'])} outside ({name})" for name, scores in external.items()]
-    quoted += [f"{probe['auroc']:.2f} from {PROBES[probe['name']].short}"] if (probe := loud) else []
-    return f"{', '.join(quoted)}: {_meaning(test, list(external.values()), audit, loud)}."
+    probe = _flagged_probe(audit)
+    numbers = [f"AUROC {_number(test['auroc'])} on its own test split"]
+    numbers += [f"{_number(scores['auroc'])} on {name}" for name, scores in external.items()]
+    if probe:
+        numbers.append(f"{_number(probe['auroc'])} for a small classifier shown {PROBES[probe['name']].short}")
+    return f"{', '.join(numbers)}{_meaning(test, list(external.values()), probe, audit is not None)}."
 
 
-def _loudest(audit: Mapping | None) -> Mapping | None:
-    """The first probe that shouts, in the order of `_TELLING`."""
-    loud = {probe["name"]: probe for probe in (audit or {}).get("probes", ()) if probe["shouts"]}
-    return next((loud[name] for name in _TELLING if name in loud), None)
+def _flagged_probe(audit: Audit | None) -> ProbeResult | None:
+    """The flagged probe that is the strongest evidence."""
+    flagged = {probe["name"]: probe for probe in (audit or {}).get("probes", ()) if probe["shouts"]}
+    return next((flagged[name] for name in _BY_EVIDENCE if name in flagged), None)
 
 
-def _meaning(test: Mapping, outside: Sequence[Mapping], audit: Mapping | None, loud: Mapping | None) -> str:
-    scored = [scores for scores in outside if scores["auroc"] is not None]
+def _meaning(test: GroupSummary, external: Sequence[GroupSummary], probe: ProbeResult | None, is_audited: bool) -> str:
+    scored = [scores for scores in external if scores["auroc"] is not None]
     if test["auroc"] is None:
-        return "the test split holds one class only, so nothing can be said"
-    if _is_chance(test):
-        return "inside it cannot be told from chance"
-    if loud:
-        return _where_the_label_leaks(test, scored, loud)
-    unknown = "" if audit else "; whether the label leaks past the lungs was not audited"
+        return ": the test split holds only one class, so nothing can be concluded"
+    if _may_be_chance(test):
+        return ": on its own test split it cannot be distinguished from chance"
+    if probe:
+        return f": {_meaning_of_a_shortcut(test, scored, probe)}"
+    not_audited = "" if is_audited else "; whether the label can be predicted without the lungs was not audited"
+    if not external:
+        return f"; not yet evaluated on data from another hospital{not_audited}"
     if not scored:
-        return f"no other hospital's pictures stand against it, so how it carries over is unknown{unknown}"
-    if any(_falls(test, scores) for scores in scored):
-        return f"it does not carry over to other pictures, for a reason that no probe shows{unknown}"
+        return f": no external set holds both classes, so how well it generalizes is unknown{not_audited}"
+    if any(_drops(test, scores) for scores in scored):
+        return f": it does not generalize to external data, for a reason that no probe shows{not_audited}"
     if any(_is_vague(scores) for scores in scored):
-        return f"too few outside pictures to say whether it carries over{unknown}"
-    return f"no probe explains it and it holds outside as well{unknown}"
+        return f": there are too few external images to say whether it generalizes{not_audited}"
+    return f": it performs as well on external data, and no probe explains its score{not_audited}"
 
 
-def _where_the_label_leaks(test: Mapping, outside: Sequence[Mapping], loud: Mapping) -> str:
-    means = f"the label can be had from {PROBES[loud['name']].short}"
-    if any(_falls(test, scores) for scores in outside):
-        return "this model reads the source, such as its marks and borders, rather than the lung"
-    if not outside:
-        return f"{means}, so the inside number is no evidence that this model reads lungs"
-    if any(_is_vague(scores) for scores in outside):
-        return f"{means}, and too few outside pictures say whether this model does without"
-    return f"{means}, yet this model holds outside"
+def _meaning_of_a_shortcut(test: GroupSummary, external: Sequence[GroupSummary], probe: ProbeResult) -> str:
+    shortcut = f"the label can be predicted from {PROBES[probe['name']].short}"
+    if any(_drops(test, scores) for scores in external):
+        return "this model recognizes the source of an image, such as its marks and borders, rather than the disease"
+    if not external:
+        return f"{shortcut}, so the score on its own test split is no evidence that this model reads lungs"
+    if any(_is_vague(scores) for scores in external):
+        return f"{shortcut}, and there are too few external images to say whether this model relies on that"
+    return f"{shortcut}, yet this model performs as well on external data"
 
 
-def _falls(test: Mapping, outside: Mapping) -> bool:
-    """By more than `FALL`, and further than the interval of the one or the other reaches."""
+def _drops(test: GroupSummary, external: GroupSummary) -> bool:
+    """By more than `DROP`, and beyond the interval of one of the two."""
     low, _ = test["intervals"]["auroc"] or (0.0, 1.0)
-    _, high = outside["intervals"]["auroc"] or (0.0, 1.0)
-    beyond = outside["auroc"] < low or high < test["auroc"]
-    return beyond and outside["auroc"] < test["auroc"] - FALL
+    _, high = external["intervals"]["auroc"] or (0.0, 1.0)
+    beyond = external["auroc"] < low or high < test["auroc"]
+    return beyond and external["auroc"] < test["auroc"] - DROP
 
 
-def _is_vague(scores: Mapping) -> bool:
+def _is_vague(scores: GroupSummary) -> bool:
     interval = scores["intervals"]["auroc"]
-    return interval is None or scores["auroc"] - interval[0] > SMALL
+    return interval is None or scores["auroc"] - interval[0] > WIDE
 
 
-def _is_chance(scores: Mapping) -> bool:
+def _may_be_chance(scores: GroupSummary) -> bool:
     interval = scores["intervals"]["auroc"]
     return interval is not None and interval[0] <= 0.5
 

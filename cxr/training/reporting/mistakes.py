@@ -1,10 +1,10 @@
-"""The worst mistakes as pictures: contact sheets of what the model was surest of and wrong about.
+"""Contact sheets of the worst mistakes: the images about which the model was most certain and wrong.
 
 They show radiographs, so they lie in the run folder beside `model/` and are never published.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import datasets
@@ -12,16 +12,16 @@ import numpy as np
 
 from cxr.contact_sheet import COLUMNS, ROWS, make_sheet, make_tile, safe_file_name
 from cxr.schema.labels import COVID, LABELS
-from cxr.training.evaluation.scores import Scores
+from cxr.training.evaluation.evaluation import Scores
 
 FOLDER = "worst_mistakes"
 MOST = COLUMNS * ROWS
 
 
-def draw(folder: Path, sets: dict[str, tuple[Scores, datasets.Dataset]], threshold: float) -> list[Path]:
-    """Write a sheet of false positives and one of false negatives for each set, where it has any; their paths.
+def draw_sheets(folder: Path, sets: Mapping[str, tuple[Scores, datasets.Dataset]], threshold: float) -> list[Path]:
+    """Write a sheet of false positives and one of false negatives for each set that has any; returns their paths.
 
-    `sets` names scores and, in the same order, the split that they belong to. Sheets of an earlier run are removed.
+    `sets` holds scores and the split, in the same order, by the name of the set. Sheets of an earlier run are removed.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -36,18 +36,18 @@ def _sheets(folder: Path, name: str, scores: Scores, split: datasets.Dataset, th
     ):
         worst = worst_first(scores, wrong)[:MOST]
         if len(worst):
-            said = f"the worst {len(worst)} of {wrong.sum():,}, threshold {threshold:.2f}"
-            tiles = [make_tile(split[row]["image"], _captions(scores, row)) for row in worst.tolist()]
+            title = f"{name}: {kind.replace('_', ' ')}, the worst {len(worst)} of {wrong.sum():,}"
+            tiles = [make_tile([split[row]["image"]], _captions(scores, row)) for row in worst.tolist()]
             path = folder / f"{safe_file_name(name)}-{kind}.png"
-            make_sheet(f"{name}: {kind.replace('_', ' ')}, {said}", tiles).save(path)
+            make_sheet(f"{title}, threshold {threshold:.2f}", tiles).save(path)
             yield path
 
 
 def worst_first(scores: Scores, wrong: np.ndarray) -> np.ndarray:
-    """The images among `wrong`, bool (N,), by their index, those first that are the surest to be the other class."""
-    sure = np.where(scores.labels == COVID, -scores.margin, scores.margin)
+    """Indices of the images in `wrong`, bool (N,), those first that the model was most certain about."""
+    certainty = np.where(scores.labels == COVID, -scores.margin, scores.margin)
     rows = np.flatnonzero(wrong)
-    return rows[np.argsort(-sure[rows], kind="stable")]
+    return rows[np.argsort(-certainty[rows], kind="stable")]
 
 
 def _captions(scores: Scores, row: int) -> list[str]:

@@ -1,0 +1,77 @@
+"""From dataset rows to what the network is trained on: batches, their augmentation, and the weights of the classes."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+from transformers import BaseImageProcessor
+
+from cxr.imaging.preprocess import to_pixel_values
+from cxr.schema.labels import LABELS
+from cxr.training.arguments import AugmentationArguments
+
+COLUMNS = ["image", "label", "sha256"]
+"""What a batch is made from; no other column is read while training."""
+
+Row = Mapping[str, Any]
+Collator = Callable[[list[Row]], dict[str, torch.Tensor]]
+
+
+def collator(processor: BaseImageProcessor) -> Collator:
+    """A function from dataset rows to a batch: pixel_values float32 (N, 3, S, S), labels int64 (N,), keys int64 (N,).
+
+    `keys` identifies each image by the first 60 bits of its hash, so that augmentation can be seeded by image.
+    """
+
+    def collate(rows: list[Row]) -> dict[str, torch.Tensor]:
+        return {
+            "pixel_values": to_pixel_values([row["image"] for row in rows], processor),
+            "labels": torch.tensor([row["label"] for row in rows]),
+            "keys": torch.tensor([int(row["sha256"][:15], 16) for row in rows]),
+        }
+
+    return collate
+
+
+def class_weights(images: Mapping[str, int]) -> torch.Tensor:
+    """Weights float32 (2,) that give both classes the same total weight, with a mean weight over the images of 1.
+
+    Takes the number of images by class, which a report states even for a streamed split.
+    """
+    counts = np.array([images[name] for name in LABELS])
+    return torch.tensor(counts.sum() / (len(LABELS) * counts), dtype=torch.float32)
+
+
+class Augmentation:
+    """Mild geometric and photometric variation that is safe for chest radiographs: the heart stays on the left.
+
+    Each image is varied by a random generator of its own, seeded by (run seed, training step, image). No global random
+    state is read or changed, so a resumed run repeats the interrupted one bit for bit, whatever the number of
+    data-loading workers.
+    """
+
+    def __init__(self, settings: AugmentationArguments, seed: int):
+        self.settings, self.seed = settings, seed
+
+    def __call__(self, pixel_values: torch.Tensor, keys: torch.Tensor, step: int) -> torch.Tensor:
+        """Vary float (N, 3, S, S) images whose identities are `keys`, int64 (N,); same shape and device."""
+        draws = [np.random.default_rng([self.seed, step, key]).uniform(-1, 1, 7) for key in keys.tolist()]
+        draws = np.asarray(draws, dtype=np.float64)
+        theta = torch.as_tensor(self._affine(draws), dtype=pixel_values.dtype, device=pixel_values.device)
+        grid = functional.affine_grid(theta, list(pixel_values.shape), align_corners=False)
+        moved = functional.grid_sample(pixel_values, grid, padding_mode="border", align_corners=False)
+        contrast = torch.as_tensor(1 + self.settings.contrast * draws[:, 5], dtype=moved.dtype, device=moved.device)
+        brightness = torch.as_tensor(self.settings.brightness * draws[:, 6], dtype=moved.dtype, device=moved.device)
+        return moved * contrast.view(-1, 1, 1, 1) + brightness.view(-1, 1, 1, 1)
+
+    def _affine(self, draws: np.ndarray) -> np.ndarray:
+        """Output-to-input maps (N, 2, 3) in grid coordinates (-1…1), from draws in -1…1 of shape (N, 7)."""
+        angle = np.deg2rad(self.settings.rotate) * draws[:, 0]
+        scale = 1 / (1 + self.settings.zoom * draws[:, 1])
+        shear = self.settings.shear * draws[:, 2]
+        cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+        shift = 2 * self.settings.shift * draws[:, 3:5]
+        rows = [np.stack([cos, cos * shear - sin, shift[:, 0]], 1), np.stack([sin, sin * shear + cos, shift[:, 1]], 1)]
+        return np.stack(rows, axis=1)

@@ -1,1 +1,0 @@
-"""What is trained, and how: the Trainer, the linear head, an orderly stop."""

@@ -1,0 +1,101 @@
+"""The model repo on the Hub: the files that it holds, without pickles, checkpoints or paths, and its tags."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from cxr import hub
+from cxr.errors import UserError
+from cxr.gate import FILE_NAME as GATE
+from cxr.training.reporting.model_card import UNNAMED
+
+_REQUIRED = (
+    "README.md",
+    "config.json",
+    "model.safetensors",
+    "preprocessor_config.json",
+    "metrics.json",
+    "recipe.yaml",
+    "dataset_report.json",
+)
+_FIGURES = "figures/*.png"
+PATTERNS = (*_REQUIRED, GATE, _FIGURES)
+
+Files = Mapping[str, Path | bytes]
+"""Path in the repo → file or bytes."""
+
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*(?<!\.)(?<!\.lock)", re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class TagTakenError(UserError):
+    """The tag names a commit with another content."""
+
+
+def files(folder: Path, repo_id: str) -> dict[str, Path | bytes]:
+    """The files of a finished model folder; a card that was written without the repo's id gets it.
+
+    Raises:
+        UserError: if one is missing; there may be no gate unless `metrics.json` describes one.
+    """
+    for name in _REQUIRED:
+        if not (folder / name).is_file():
+            raise UserError(f"{folder} has no {name}: name the `model/` folder of a finished run")
+    held = {name: folder / name for name in _REQUIRED}
+    held |= {f"figures/{path.name}": path for path in sorted(folder.glob(_FIGURES))}
+    if (folder / GATE).is_file():
+        held[GATE] = folder / GATE
+    elif _has_gate(folder):
+        raise UserError(f"{folder} has no {GATE}, which its metrics.json describes: train again, or put it back")
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    return held | {"README.md": card.replace(UNNAMED, repo_id).encode()}
+
+
+def _has_gate(folder: Path) -> bool:
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        return bool(metrics.get("gate"))
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"{folder / 'metrics.json'} is no JSON object: copy it from the run again") from error
+
+
+def require_valid_tag(tag: str) -> None:
+    """Refuse a name that git refuses, or that could be mistaken for a branch or a commit.
+
+    Raises:
+        UserError: if it is such a name.
+    """
+    if not _TAG.fullmatch(tag) or ".." in tag or _COMMIT.fullmatch(tag) or tag == "main":
+        raise UserError(f"{tag!r} is no valid name for a tag: use letters, digits, dots and dashes, such as v1")
+
+
+def tagged_commit(repo_id: str, tag: str) -> str | None:
+    """The full sha of the commit that a tag names, None if there is no such tag.
+
+    Raises:
+        UserError: if a branch has that name.
+    """
+    references = hub.api().list_repo_refs(repo_id)
+    if tag in {branch.name for branch in references.branches}:
+        raise UserError(f"{repo_id} has a branch {tag}: choose another name for the tag")
+    return next((reference.target_commit for reference in references.tags if reference.name == tag), None)
+
+
+def holds(repo_id: str, revision: str, files: Files) -> bool:
+    """Whether a commit consists of exactly these files, compared by the ids that git and LFS give their contents."""
+    siblings = hub.api().model_info(repo_id, revision=revision, files_metadata=True).siblings
+    there = {file.rfilename: file for file in siblings if file.rfilename != ".gitattributes"}
+    return there.keys() == files.keys() and all(
+        there[name].lfs.sha256 == _digest(content, "sha256", b"")
+        if there[name].lfs
+        else there[name].blob_id == _digest(content, "sha1", b"blob %d\0")
+        for name, content in files.items()
+    )
+
+
+def _digest(content: Path | bytes, algorithm: str, header: bytes) -> str:
+    data = content if isinstance(content, bytes) else content.read_bytes()
+    prefix = header % len(data) if header else b""
+    return hashlib.new(algorithm, prefix + data, usedforsecurity=False).hexdigest()

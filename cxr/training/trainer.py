@@ -1,0 +1,166 @@
+"""The Trainer with what radiographs and several processes need: its loss, augmentation, BatchNorm, and orderly stop."""
+
+import signal
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate.data_loader import prepare_data_loader
+from accelerate.utils import broadcast
+from torch import distributed, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
+from transformers import EvalPrediction, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import EvalLoopOutput
+
+from cxr.schema.labels import COVID
+from cxr.statistics import metrics
+from cxr.training.data.batches import Augmentation
+from cxr.training.data.streaming import TrainingStream
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def covid_probability(logits: np.ndarray) -> np.ndarray:
+    """Softmax probability of COVID, float64 (N,), from logits (N, 2)."""
+    return torch.from_numpy(np.asarray(logits, dtype=np.float64)).softmax(dim=1)[:, COVID].numpy()
+
+
+def validation_metrics(prediction: EvalPrediction) -> dict[str, float | None]:
+    """What is reported after each epoch, at the neutral threshold 0.5."""
+    return metrics.compute_metrics(covid_probability(prediction.predictions), prediction.label_ids)
+
+
+class CovidTrainer(Trainer):
+    """Trains with a class-weighted cross-entropy whose value does not depend on processes or accumulation."""
+
+    def __init__(
+        self,
+        *args: Any,
+        augmentation: Augmentation | None = None,
+        class_weights: torch.Tensor | None = None,
+        freeze_backbone: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(*args, compute_metrics=validation_metrics, **kwargs)
+        # ResNet's forward accepts `num_items_in_batch` and ignores it: its loss would grow with the number of
+        # processes and of accumulation steps. Ours is a plain mean, which the Trainer then scales.
+        self.model_accepts_loss_kwargs, self.loss_is_scaled_for_ga = False, False
+        self.augmentation, self.class_weights, self.freeze_backbone = augmentation, class_weights, freeze_backbone
+        self._hits_and_images = torch.zeros(2, dtype=torch.float64)
+        self._stop = StopOnSignal()
+        self.add_callback(self._stop)
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether a signal ended training before its last step."""
+        return self._stop.requested and self.state.global_step < self.state.max_steps
+
+    def get_train_dataloader(self) -> DataLoader:
+        """A streamed split is distributed over the processes already: accelerate must not distribute it again."""
+        stream, args = self.train_dataset, self.args
+        if not isinstance(stream, TrainingStream):
+            return super().get_train_dataloader()
+        loader = DataLoader(
+            stream,
+            batch_size=stream.batch_size,
+            collate_fn=self.data_collator,
+            num_workers=min(args.dataloader_num_workers, stream.shards),
+            pin_memory=args.dataloader_pin_memory,
+        )
+        alone = {"num_processes": 1, "process_index": 0, "dispatch_batches": False}
+        return prepare_data_loader(loader, device=args.device, put_on_device=True, **alone)
+
+    def compute_loss(
+        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> torch.Tensor | tuple[torch.Tensor, Any]:
+        """Mean over the batch of each image's cross-entropy times its class weight (whose mean over the split is 1)."""
+        pixel_values, labels = inputs["pixel_values"], inputs["labels"]
+        if model.training:
+            if self.freeze_backbone:
+                self.accelerator.unwrap_model(model).resnet.eval()
+            if self.augmentation:
+                pixel_values = self.augmentation(pixel_values, inputs["keys"], self.state.global_step)
+        outputs = model(pixel_values=pixel_values.contiguous(memory_format=torch.channels_last))
+        loss = self.weighted_loss(outputs.logits.float(), labels)
+        if model.training:
+            hits = (outputs.logits.argmax(dim=1) == labels).sum()
+            self._hits_and_images += torch.tensor([float(hits), len(labels)], dtype=torch.float64)
+        return (loss, outputs) if return_outputs else loss
+
+    def weighted_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Mean of each image's cross-entropy times its class weight, from logits (N, 2) and labels (N,)."""
+        losses = functional.cross_entropy(logits, labels, reduction="none")
+        if self.class_weights is not None:
+            losses = losses * self.class_weights.to(losses.device)[labels]
+        return losses.mean()
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Add the training accuracy (on augmented images, over all processes) to each logged training loss."""
+        if "loss" in logs:
+            seen = self._hits_and_images.float().to(self.args.device)
+            hits, images = self.accelerator.reduce(seen, reduction="sum").tolist()
+            self._hits_and_images.zero_()
+            logs["accuracy"] = hits / max(images, 1.0)
+        super().log(logs, *args, **kwargs)
+
+    def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
+        """Evaluate so that the result does not depend on the number of processes.
+
+        Each rank has gathered BatchNorm statistics of its own: those of rank 0 are used. The loss is computed from the
+        gathered predictions, because the Trainer's own is an average over batches, the last of which may be padded.
+        """
+        if self.accelerator.num_processes > 1:
+            for buffer in self.model.buffers():
+                buffer.copy_(broadcast(buffer))
+        output = super().evaluation_loop(*args, **kwargs)
+        logits, labels = torch.from_numpy(output.predictions).float(), torch.from_numpy(output.label_ids)
+        loss = self.weighted_loss(logits, labels).item()
+        output.metrics.update({key: loss for key in output.metrics if key.endswith("_loss")})
+        return output
+
+
+class StopOnSignal(TrainerCallback):
+    """On SIGTERM or Ctrl-C, finish the current step, save a checkpoint and end training.
+
+    A second signal has its usual effect. The Trainer's own answer to SIGTERM (`enable_jit_checkpoint`) may save between
+    a forward pass and its optimizer step: BatchNorm has then counted a batch that the resumed run counts again, so the
+    two runs end with different weights. This one saves at the end of a step.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._handlers_before: dict[int, Any] = {}
+
+    def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
+        """Start listening."""
+        self._handlers_before = {number: signal.signal(number, self._request) for number in _SIGNALS}
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
+        """Save and stop on all ranks together, whichever of them received the signal."""
+        if self._on_any_rank(args):
+            control.should_save = control.should_training_stop = True
+        return control
+
+    def on_train_end(self, *args: Any, **kwargs: Any) -> None:
+        """Stop listening."""
+        self._restore()
+
+    def _request(self, *args: Any) -> None:
+        self.requested = True
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._handlers_before.items():
+            signal.signal(number, handler)
+        self._handlers_before = {}
+
+    def _on_any_rank(self, args: TrainingArguments) -> bool:
+        if args.world_size == 1:
+            return self.requested
+        flag = torch.tensor(int(self.requested), device=args.device)
+        distributed.all_reduce(flag, distributed.ReduceOp.MAX)
+        self.requested = bool(flag)
+        return self.requested

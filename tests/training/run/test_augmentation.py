@@ -1,0 +1,67 @@
+"""Augmentation: seeded by image and step, mild, and never a mirror image."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from cxr.imaging.preprocess import make_processor, to_pixel_values
+from cxr.phantom import draw_phantom
+from cxr.schema.labels import NON_COVID
+from cxr.training.arguments import AugmentationArguments
+from cxr.training.data.batches import Augmentation
+
+STILL = AugmentationArguments(rotate=0, shift=0, zoom=0, shear=0, brightness=0, contrast=0)
+
+
+@pytest.fixture(scope="module")
+def batch() -> torch.Tensor:
+    return to_pixel_values([draw_phantom(seed, NON_COVID).image for seed in range(4)], make_processor(64))
+
+
+KEYS = torch.tensor([11, 22, 33, 44])
+
+
+def test_with_every_range_at_zero_nothing_changes(batch):
+    torch.testing.assert_close(Augmentation(STILL, 0)(batch, KEYS, 5), batch, atol=1e-4, rtol=0)
+
+
+def test_an_image_is_varied_by_seed_step_and_image_alone(batch):
+    augment = Augmentation(AugmentationArguments(), 0)
+    first = augment(batch, KEYS, 5)
+    torch.manual_seed(99)
+    shuffled = augment(batch.flip(0), KEYS.flip(0), 5).flip(0)
+    assert torch.equal(first, shuffled)
+    assert not torch.equal(first, augment(batch, KEYS, 6))
+    assert not torch.equal(first, Augmentation(AugmentationArguments(), 1)(batch, KEYS, 5))
+
+
+def test_it_moves_no_global_random_state(batch):
+    before = torch.get_rng_state()
+    Augmentation(AugmentationArguments(), 0)(batch, KEYS, 5)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("step", range(8))
+def test_every_variation_is_nearer_to_the_image_than_to_its_mirror_image(batch, step):
+    varied = Augmentation(AugmentationArguments(), 3)(batch, KEYS, step)
+    to_image = (varied - batch).abs().mean(dim=(1, 2, 3))
+    to_mirror = (varied - batch.flip(3)).abs().mean(dim=(1, 2, 3))
+    assert (to_image < to_mirror).all()
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(AugmentationArguments)])
+def test_each_setting_alone_varies_the_image(batch, name):
+    varied = Augmentation(dataclasses.replace(STILL, **{name: 0.2 if name != "rotate" else 10}), 0)(batch, KEYS, 0)
+    assert (varied - batch).abs().max() > 0.05
+
+
+def test_a_shift_moves_by_at_most_its_share(batch):
+    point = torch.zeros(1, 1, 101, 101)
+    point[0, 0, 50, 50] = 1.0
+    settings = dataclasses.replace(STILL, shift=0.1)
+    for step in range(20):
+        moved = Augmentation(settings, 0)(point, torch.tensor([7]), step)[0, 0]
+        row, column = divmod(int(moved.argmax()), 101)
+        assert abs(row - 50) <= 11
+        assert abs(column - 50) <= 11
