@@ -43,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.csv:
         batch.start_table(args.csv)
     heatmaps = batch.make_heatmap_folder(args.heatmaps) if args.heatmaps else None
-    precision = "exact" if args.exact else "fast"
-    predictor = Predictor.load(args.model, args.revision, precision, min(len(files), joblib.cpu_count()))
+    concurrency = min(len(files), joblib.cpu_count())
+    predictor = Predictor.load(args.model, args.revision, "exact" if args.exact else "fast", concurrency)
     answered = []
     for answer in _with_progress(batch.answer_files(predictor, files, heatmaps), len(files)):
         _print(json.dumps(answer.to_dict(), ensure_ascii=False) if args.json else answer.sentence)

@@ -5,7 +5,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from cxr.errors import UserError, one_line
 
@@ -18,7 +18,14 @@ class OneLineErrors(argparse.ArgumentParser):
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 
-def command(main: Callable[[Sequence[str] | None], int | None]) -> Callable[[Sequence[str] | None], int]:
+class Command(Protocol):
+    """A `main` that takes the arguments, or those of the process, and returns the exit code."""
+
+    def __call__(self, argv: Sequence[str] | None = None) -> int:
+        """Run the command."""
+
+
+def command(main: Callable[[Sequence[str] | None], int | None]) -> Command:
     """Wrap a `main(argv)`: a `UserError` becomes one line on stderr and exit code 2; other errors still raise.
 
     Where several processes meet the same error (`accelerate launch`, `torchrun`), only the first one prints it.

@@ -47,7 +47,8 @@ class TimeLimit:
         Raises:
             UserError: if it does not end in time.
         """
-        job = self._threads.submit(contextvars.copy_context().run, function, *args, **kwargs)
+        context = contextvars.copy_context()
+        job = self._threads.submit(lambda: context.run(function, *args, **kwargs))
         try:
             return job.result(self._seconds)
         except TimeoutError:

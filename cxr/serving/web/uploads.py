@@ -83,7 +83,7 @@ async def _clean_up_forever() -> None:
 
 
 def new_path(suffix: str = "") -> Path:
-    """A path in the folder that nobody can guess."""
+    """A path in the folder that cannot be guessed."""
     return folder() / f"{secrets.token_hex(16)}{suffix}"
 
 
