@@ -143,7 +143,7 @@ def write_table(path: Path, header: str, rows: Iterable[Sequence[object]]) -> No
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
-    """A copy of the project and the environment of somebody who reads the README in it."""
+    """A clone of the project and the environment of a user in it."""
     home = tmp_path_factory.mktemp("readme")
     tokens = {TOKEN: {"name": "demo", "role": "write", "orgs": ["microsoft"]}}
     with LocalHub(home / "hub", tokens=tokens) as hub:

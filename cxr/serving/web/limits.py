@@ -3,6 +3,7 @@
 import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from cxr.errors import UserError
@@ -48,7 +49,7 @@ class TimeLimit:
             UserError: if it does not end in time.
         """
         context = contextvars.copy_context()
-        job = self._threads.submit(lambda: context.run(function, *args, **kwargs))
+        job = self._threads.submit(partial(context.run, function, *args, **kwargs))
         try:
             return job.result(self._seconds)
         except TimeoutError:
