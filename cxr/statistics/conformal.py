@@ -91,7 +91,7 @@ def summarize_sets(
     """Coverage and sizes of the sets of N images, from their probabilities of COVID (N,) and labels (N,)."""
     inside = np.stack([nonconformity(probability, index) <= quantiles[name] for index, name in enumerate(LABELS)])
     sizes = np.bincount(inside.sum(axis=0), minlength=3) / max(1, len(labels))
-    coverage = {
+    coverage: dict[str, float | None] = {
         name: float(inside[index, labels == index].mean()) if (labels == index).any() else None
         for index, name in enumerate(LABELS)
     }
