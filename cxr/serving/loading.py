@@ -72,7 +72,7 @@ def operating_threshold(config: PreTrainedConfig, pulled: Pulled) -> float:
     )
 
 
-def conformal_quantiles(config: PreTrainedConfig, pulled: Pulled) -> Mapping[str, float] | None:
+def conformal_quantiles(config: PreTrainedConfig, pulled: Pulled) -> policy.Quantiles | None:
     """The conformal quantile of each class, or None for a model without them.
 
     Raises:
@@ -87,7 +87,7 @@ def conformal_quantiles(config: PreTrainedConfig, pulled: Pulled) -> Mapping[str
         and sorted(quantiles) == sorted(LABELS)
         and all(map(is_fraction, quantiles.values()))
     ):
-        return quantiles
+        return {label: quantiles[label] for label in LABELS}
     raise UserError(
         f"{display_name(pulled)}: conformal in config.json holds no quantile from 0 to 1 for each of {LABELS}"
     )
