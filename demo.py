@@ -16,14 +16,14 @@ from pathlib import Path
 
 from cxr.cli import OneLineErrors, command
 from cxr.errors import UserError
-from cxr.local_hub import TOKEN, USER, LocalHub, environment
+from cxr.local_hub import TOKEN, USER, LocalHub, Tokens, environment
 
 ROOT = Path(__file__).resolve().parent
 BACKBONE = "microsoft/resnet-50"
 MODEL = f"{USER}/covid-cxr-phantom"
 PHANTOMS, SHORT_SIDE = 1000, 146
 REQUIRED_AUROC = 0.90
-_ACCOUNT = {TOKEN: {"name": USER, "role": "write", "orgs": [BACKBONE.split("/")[0]]}}
+_ACCOUNT: Tokens = {TOKEN: {"name": USER, "role": "write", "orgs": [BACKBONE.split("/")[0]]}}
 
 
 @command
@@ -79,11 +79,11 @@ def phase(name: str) -> Iterator[None]:
     print(f"== done in {time.monotonic() - start:.0f} s", flush=True)
 
 
-def start_app(revision: str) -> tuple[subprocess.Popen, str]:
+def start_app(revision: str) -> tuple[subprocess.Popen[str], str]:
     """Start the app on a free port; returns its process and address once it listens."""
     command = [sys.executable, "app.py", "--model", MODEL, "--revision", revision]
     app = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    for line in app.stdout:
+    for line in app.stdout or ():
         print(line, end="", flush=True)
         if line.startswith("Listening on "):
             return app, line.removeprefix("Listening on ").strip()
