@@ -265,6 +265,13 @@ class Arguments:
         for part in (self.data, self.model, self.augmentation, self.run):
             part.check()
 
+    def for_trainer(self) -> RunArguments:
+        """The settings of training by gradient descent, which lasts for no epoch at all if only a head is fitted."""
+        settings = self.run.for_trainer()
+        if self.model.method == "head":
+            return dataclasses.replace(settings, num_train_epochs=0, max_steps=-1)
+        return settings
+
     def for_seed(self, seed: int) -> "Arguments":
         """The same run with one of its seeds, in a subfolder of this run's folder, and never published by itself."""
         folder = str(Path(self.run.output_dir) / f"seed-{seed}")
