@@ -237,10 +237,9 @@ def checkpoint_to_resume(arguments: Arguments) -> Path | None:
 
 
 def _require_no_earlier_run(run: RunArguments, existing: Sequence[Path]) -> None:
+    earlier, what = list(existing), "checkpoints"
     if run.seeds:
         earlier, what = list(Path(run.output_dir).glob("seed-*")), "seeds"
-    else:
-        earlier, what = existing, "checkpoints"
     if earlier:
         raise UserError(
             f"--output_dir {run.output_dir} holds {what} of an earlier run: continue it with "
