@@ -18,6 +18,7 @@ lint: $(VENV)/.development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 # Modules per folder, lines per file, and the files and calls on three journeys; ROOT=DIR measures another checkout.
 metrics: $(VENV)/.development
@@ -44,4 +45,4 @@ $(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info runs/demo .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build *.egg-info runs/demo .pytest_cache .ruff_cache .import_linter_cache .mypy_cache

@@ -1,7 +1,7 @@
 """The whole loop on this machine, with no account and no network: `make demo` runs this file.
 
 Synthetic radiographs are drawn, a ResNet-50 is trained on them and published to an embedded Hub, and the app pulls it
-back and answers one question through its own HTTP API. The doors are the ones users have; only `HF_ENDPOINT` differs.
+back and answers one request to its HTTP API. The commands are those that users run; only `HF_ENDPOINT` differs.
 """
 
 import json
@@ -16,14 +16,14 @@ from pathlib import Path
 
 from cxr.cli import OneLineErrors, command
 from cxr.errors import UserError
-from cxr.local_hub import TOKEN, USER, LocalHub, environment
+from cxr.local_hub import TOKEN, USER, LocalHub, Tokens, environment
 
 ROOT = Path(__file__).resolve().parent
 BACKBONE = "microsoft/resnet-50"
 MODEL = f"{USER}/covid-cxr-phantom"
 PHANTOMS, SHORT_SIDE = 1000, 146
 REQUIRED_AUROC = 0.90
-_ACCOUNT = {TOKEN: {"name": USER, "role": "write", "orgs": [BACKBONE.split("/")[0]]}}
+_ACCOUNT: Tokens = {TOKEN: {"name": USER, "role": "write", "orgs": [BACKBONE.split("/")[0]]}}
 
 
 @command
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run_loop(out: Path) -> None:
-    """Backbone, dataset, training, evaluation and publication, each through its own door.
+    """Publish a backbone, prepare a dataset, train, evaluate and publish the model, each with its own command.
 
     Raises:
         UserError: if a step fails, or the model does not learn what any model should.
@@ -79,11 +79,11 @@ def phase(name: str) -> Iterator[None]:
     print(f"== done in {time.monotonic() - start:.0f} s", flush=True)
 
 
-def start_app(revision: str) -> tuple[subprocess.Popen, str]:
+def start_app(revision: str) -> tuple[subprocess.Popen[str], str]:
     """Start the app on a free port; returns its process and address once it listens."""
     command = [sys.executable, "app.py", "--model", MODEL, "--revision", revision]
     app = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    for line in app.stdout:
+    for line in app.stdout or ():
         print(line, end="", flush=True)
         if line.startswith("Listening on "):
             return app, line.removeprefix("Listening on ").strip()
@@ -98,10 +98,10 @@ def ask(url: str, out: Path) -> None:
     from cxr.phantom import draw_phantom
     from cxr.schema.labels import COVID
 
-    picture = out / "question.png"
-    Image.fromarray(draw_phantom(10**6, COVID).image).save(picture)
+    image = out / "question.png"
+    Image.fromarray(draw_phantom(10**6, COVID).image).save(image)
     with phase("question: a synthetic radiograph with COVID-like opacities"):
-        answer = Client(url, verbose=False).predict(handle_file(picture), api_name="/predict")
+        answer = Client(url, verbose=False).predict(handle_file(image), api_name="/predict")
     print(json.dumps(answer, indent=2))
 
 

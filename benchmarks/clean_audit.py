@@ -1,55 +1,50 @@
-"""How often the audit cries wolf: over twenty seeds of 600 clean phantoms its verdict may shout once at most.
+"""How often the audit raises a false alarm: over 20 sets of 600 clean phantoms, one flagged probe is tolerated.
 
-Each seed draws phantoms of its own, and they are prepared as any collection is, copy search and audit included.
+Every seed draws phantoms of its own, which are prepared like any collection, including the duplicate search and the
+audit. Exit code 1 if there are more false alarms.
 
-    python benchmarks/clean_audit.py [--seeds 20] [--pictures 600]
+    python benchmarks/clean_audit.py [--seeds 20] [--images 600]
 """
 
-import argparse
 import json
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from measure import ROOT, make_parser, phantoms, preparation
 from PIL import Image
 
-from cxr.phantom import draw_phantom
-
-ROOT = Path(__file__).resolve().parents[1]
-ALLOWED = 1
+TOLERATED = 1
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Print each seed's highest probe and verdict, then how many shouted; exit code 1 if that is too often."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=20, help="how many sets of phantoms")
-    parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--pictures", type=int, default=600, help="phantoms of a set")
+    """Print the verdict for every seed, then the number of false alarms."""
+    parser = make_parser(__doc__)
+    parser.add_argument("--seeds", type=int, default=20, help="how many sets of phantoms (%(default)s)")
+    parser.add_argument("--first", type=int, default=0, help="the first seed (%(default)s)")
+    parser.add_argument("--images", "--pictures", type=int, default=600, help="phantoms in a set (%(default)s)")
     options = parser.parse_args(arguments)
-    shouted = 0
+    alarms = 0
     for seed in range(options.first, options.first + options.seeds):
         with tempfile.TemporaryDirectory() as scratch:
-            section = _audited(Path(scratch), seed, options.pictures)
-        shouted += any(probe["shouts"] for probe in section["probes"])
-        print(f"seed {seed}: {section['verdict']}", flush=True)
-    print(f"cried wolf: {shouted} of {options.seeds}")
-    if shouted > ALLOWED:
+            audit = _audit(Path(scratch), seed, options.images)
+        alarms += any(probe["shouts"] for probe in audit["probes"])
+        print(f"seed {seed}: {audit['verdict']}", flush=True)
+    print(f"false alarms: {alarms} of {options.seeds}")
+    if alarms > TOLERATED:
         raise SystemExit(1)
 
 
-def _audited(folder: Path, seed: int, count: int) -> dict:
-    """The audit's section for `count` phantoms, every other one COVID, none of them drawn for another seed."""
+def _audit(folder: Path, seed: int, count: int) -> dict:
+    """The report's audit of `count` phantoms, none of which is drawn for another seed."""
     lines = ["file,label,patient_id"]
-    for number in range(count):
-        Image.fromarray(draw_phantom(seed * count + number, number % 2).image).save(
-            folder / f"{number}.png", compress_level=1
-        )
+    for number, pixels in enumerate(phantoms(count, first=seed * count)):
+        Image.fromarray(pixels).save(folder / f"{number}.png", compress_level=1)
         lines.append(f"{number}.png,{number % 2},{number}")
-    (folder / "table.csv").write_text("\n".join(lines))
-    command = [sys.executable, "-m", "dataset_script", "--source", f"table={folder / 'table.csv'}"]
-    settings = ["--image_size", "146", "--seed", str(seed), "--out", str(folder / "out")]
-    subprocess.run([*command, *settings], cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    table = folder / "table.csv"
+    table.write_text("\n".join(lines), encoding="utf-8")
+    command = preparation(table, 146, "--seed", str(seed))
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return json.loads((folder / "out" / "report.json").read_text(encoding="utf-8"))["audit"]
 
 

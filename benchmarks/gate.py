@@ -1,19 +1,19 @@
-"""What a model's gate refuses and passes: made outliers, the photographs that installed packages ship, your X-rays.
+"""What a model's gate rejects and passes: X-rays, altered X-rays, photographs, text, noise and blank images.
+
+X-rays should pass. The same X-rays inverted, upside down and turned by a quarter, the photographs that installed
+packages ship, pages of text, noise and blank images should be rejected. No gate is fitted on these photographs, pages
+and noises. Prints a line for each kind: how many images, and the share that was rejected.
 
     python benchmarks/gate.py MODEL_DIR FOLDER_OF_XRAYS [FOLDER ...]
-
-X-rays should pass; the same X-rays inverted, upside down and turned by a quarter either way, photographs, noise, text
-and blank pages should be refused. None of these pages, noises and photographs are the ones that a gate is fitted on.
-Prints a line for each kind: how many, and the share that was refused.
 """
 
-import argparse
 import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from measure import make_parser
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 from transformers import AutoModelForImageClassification
@@ -25,13 +25,14 @@ from cxr.imaging.geometry import resize_to_short_side
 from cxr.imaging.preprocess import load_processor
 from cxr.serving import input_files
 
-Pictures = Iterator[np.ndarray]
+Images = Iterator[np.ndarray]
+"""Pixels uint8 (H, W)."""
 
 PACKAGES = {"skimage": "data", "sklearn": "datasets/images", "matplotlib": "mpl-data/sample_data"}
-"""Packages that ship photographs, if they are installed, and where."""
+"""Packages that ship photographs, if they are installed, and the folders of these."""
 
 NO_PHOTOGRAPHS = ("chessboard", "logo", "text", "page", "phantom", "binary", "multipage", "Minduka", "no_time")
-_TURNS = {
+_ALTERATIONS = {
     "as they are": lambda xray: xray,
     "inverted": lambda xray: 255 - xray,
     "upside down": lambda xray: np.rot90(xray, 2),
@@ -39,59 +40,57 @@ _TURNS = {
     "quarter turn left": np.rot90,
     "quarter turn right": lambda xray: np.rot90(xray, -1),
 }
-_SHORT, _WINDOWS = 384, 5
+_SHORT_SIDE, _WINDOWS = 384, 5
 _SENTENCE = "the report of this patient was signed on Monday by two readers who saw no change since last year, and "
-_SHADES = {
-    "black on white": (255, 0),
-    "white on black": (0, 255),
-    "dark on gray": (225, 50),
-    "light on dark": (40, 200),
-}
+_PAPER_AND_INK = ((255, 0), (0, 255), (225, 50), (40, 200))
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Print a line for every kind."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = make_parser(__doc__)
     parser.add_argument("model", type=Path, help="model folder with a gate.safetensors")
     parser.add_argument("xrays", type=Path, nargs="+", help="folders of X-rays")
-    parser.add_argument("--count", type=int, default=100, help="X-rays of each folder, and pictures of each made kind")
+    parser.add_argument("--count", type=int, default=100, help="images of each kind (%(default)s)")
     options = parser.parse_args(arguments)
-    refused = _judge(options.model)
+    rejects = _load_gate(options.model)
     for folder in options.xrays:
         xrays = _xrays(folder, options.count)
-        for name, turn in _TURNS.items():
-            _print(f"{folder.name}, {name}", refused(turn(xray) for xray in xrays))
-    for name, kind in (("photographs", _photographs), ("text", _pages), ("noise", _noise), ("blank", _blanks)):
-        _print(name, refused(kind(np.random.default_rng(0), options.count)))
+        for name, alter in _ALTERATIONS.items():
+            _print(f"{folder.name}, {name}", rejects(alter(xray) for xray in xrays))
+    for name, make in (("photographs", _photographs), ("text", _pages), ("noise", _noise), ("blank", _blanks)):
+        _print(name, rejects(make(np.random.default_rng(0), options.count)))
 
 
-def _judge(folder: Path) -> Callable[[Pictures], np.ndarray]:
-    """A function from pictures to whether each is refused, bool (N,)."""
+def _load_gate(folder: Path) -> Callable[[Images], np.ndarray]:
+    """A function from images to whether each is rejected, bool (N,)."""
     model = AutoModelForImageClassification.from_pretrained(folder, dtype=torch.float32).eval()
     gate, processor = Gate.load(folder / FILE_NAME), load_processor(folder)
-    return lambda pictures: (
-        ~gate.passes(run_in_batches(model, processor, tqdm(pictures, leave=False), gate.score)).numpy()
-    )
+
+    def rejects(images: Images) -> np.ndarray:
+        scores = run_in_batches(model, processor, tqdm(images, leave=False), gate.score)
+        return ~gate.passes(scores).numpy()
+
+    return rejects
 
 
-def _print(name: str, refused: np.ndarray) -> None:
-    print(f"{name:<45} {len(refused):>5} pictures, refused {refused.mean():.3f}", flush=True)
+def _print(name: str, rejected: np.ndarray) -> None:
+    print(f"{name:<45} {len(rejected):>5} images, rejected {rejected.mean():.3f}", flush=True)
 
 
 def _xrays(folder: Path, count: int) -> list[np.ndarray]:
-    found = input_files.find([str(folder)])
-    chosen = np.random.default_rng(0).permutation(len(found))[:count]
-    read = (reader.read_radiograph(found[index].source).pixels for index in tqdm(sorted(chosen), leave=False))
-    return [resize_to_short_side(pixels, _SHORT) for pixels in read]
+    files = input_files.find([str(folder)])
+    chosen = np.random.default_rng(0).permutation(len(files))[:count]
+    read = (reader.read_radiograph(files[index].source).pixels for index in tqdm(sorted(chosen), leave=False))
+    return [resize_to_short_side(pixels, _SHORT_SIDE) for pixels in read]
 
 
-def _photographs(rng: np.random.Generator, count: int) -> Pictures:
-    """Every photograph found, whole, and windows of it."""
+def _photographs(rng: np.random.Generator, count: int) -> Images:
+    """Every photograph found, whatever `count` is, and windows of it."""
     for path in _photograph_files():
         with Image.open(path) as image:
-            shades = image.convert("L")
-        shades.thumbnail((2 * _SHORT, 2 * _SHORT))
-        pixels = np.asarray(shades)
+            gray = image.convert("L")
+        gray.thumbnail((2 * _SHORT_SIDE, 2 * _SHORT_SIDE))
+        pixels = np.asarray(gray)
         yield pixels
         for side in (rng.uniform(0.4, 0.9, _WINDOWS) * min(pixels.shape)).astype(int):
             top, left = (rng.integers(0, length - side + 1) for length in pixels.shape)
@@ -99,16 +98,16 @@ def _photographs(rng: np.random.Generator, count: int) -> Pictures:
 
 
 def _photograph_files() -> list[Path]:
-    found = (importlib.util.find_spec(name) for name in PACKAGES)
-    roots = [Path(spec.origin).parent / PACKAGES[spec.name] for spec in found if spec]
-    files = [path for root in roots for path in sorted(root.glob("*")) if path.suffix in (".png", ".jpg")]
+    specs = (importlib.util.find_spec(name) for name in PACKAGES)
+    folders = [Path(spec.origin).parent / PACKAGES[spec.name] for spec in specs if spec]
+    files = [path for folder in folders for path in sorted(folder.glob("*")) if path.suffix in (".png", ".jpg")]
     return [path for path in files if not path.name.startswith(NO_PHOTOGRAPHS)]
 
 
-def _pages(rng: np.random.Generator, count: int) -> Pictures:
-    """Pages set in the font that Pillow ships, of several sizes, shades and shapes."""
+def _pages(rng: np.random.Generator, count: int) -> Images:
+    """Pages of text in the font that Pillow ships, of several sizes, shades and shapes."""
     for index in range(count):
-        paper, ink = list(_SHADES.values())[index % len(_SHADES)]
+        paper, ink = _PAPER_AND_INK[index % len(_PAPER_AND_INK)]
         page = Image.new("L", ((595, 842), (1280, 800), (600, 600))[index % 3], paper)
         size = int(rng.integers(9, 40))
         font, pen = ImageFont.load_default(size), ImageDraw.Draw(page)
@@ -118,7 +117,7 @@ def _pages(rng: np.random.Generator, count: int) -> Pictures:
         yield np.asarray(page)
 
 
-def _noise(rng: np.random.Generator, count: int) -> Pictures:
+def _noise(rng: np.random.Generator, count: int) -> Images:
     """Normal, uniform, binary, salt-and-pepper and exponential noise at several sizes."""
     for index in range(count):
         shape = tuple(rng.integers(100, 900, 2))
@@ -132,8 +131,8 @@ def _noise(rng: np.random.Generator, count: int) -> Pictures:
         yield kinds[index % len(kinds)](shape).clip(0, 255).astype(np.uint8)
 
 
-def _blanks(rng: np.random.Generator, count: int) -> Pictures:
-    """One shade from black to white, every other one with the noise of a scanner."""
+def _blanks(rng: np.random.Generator, count: int) -> Images:
+    """Even shades from black to white, every other one with the noise of a scanner."""
     for index, shade in enumerate(np.linspace(0, 255, count)):
         noise = rng.normal(0, rng.uniform(0.5, 6), (400, 300)) * (index % 2)
         yield (shade + noise).clip(0, 255).astype(np.uint8)

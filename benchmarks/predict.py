@@ -1,22 +1,20 @@
-"""What an answer takes against `transformers.pipeline`, and how far the two are apart, on the same files and weights.
+"""What an answer costs against `transformers.pipeline`, and how far both agree, on the same files and weights.
 
-Ours is everything from the file's bytes to the verdict with its heatmap drawn; the pipeline's is the label alone, as
-its users call it, with the path. Files are asked about one by one in turns, then as a folder. Prints the ratio of the
-summed medians (demanded: 0.40 at most), the ratio of files a second (3.5 at least), and for the default and for
-`--exact` the largest difference of a probability, and the share of files less than 0.01 apart and of the same label
-(99.5 %); of these, 8-bit gray files only.
+Ours covers everything from the file's bytes to the verdict with its heatmap; the pipeline's is the label alone, called
+with the path. Files are timed one by one, both ways in turn, then as a folder. Prints the ratio of the summed medians
+(demanded: at most 0.40) and of files per second (at least 3.5). Then, for the default precision (`fast`) and `exact`,
+and for 8-bit gray files only: the largest difference of a probability, and the share of files that are less than 0.01
+apart and have the same label (at least 99.5 %).
 
     python benchmarks/predict.py MODEL FOLDER [FOLDER ...] [--rounds 5] [--agreement_only]
 """
 
-import argparse
-import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import joblib
 import numpy as np
+from measure import make_parser, median_seconds
 from PIL import Image
 from tqdm import tqdm
 from transformers import pipeline
@@ -29,80 +27,76 @@ from cxr.serving.predictor import Predictor
 
 CLOSE = 0.01
 
+Pipeline = Callable[[str | list[str]], list]
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Load both, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("model", help="folder or repo id of a published model")
-    parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("folders", nargs="+", type=Path, help="folders of images that both can read")
+    parser.add_argument("--rounds", type=int, default=5, help="how often everything is timed (%(default)s)")
     parser.add_argument("--agreement_only", action="store_true", help="time nothing")
-    args = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     logging.set_verbosity_error()
-    files = [found.path for found in input_files.find([str(folder) for folder in args.folders])]
-    ours = Predictor.load(args.model)
+    files = input_files.find([str(folder) for folder in options.folders])
+    ours = Predictor.load(options.model)
     theirs = pipeline("image-classification", model=str(ours.pulled.folder))
-    if not args.agreement_only:
-        _print_times(ours, theirs, files, args.rounds)
-    files = [file for file in files if _is_gray(file)]
-    truth = np.array([_covid(theirs(str(file))) for file in tqdm(files, desc="pipeline", unit="file")])
-    for name, predictor in (("fast", ours), ("exact", Predictor.load(args.model, precision="exact"))):
-        asked = (predictor.predict(predictor.read(file)) for file in tqdm(files, desc=name, unit="file"))
-        print(f"{name}: {_agreement(np.array([answer.probability for answer in asked]), truth, ours.threshold)}")
+    if not options.agreement_only:
+        _time_single_files(ours, theirs, files, options.rounds)
+        _time_folder(ours, theirs, files, options.rounds)
+    gray = [file.path for file in files if _is_gray(file.path)]
+    expected = np.array([_covid_score(theirs(str(path))) for path in tqdm(gray, desc="pipeline", unit="file")])
+    for name, predictor in (("fast", ours), ("exact", Predictor.load(options.model, precision="exact"))):
+        answers = [predictor.predict(predictor.read(path)) for path in tqdm(gray, desc=name, unit="file")]
+        probability = np.array([answer.probability for answer in answers])
+        print(f"{name}: {_agreement(probability, expected, ours.threshold)}")
 
 
-def _is_gray(file: Path) -> bool:
-    """Whether all its colours are 8-bit grays without transparency, of which both see the same."""
-    with Image.open(file) as image:
+def _time_single_files(ours: Predictor, theirs: Pipeline, files: Sequence[input_files.ImageFile], rounds: int) -> None:
+    def answer(path: Path) -> None:
+        xray = ours.read(path.read_bytes())
+        heatmap.overlay_png(ours.explain(xray), xray.pixels.shape[::-1])
+
+    ways = {"ours": answer, "pipeline": lambda path: theirs(str(path))}
+    seconds = median_seconds(ways, [file.path for file in files], rounds, "one by one")
+    single = {name: f"{1000 * times.mean():.1f} ms" for name, times in seconds.items()}
+    print(f"a file's bytes to verdict and heatmap {single['ours']}, pipeline's label {single['pipeline']}")
+    print(f"ratio of times: {seconds['ours'].sum() / seconds['pipeline'].sum():.3f}")
+
+
+def _time_folder(ours: Predictor, theirs: Pipeline, files: Sequence[input_files.ImageFile], rounds: int) -> None:
+    concurrent = Predictor.load(str(ours.pulled.folder), concurrency=joblib.cpu_count())
+    ways = {
+        "ours": lambda files: list(batch.answer_files(concurrent, files)),
+        "pipeline": lambda files: theirs([str(file) for file in files]),
+    }
+    seconds = median_seconds(ways, [files], rounds, "as a folder")
+    rates = {name: len(files) / times[0] for name, times in seconds.items()}
+    print(f"as a folder: ours {rates['ours']:.1f} files/s, pipeline {rates['pipeline']:.1f} files/s")
+    print(f"ratio of rates: {rates['ours'] / rates['pipeline']:.2f}")
+
+
+def _is_gray(path: Path) -> bool:
+    """Whether all its colours are 8-bit grays without transparency, which both read alike."""
+    with Image.open(path) as image:
         if image.mode not in ("L", "RGB"):
             return False
         pixels = np.asarray(image)
     return pixels.ndim == 2 or not np.any(pixels != pixels[..., :1])
 
 
-def _covid(scores: list[dict]) -> float:
+def _covid_score(scores: list[dict]) -> float:
     return next(row["score"] for row in scores if row["label"] == LABELS[COVID])
 
 
-def _print_times(ours: Predictor, theirs: Callable, files: list[Path], rounds: int) -> None:
-    def answer(file: Path) -> None:
-        xray = ours.read(file.read_bytes())
-        heatmap.overlay_png(ours.explain(xray), xray.pixels.shape[::-1])
-
-    doors = {"ours": answer, "pipeline": lambda file: theirs(str(file))}
-    taken = {name: {file: [] for file in files} for name in doors}
-    for _ in tqdm(range(rounds), desc="one by one"):
-        for file in files:
-            for name, door in doors.items():
-                taken[name][file].append(_seconds(door, file))
-    sums = {name: sum(map(statistics.median, times.values())) for name, times in taken.items()}
-    each = {name: f"{1000 * total / len(files):.1f} ms" for name, total in sums.items()}
-    print(f"a file's bytes to verdict and heatmap {each['ours']}, pipeline's label {each['pipeline']}")
-    print(f"ratio of times: {sums['ours'] / sums['pipeline']:.3f}")
-    found = [input_files.ImageFile(file) for file in files]
-    paths = [str(file) for file in files]
-    many = Predictor.load(str(ours.pulled.folder), concurrency=joblib.cpu_count())
-    folder = {"ours": lambda: list(batch.answer_files(many, found)), "pipeline": lambda: theirs(paths)}
-    times = {name: [] for name in folder}
-    for _ in tqdm(range(rounds), desc="as a folder"):
-        for name, door in folder.items():
-            times[name].append(_seconds(door))
-    rates = {name: len(files) / statistics.median(seconds) for name, seconds in times.items()}
-    print(f"as a folder: ours {rates['ours']:.1f} files/s, pipeline {rates['pipeline']:.1f} files/s")
-    print(f"ratio of rates: {rates['ours'] / rates['pipeline']:.2f}")
-
-
-def _seconds(door: Callable, *arguments: object) -> float:
-    start = time.perf_counter()
-    door(*arguments)
-    return time.perf_counter() - start
-
-
-def _agreement(found: np.ndarray, truth: np.ndarray, threshold: float) -> str:
-    apart = np.abs(found - truth)
-    labels = [[policy.label(float(value), threshold) for value in values] for values in (found, truth)]
-    agree = np.mean([close and one == other for close, one, other in zip(apart < CLOSE, *labels, strict=True)])
-    return f"{len(found)} files, at most {apart.max():.6f} apart, {agree:.2%} closer than {CLOSE} and of one label"
+def _agreement(probability: np.ndarray, expected: np.ndarray, threshold: float) -> str:
+    apart = np.abs(probability - expected)
+    labels, expected_labels = (
+        np.array([policy.label(float(value), threshold) for value in values]) for values in (probability, expected)
+    )
+    agree = np.mean((apart < CLOSE) & (labels == expected_labels))
+    return f"{len(apart)} files, at most {apart.max():.6f} apart, {agree:.2%} closer than {CLOSE} and of one label"
 
 
 if __name__ == "__main__":

@@ -5,22 +5,30 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn, Protocol
 
 from cxr.errors import UserError, one_line
 
 
 class OneLineErrors(argparse.ArgumentParser):
-    """An argument parser whose errors are one line; the full usage stays behind `--help`."""
+    """An argument parser whose errors are one line; the usage is shown by `--help` alone."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         """Exit with code 2 and one line."""
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 
-def command(main: Callable[[Sequence[str] | None], int | None]) -> Callable[[Sequence[str] | None], int]:
-    """Wrap a `main(argv)`: a `UserError` becomes one line on stderr and exit code 2; anything else still raises.
+class Main(Protocol):
+    """A command that can be called with arguments; without any it takes those of the process."""
 
-    Of several processes that meet the same error (`accelerate launch`, `torchrun`), the first one speaks.
+    def __call__(self, argv: Sequence[str] | None = None) -> int:
+        """Run it and return the exit code."""
+
+
+def command(main: Callable[[Sequence[str] | None], int | None]) -> Main:
+    """Wrap a `main(argv)`: a `UserError` becomes one line on stderr and exit code 2; other errors still raise.
+
+    Where several processes meet the same error (`accelerate launch`, `torchrun`), only the first one prints it.
     """
 
     @functools.wraps(main)

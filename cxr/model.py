@@ -1,6 +1,7 @@
 """The network: `microsoft/resnet-50` (He et al. 2016, doi 10.1109/CVPR.2016.90) with a head for two classes."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from safetensors import SafetensorError
 from torch import nn
@@ -12,14 +13,21 @@ from cxr.imaging.preprocess import make_processor
 from cxr.schema.labels import ID2LABEL, LABEL2ID
 
 BACKBONE = "microsoft/resnet-50"
-_WEIGHTS_MISSING = "or start from random weights with --from_scratch (the card will say so)"
+_WEIGHTS_MISSING = "or start from random weights with --from_scratch (the card then states it)"
 
 
-def load_pretrained(backbone: str, revision: str | None, seed: int) -> tuple[ResNetForImageClassification, str]:
-    """Pull a backbone at one commit and give it a new two-class head; returns the model and the commit's sha.
+class PretrainedModel(NamedTuple):
+    """A backbone with a new head, and the full sha of the commit that its weights come from."""
+
+    model: ResNetForImageClassification
+    revision: str
+
+
+def load_pretrained(backbone: str, revision: str | None, seed: int) -> PretrainedModel:
+    """Download a backbone at one commit and give it a new two-class head.
 
     Raises:
-        UserError: if the weights cannot be had, or are no ResNet's.
+        UserError: if the weights cannot be downloaded or read, or are not those of a ResNet.
     """
     try:
         pulled = hub.pull(backbone, revision)
@@ -27,7 +35,7 @@ def load_pretrained(backbone: str, revision: str | None, seed: int) -> tuple[Res
         raise UserError(f"{error}; {_WEIGHTS_MISSING}") from error
     config = ResNetConfig.get_config_dict(pulled.folder)[0]
     if config.get("model_type") != "resnet":
-        raise UserError(f"--backbone {backbone} is a {config.get('model_type')!r}, not a resnet; name another")
+        raise UserError(f"--backbone {backbone} is a {config.get('model_type')!r}, not a resnet; choose another")
     set_seed(seed)
     try:
         model = ResNetForImageClassification.from_pretrained(
@@ -36,30 +44,39 @@ def load_pretrained(backbone: str, revision: str | None, seed: int) -> tuple[Res
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise UserError(f"--backbone {backbone} cannot be loaded: {one_line(error)}") from error
     _new_head(model)
-    return model, pulled.revision
+    return PretrainedModel(model, pulled.revision)
 
 
 def make_untrained(seed: int) -> ResNetForImageClassification:
-    """A ResNet-50 with random weights, which its config says (`random_weights`)."""
+    """A ResNet-50 with random weights, marked in its config by `random_weights`."""
     set_seed(seed)
-    return ResNetForImageClassification(ResNetConfig(id2label=ID2LABEL, label2id=LABEL2ID, random_weights=True))
+    settings = {"id2label": ID2LABEL, "label2id": LABEL2ID, "random_weights": True}
+    return ResNetForImageClassification(ResNetConfig.from_dict(settings))
+
+
+def linear_head(model: nn.Module) -> nn.Linear:
+    """The last layer of a ResNet: pooled features (C,) → logits (K,)."""
+    head = model.get_submodule("classifier.1")
+    if not isinstance(head, nn.Linear):
+        raise TypeError(f"the head is a {type(head).__name__}, not linear")
+    return head
 
 
 def _new_head(model: ResNetForImageClassification) -> None:
-    """Draw a new head even where the backbone already had two classes: its old labels mean nothing here."""
-    head = nn.Linear(model.classifier[1].in_features, len(ID2LABEL))
+    """Replace the head even where the backbone has two classes already: its labels mean something else."""
+    head = nn.Linear(linear_head(model).in_features, len(ID2LABEL))
     nn.init.normal_(head.weight, std=0.01)
     nn.init.zeros_(head.bias)
-    model.classifier[1] = head
+    model.set_submodule("classifier.1", head)
 
 
 def save_stand_in_backbone(folder: Path, config: ResNetConfig | None = None) -> None:
-    """Write a stand-in for `microsoft/resnet-50`: its 1,000 classes and processor, but random weights, said to be so.
+    """Write a stand-in for `microsoft/resnet-50`: its 1,000 classes and processor, with random weights marked as such.
 
-    It lets the whole loop, pulling the backbone included, run where the real weights cannot be had.
+    With it the whole loop, download of the backbone included, runs where the real weights are out of reach.
     """
     set_seed(0)
-    config = config or ResNetConfig(num_labels=1000)
+    config = config or ResNetConfig.from_dict({"num_labels": 1000})
     config.random_weights = True
     ResNetForImageClassification(config).save_pretrained(folder)
     make_processor(224).save_pretrained(folder)

@@ -1,28 +1,30 @@
-"""Work handed to other threads or processes a little ahead of whoever takes its results."""
+"""Work in other threads or processes, a bounded number of items ahead of the caller."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from typing import TypeVar
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def map_in_order(
     pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], max_pending: int
 ) -> Iterator[Result]:
-    """What `function` makes of each item, in their order, no more than `max_pending` and one under way or waiting.
+    """The results of `function` for all items, in their order.
 
-    `Executor.map` takes all items at once, and keeps every result that nobody has asked for yet.
+    At most `max_pending` items and one are in work or waiting to be taken. `Executor.map` would submit all items at
+    once and keep every result until the caller takes it.
     """
-    waiting: deque[Future[Result]] = deque()
+    pending: deque[Future[Result]] = deque()
     try:
         for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > max_pending:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            pending.append(pool.submit(function, item))
+            if len(pending) > max_pending:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
-        for future in waiting:
+        for future in pending:
             future.cancel()

@@ -1,7 +1,7 @@
-"""Pseudonyms for patients and file names: keyed hashes that group, and that nobody without the key can try out.
+"""Pseudonyms for patients and file names: keyed hashes that group images and cannot be tested without the key.
 
-A plain hash of a patient number is no secret: all numbers of a hospital are hashed in a second. Hence HMAC-SHA-256
-(RFC 2104) under a random key that stays with whoever made the dataset.
+A plain hash of a patient number keeps no secret: all numbers of a hospital can be hashed in a second. Hence
+HMAC-SHA-256 (RFC 2104) with a random key that stays with the maker of the dataset.
 """
 
 import hashlib
@@ -16,52 +16,47 @@ from cxr.errors import UserError
 
 _BYTES = 32
 _DIGITS = 32
-"""Hexadecimal digits of a pseudonym: 128 bits, where two of a billion patients meet with odds of 1 to 10^20."""
+"""Hexadecimal digits of a pseudonym, 128 bits: two of a billion patients share one with a probability of 10^-20."""
 
 
 def new_key() -> bytes:
-    """A random key, for a run whose pseudonyms need not meet those of any other run."""
+    """A random key, for a run whose pseudonyms need not match those of other runs."""
     return secrets.token_bytes(_BYTES)
 
 
 def load_or_make_key(path: Path, published: Path | None = None) -> bytes:
-    """Read the key in `path`, or make one there that only its owner can read.
+    """Read the key in `path`, or create one there that only its owner can read.
 
     Args:
         path: the key file, 64 hexadecimal digits.
-        published: a folder that others will see; the key may not lie in it.
+        published: a folder that will be published; the key must not be in it.
 
     Raises:
-        UserError: if it lies there, is no key, is readable by others, or cannot be read or made.
+        UserError: if it is in that folder, is not a key, is readable by others, or cannot be read or created.
     """
     path = path.expanduser().absolute()
     if published is not None and path.resolve().is_relative_to(published.expanduser().resolve()):
-        raise UserError(f"--patient_key {path} lies in {published}, which is published: keep the key elsewhere")
+        raise UserError(f"--patient_key {path} is in {published}, which is published: keep the key elsewhere")
     try:
         if not path.exists():
-            _make(path)
+            _create(path)
         text, others = path.read_text(encoding="ascii").strip(), path.stat().st_mode & 0o077
     except UnicodeDecodeError:
         text, others = "", 0
     except OSError as error:
-        raise UserError(f"--patient_key {path}: cannot be read or made ({error.strerror})") from error
+        raise UserError(f"--patient_key {path}: cannot be read or created ({error.strerror})") from error
     if others:
-        raise UserError(f"--patient_key {path} is open to other users: chmod 600 it")
+        raise UserError(f"--patient_key {path} is readable by other users: chmod 600 it")
     return _parse(text, path)
 
 
-def key_id(key: bytes) -> str:
-    """What may be published of a key: pseudonyms of two datasets meet only where these eight digits are the same."""
-    return _pseudonym(key, "key")[:8]
-
-
 def patient_hash(key: bytes, patient_id: str, issuer: str = "") -> str:
-    """The pseudonym of a patient: equal for the same number of the same issuer under the same key, else unrelated."""
+    """The pseudonym of a patient: the same for the same number, issuer and key, otherwise unrelated."""
     return _pseudonym(key, "patient", issuer.strip(), patient_id.strip())
 
 
 def file_hash(key: bytes, file: str) -> str:
-    """What a dataset calls a DICOM file instead of its path, which may hold a name: 32 hexadecimal digits and `.dcm`.
+    """A name for a DICOM file in place of its path, which may hold a patient's name: 32 hexadecimal digits and `.dcm`.
 
     `file` is the path relative to its collection, with `/`; different paths get different names.
     """
@@ -72,8 +67,8 @@ def _pseudonym(key: bytes, *parts: str) -> str:
     return hmac.new(key, json.dumps(parts).encode(), hashlib.sha256).hexdigest()[:_DIGITS]
 
 
-def _make(path: Path) -> None:
-    """Write a new key under a name of its own first: of two processes that start together, one key wins, whole."""
+def _create(path: Path) -> None:
+    """Write a new key under a temporary name first: of two processes that start together, one whole key wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
@@ -93,6 +88,6 @@ def _parse(text: str, path: Path) -> bytes:
         key = b""
     if len(key) < _BYTES:
         raise UserError(
-            f"--patient_key {path} holds no key (64 hexadecimal digits): name a new file, it is made for you"
+            f"--patient_key {path} holds no key (64 hexadecimal digits): name a new file, and it is created"
         )
     return key

@@ -1,24 +1,28 @@
-"""Synthetic chest radiographs with known answers: the embedded data set, and the instrument that checks instruments.
+"""Synthetic chest radiographs with known answers: the embedded dataset, and a test of the project's instruments.
 
-A phantom is drawn, not learned: torso, lungs, heart, diaphragm, ribs, clavicles and scapulae from a random patient,
-then a random exposure of it. The COVID class adds what radiologists describe as typical (Wong et al. 2020,
-doi 10.1148/radiol.2020201160): peripheral, bilateral opacities mostly in the lower zones, whose mask is kept. Three
-in ten of the other class carry one central or upper opacity, so that "anything bright" is not the answer. Nothing
-but the opacities depends on the class: size, view, age, sex, position and exposure are drawn independently of it.
-Opacities stay inside the central box that the dataset's audit blacks out for the lungs, even where lungs reach past it:
-so the rest of a phantom, its border above all, is known to say nothing of the class.
+A phantom is drawn from a random patient (torso, lungs, heart, diaphragm, ribs, clavicles, scapulae) and a random
+exposure. The COVID class adds what radiologists describe as typical (Wong et al. 2020, doi
+10.1148/radiol.2020201160): peripheral, bilateral opacities, mostly in the lower zones, with a known mask. Three in ten
+of the other class have one central or upper opacity, so that brightness alone does not give the class. Nothing but the
+opacities depends on the class: size, view, age, sex, position and exposure are drawn independently of it. Opacities
+stay inside the central box that the dataset's audit blacks out for the lungs, even where lungs reach beyond it. So the
+rest of a phantom, its border above all, is known to hold no information about the class.
 
-No phantom shows a patient, and no score on phantoms says anything about real radiographs.
+No phantom shows a patient, and no score on phantoms is evidence about real radiographs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from cxr.imaging.geometry import CROP_PCT
 from cxr.schema.labels import COVID
 from cxr.schema.probes import LUNG_BOX
+
+Field = NDArray[np.floating]
 
 _RIGHT, _LEFT = -1, 1
 _MARGIN = 6.0
@@ -26,11 +30,11 @@ _MARGIN = 6.0
 
 @dataclass(frozen=True)
 class Phantom:
-    """One synthetic frontal radiograph: `image` uint8 (H, W); `mask` (opacities) and `lungs` bool (H, W)."""
+    """One synthetic frontal radiograph (H, W), the mask of its opacities and that of its lungs; age in years."""
 
-    image: np.ndarray
-    mask: np.ndarray
-    lungs: np.ndarray
+    image: NDArray[np.uint8]
+    mask: NDArray[np.bool_]
+    lungs: NDArray[np.bool_]
     label: int
     view: str
     sex: str
@@ -39,12 +43,12 @@ class Phantom:
 
 @dataclass(frozen=True)
 class _Body:
-    """One patient's proportions, drawn once; `to_pixels` is the 2 × 3 affine from body to picture coordinates."""
+    """One patient's proportions, drawn once; `to_pixels` is the 2 × 3 affine from body to image coordinates."""
 
     height: int
     width: int
     view: str
-    to_pixels: np.ndarray
+    to_pixels: Field
     lung_width: float
     lung_top: float
     lung_bottom: tuple[float, float]
@@ -61,12 +65,12 @@ def draw_phantom(seed: int, label: int) -> Phantom:
     view, sex, age = _patient(rng)
     body = _body(rng, view)
     lungs = [_lung(body, side) for side in (_RIGHT, _LEFT)]
-    picture = _anatomy(rng, body, lungs)
+    image = _anatomy(rng, body, lungs)
     opacity = _opacity(np.random.default_rng([seed, 1]), body, lungs, label)
-    picture = picture + opacity * np.clip(0.60 - picture, 0.0, 0.5)
+    image = image + opacity * np.clip(0.60 - image, 0.0, 0.5)
     lung_area = np.logical_or(*(lung > 0.5 for lung in lungs))
     mask = (opacity > 0.22) & lung_area if label == COVID else np.zeros(lung_area.shape, bool)
-    return Phantom(_expose(rng, picture, view), mask, lung_area, label, view, sex, age)
+    return Phantom(_expose(rng, image, view), mask, lung_area, label, view, sex, age)
 
 
 def phantom_patient(seed: int) -> tuple[str, str, int]:
@@ -96,7 +100,7 @@ def _body(rng: np.random.Generator, view: str) -> _Body:
     return _Body(height, width, view, to_pixels, rng.uniform(0.58, 0.72), top, bottoms, heart, rng.uniform(-0.1, 0.08))
 
 
-def _fill(body: _Body, points: np.ndarray, blur: float) -> np.ndarray:
+def _fill(body: _Body, points: Field, blur: float) -> Field:
     """A filled polygon of body coordinates as float32 (H, W) in 0…1, its edge softened by `blur` pixels."""
     canvas = np.zeros((body.height, body.width), np.uint8)
     pixels = points @ body.to_pixels[:, :2].T + body.to_pixels[:, 2]
@@ -104,8 +108,8 @@ def _fill(body: _Body, points: np.ndarray, blur: float) -> np.ndarray:
     return _softened(canvas, blur)
 
 
-def _stroke(body: _Body, lines: list[np.ndarray], width: float, blur: float) -> np.ndarray:
-    """Polylines of body coordinates, `width` in half picture heights, as float32 (H, W) in 0…1."""
+def _stroke(body: _Body, lines: Sequence[Field], width: float, blur: float) -> Field:
+    """Polylines of body coordinates, `width` in half image heights, as float32 (H, W) in 0…1."""
     canvas = np.zeros((body.height, body.width), np.uint8)
     thickness = max(1, round(width * body.height / 2))
     for points in lines:
@@ -114,8 +118,8 @@ def _stroke(body: _Body, lines: list[np.ndarray], width: float, blur: float) -> 
     return _softened(canvas, blur)
 
 
-def _softened(canvas: np.ndarray, blur: float) -> np.ndarray:
-    """Bytes (H, W) as blurred float32 in 0…1; where nothing is within a blur's reach, nothing is computed."""
+def _softened(canvas: NDArray[np.uint8], blur: float) -> Field:
+    """Bytes (H, W) as blurred float32 in 0…1, computed only within a blur's reach of what is drawn."""
     soft, reach = np.zeros(canvas.shape, np.float32), round(4 * blur) + 2
     x, y, width, height = cv2.boundingRect(canvas)
     around = slice(max(0, y - reach), y + height + reach), slice(max(0, x - reach), x + width + reach)
@@ -124,14 +128,14 @@ def _softened(canvas: np.ndarray, blur: float) -> np.ndarray:
     return soft
 
 
-def _ellipse(x: float, y: float, rx: float, ry: float, tilt: float = 0.0) -> np.ndarray:
+def _ellipse(x: float, y: float, rx: float, ry: float, tilt: float = 0.0) -> Field:
     t = np.linspace(0, 2 * np.pi, 60)
     cos, sin = np.cos(tilt), np.sin(tilt)
     u, v = rx * np.cos(t), ry * np.sin(t)
     return np.stack([x + cos * u - sin * v, y + sin * u + cos * v], axis=1)
 
 
-def _lung(body: _Body, side: int) -> np.ndarray:
+def _lung(body: _Body, side: int) -> Field:
     """One lung as float32 (H, W): apex, rib cage, costophrenic angle, dome of the diaphragm, mediastinum."""
     top, bottom = body.lung_top, body.lung_bottom[0 if side == _RIGHT else 1]
     outer, inner, notch = body.lung_width, 0.10, body.heart[0] * 0.62 if side == _LEFT else 0.14
@@ -146,7 +150,7 @@ def _lung(body: _Body, side: int) -> np.ndarray:
     return _fill(body, outline, 1.8)
 
 
-def _ribs(rng: np.random.Generator, body: _Body) -> np.ndarray:
+def _ribs(rng: np.random.Generator, body: _Body) -> Field:
     """Ten pairs of ribs: the posterior part slopes outwards and down, the anterior one inwards and down."""
     pitch, slope = rng.uniform(0.13, 0.17), rng.uniform(0.16, 0.34)
     start, t = body.lung_top - 0.02, np.linspace(0, 1, 20)
@@ -161,32 +165,30 @@ def _ribs(rng: np.random.Generator, body: _Body) -> np.ndarray:
     return _stroke(body, [line for line in lines if len(line)], rng.uniform(0.022, 0.036), 1.3)
 
 
-def _anatomy(rng: np.random.Generator, body: _Body, lungs: list[np.ndarray]) -> np.ndarray:
+def _anatomy(rng: np.random.Generator, body: _Body, lungs: Sequence[Field]) -> Field:
     """Attenuation in 0…1 without opacities, float32 (H, W): bright is dense, as on a MONOCHROME2 radiograph."""
     neck = rng.uniform(0.2, 0.3)
     chest = body.lung_width + rng.uniform(0.10, 0.26)
     y = np.array([-1.4, -0.92, -0.74 + body.shoulder, -0.45, 0.2, 1.5])
     x = np.array([neck, neck + 0.05, chest + 0.20, chest + 0.12, chest, chest + rng.uniform(-0.08, 0.1)])
     torso = _fill(body, np.concatenate([np.stack([x, y], 1), np.stack([-x, y], 1)[::-1]]), 5.0)
-    picture = 0.04 + torso * rng.uniform(0.50, 0.60)
+    image = 0.04 + torso * rng.uniform(0.50, 0.60)
     air = rng.uniform(0.30, 0.40)
     for lung in lungs:
-        picture -= lung * air
+        image -= lung * air
     spine = _fill(body, np.array([[-0.09, -1.4], [0.09, -1.4], [0.11, 1.5], [-0.11, 1.5]]), 4.0)
     width, tall, offset = body.heart
     heart = _fill(body, _ellipse(offset, body.lung_bottom[1] - tall * 0.75, width, tall, rng.uniform(0.2, 0.6)), 3.0)
     vessels = _fill(body, _ellipse(0.03, body.lung_top + 0.45, rng.uniform(0.13, 0.19), 0.30), 5.0)
     hila = sum(_fill(body, _ellipse(s * 0.2, -0.1 + rng.normal(0, 0.04), 0.08, 0.14), 6.0) for s in (_RIGHT, _LEFT))
-    picture += (
-        spine * 0.12 + vessels * 0.13 + hila * rng.uniform(0.03, 0.08) + _ribs(rng, body) * rng.uniform(0.05, 0.10)
-    )
-    picture += np.clip(heart * 0.30, 0, np.maximum(0, 0.62 - picture))
-    picture += _shoulder_girdle(rng, body) + _soft_tissue(rng, body) * torso
-    return picture.astype(np.float32)
+    image += spine * 0.12 + vessels * 0.13 + hila * rng.uniform(0.03, 0.08) + _ribs(rng, body) * rng.uniform(0.05, 0.10)
+    image += np.clip(heart * 0.30, 0, np.maximum(0, 0.62 - image))
+    image += _shoulder_girdle(rng, body) + _soft_tissue(rng, body) * torso
+    return image.astype(np.float32)
 
 
-def _shoulder_girdle(rng: np.random.Generator, body: _Body) -> np.ndarray:
-    """Clavicles, and on AP pictures the scapulae, which lie over the lungs when the arms hang down."""
+def _shoulder_girdle(rng: np.random.Generator, body: _Body) -> Field:
+    """Clavicles, and on AP images the scapulae, which lie over the lungs when the arms hang down."""
     tilt, y = rng.uniform(-0.02, 0.14), body.lung_top + rng.uniform(0.08, 0.2)
     t = np.linspace(0, 1, 12)
     clavicles = [np.stack([s * (0.08 + 0.62 * t), y - tilt * t + 0.03 * np.sin(2 * np.pi * t)], 1) for s in (-1, 1)]
@@ -199,7 +201,7 @@ def _shoulder_girdle(rng: np.random.Generator, body: _Body) -> np.ndarray:
     return girdle
 
 
-def _soft_tissue(rng: np.random.Generator, body: _Body) -> np.ndarray:
+def _soft_tissue(rng: np.random.Generator, body: _Body) -> Field:
     """Smooth differences in thickness between patients, float32 (H, W), a few per cent of the range."""
     coarse = rng.normal(0, 1, (5, 5)).astype(np.float32)
     field = cv2.resize(coarse, (body.width, body.height), interpolation=cv2.INTER_CUBIC) * 0.035
@@ -207,12 +209,12 @@ def _soft_tissue(rng: np.random.Generator, body: _Body) -> np.ndarray:
     return field + cv2.resize(fine, (body.width, body.height), interpolation=cv2.INTER_CUBIC) * 0.018
 
 
-def _texture(rng: np.random.Generator, body: _Body) -> np.ndarray:
+def _texture(rng: np.random.Generator, body: _Body) -> Field:
     noise = rng.normal(0, 1, (28, 28)).astype(np.float32)
     return 0.8 + 0.28 * cv2.resize(noise, (body.width, body.height), interpolation=cv2.INTER_CUBIC)
 
 
-def _opacity(rng: np.random.Generator, body: _Body, lungs: list[np.ndarray], label: int) -> np.ndarray:
+def _opacity(rng: np.random.Generator, body: _Body, lungs: Sequence[Field], label: int) -> Field:
     """Opacities inside the lungs as float32 (H, W) in 0…1: COVID, or one central or upper opacity, or none."""
     field = np.zeros((body.height, body.width), np.float32)
     if label == COVID:
@@ -230,25 +232,25 @@ def _opacity(rng: np.random.Generator, body: _Body, lungs: list[np.ndarray], lab
     return np.clip(field * _texture(rng, body), 0, 1) * _window(body)
 
 
-def _half_box(body: _Body) -> np.ndarray:
-    """Half the width and height, in pixels, of the box in the middle that holds every opacity."""
+def _half_box(body: _Body) -> Field:
+    """Half the width and height, in pixels, of the central box that holds every opacity."""
     return np.array(LUNG_BOX) * CROP_PCT * min(body.height, body.width) / 2 - _MARGIN
 
 
-def _pulled_inside(body: _Body, x: float, y: float, radius: float) -> np.ndarray:
-    """The centre (x, y) of an opacity, moved no further than it takes to lie a radius inside the box."""
+def _pulled_inside(body: _Body, x: float, y: float, radius: float) -> Field:
+    """The centre (x, y) of an opacity, moved as little as needed to be a radius inside the box."""
     linear, offset = body.to_pixels[:, :2], body.to_pixels[:, 2]
     middle, reach = np.array([body.width, body.height]) / 2, _half_box(body) - radius * body.height / 2
     pixel = np.clip(linear @ (x, y) + offset, middle - reach, middle + reach)
     return np.linalg.solve(linear, pixel - offset)
 
 
-def _window(body: _Body) -> np.ndarray:
+def _window(body: _Body) -> Field:
     """1 in the box, 0 outside, float32 (H, W), with a soft edge."""
     canvas, half = np.zeros((body.height, body.width), np.float32), np.round(_half_box(body)).astype(int)
     top, left = body.height // 2 - half[1], body.width // 2 - half[0]
     canvas[top : top + 2 * half[1], left : left + 2 * half[0]] = 1.0
-    return cv2.GaussianBlur(canvas, (0, 0), _MARGIN / 2)
+    return np.asarray(cv2.GaussianBlur(canvas, (0, 0), _MARGIN / 2), np.float32)
 
 
 def _peripheral(rng: np.random.Generator, body: _Body, side: int) -> tuple[float, float, float, float]:
@@ -259,13 +261,13 @@ def _peripheral(rng: np.random.Generator, body: _Body, side: int) -> tuple[float
     return x, y, rng.uniform(0.09, 0.17), rng.uniform(0.65, 1.0)
 
 
-def _expose(rng: np.random.Generator, picture: np.ndarray, view: str) -> np.ndarray:
+def _expose(rng: np.random.Generator, image: Field, view: str) -> NDArray[np.uint8]:
     """One exposure: scatter, gamma, window and quantum noise, whatever the class; uint8 (H, W)."""
     scatter = 0.22 if view == "AP" else 0.14
-    picture = (1 - scatter) * picture + scatter * cv2.GaussianBlur(picture, (0, 0), 14)
+    image = (1 - scatter) * image + scatter * cv2.GaussianBlur(image, (0, 0), 14)
     low, high = rng.uniform(0.0, 0.08), rng.uniform(0.78, 0.95)
-    picture = np.clip((picture - low) / (high - low), 0, 1) ** rng.uniform(0.75, 1.3)
-    grain = rng.normal(0, 1, picture.shape).astype(np.float32)
+    image = np.clip((image - low) / (high - low), 0, 1) ** rng.uniform(0.75, 1.3)
+    grain = rng.normal(0, 1, image.shape).astype(np.float32)
     grain = 0.6 * grain + 1.2 * cv2.GaussianBlur(grain, (0, 0), 1.0)
-    picture = picture + grain * rng.uniform(0.008, 0.022)
-    return np.round(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    image = image + grain * rng.uniform(0.008, 0.022)
+    return np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)

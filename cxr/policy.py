@@ -1,85 +1,88 @@
-"""From score to words: what a probability means for one model, said the same way everywhere.
+"""From score to words: which verdict a probability gets, and why, in every interface and in the card.
 
-Two thresholds speak. The operating threshold (sensitivity fixed on validation) decides between the two classes; the
-split-conformal quantiles (Vovk 2012, arXiv:1209.2673: one a class, so that both classes are covered) say when a
-decision should not be given. A picture that the gate refuses gets neither.
+Two thresholds are applied. The operating threshold (set on validation for a target sensitivity) decides between the
+classes. The split-conformal quantiles (Vovk 2012, arXiv:1209.2673), one for each class so that both are covered, say
+when a decision should not be given. An image that the out-of-distribution gate refuses gets neither class.
 """
 
 from collections.abc import Mapping, Sequence
 
-from cxr.schema.labels import COVID, LABELS, NON_COVID
-from cxr.schema.verdicts import OF_CLASS, REFUSED, UNCERTAIN
+from cxr.schema.labels import COVID, LABELS, NON_COVID, Label
+from cxr.schema.verdicts import OF_CLASS, REFUSED, UNCERTAIN, Verdict
 from cxr.statistics.conformal import prediction_set
 
 DEFAULT_THRESHOLD = 0.5
-"""What a model without an `operating_threshold` of its own is read at: the more probable class wins."""
+"""For a model without an `operating_threshold`: the more probable class wins."""
 
 _WHY_REFUSED = (
-    "The picture does not look like the upright frontal chest X-rays that the model learned from, so its probability "
+    "The image does not look like the upright frontal chest X-rays that the model learned from, so its probability "
     "means nothing here."
 )
-_WHY_BOTH = "The probability lies where calibration pictures of both classes lie, so it decides for neither."
+_WHY_BOTH = "Calibration images of both classes have probabilities like this one, so neither class is given."
 _WHY_CONTRADICTION = (
-    "The class that the calibration pictures suggest is not the one that the threshold gives, so neither is given."
+    "The class that the calibration images suggest is not the one on this side of the threshold, so neither is given."
 )
+_DIGITS = range(2, 8)
 
-Quantiles = Mapping[str, float]
+Quantiles = Mapping[Label, float]
 
 
 def decide(probability: float, threshold: float) -> int:
-    """The class index for a probability of COVID; a score that meets the threshold exactly is positive."""
+    """The class index for a probability of COVID; at the threshold itself it is COVID."""
     return COVID if probability >= threshold else NON_COVID
 
 
-def label(probability: float, threshold: float) -> str:
+def label(probability: float, threshold: float) -> Label:
     """The class name on this side of the threshold, as the model's `id2label` spells it."""
     return LABELS[decide(probability, threshold)]
 
 
-def conformal_set(probability: float, quantiles: Quantiles) -> list[str]:
+def conformal_set(probability: float, quantiles: Quantiles) -> list[Label]:
     """The classes, in the order of `LABELS`, whose nonconformity (1 − their probability) is within their quantile."""
     return [LABELS[index] for index in sorted(prediction_set(probability, quantiles))]
 
 
-def verdict(probability: float, threshold: float, quantiles: Quantiles | None = None, gate_passed: bool = True) -> str:
+def verdict(
+    probability: float, threshold: float, quantiles: Quantiles | None = None, gate_passed: bool = True
+) -> Verdict:
     """One of the four verdicts for a probability of COVID in [0, 1].
 
-    Without `quantiles`, the model's conformal quantile of each class, the threshold alone decides. An empty set is
-    read as the more probable class: the promised coverage only grows by that.
+    Without `quantiles`, the conformal quantile of each class, the threshold alone decides. An empty conformal set is
+    read as the more probable class, which can only raise the coverage.
     """
     if not gate_passed:
         return REFUSED
-    return UNCERTAIN if _doubt(probability, threshold, quantiles) else OF_CLASS[decide(probability, threshold)]
+    if _why_uncertain(probability, threshold, quantiles):
+        return UNCERTAIN
+    return OF_CLASS[decide(probability, threshold)]
 
 
 def why(probability: float, threshold: float, quantiles: Quantiles | None = None, gate_passed: bool = True) -> str:
-    """Why the verdict is no class, in a sentence; empty where it is one."""
-    return _doubt(probability, threshold, quantiles) if gate_passed else _WHY_REFUSED
+    """Why the verdict is not a class, in a sentence; empty if it is one."""
+    return _why_uncertain(probability, threshold, quantiles) if gate_passed else _WHY_REFUSED
 
 
-def _doubt(probability: float, threshold: float, quantiles: Quantiles | None) -> str:
-    """The reason to abstain, empty where there is none."""
+def _why_uncertain(probability: float, threshold: float, quantiles: Quantiles | None) -> str:
+    """Why no class is given; empty if one is."""
     if quantiles is None:
         return ""
-    suggested = conformal_set(probability, quantiles)
+    suggested: Sequence[Label] = conformal_set(probability, quantiles)
     if len(suggested) == len(LABELS):
         return _WHY_BOTH
-    return "" if label(probability, threshold) in (suggested or _more_probable(probability)) else _WHY_CONTRADICTION
-
-
-def _more_probable(probability: float) -> Sequence[str]:
-    return [label(probability, DEFAULT_THRESHOLD)]
+    if label(probability, threshold) in (suggested or [label(probability, DEFAULT_THRESHOLD)]):
+        return ""
+    return _WHY_CONTRADICTION
 
 
 def numbers(probability: float, threshold: float) -> str:
     """Both numbers in words: "probability 0.93 (threshold 0.41)".
 
-    Two decimals, or as many more as it takes for the two to stand on the side of each other that the verdict says.
+    They have two decimals, or as many more as it takes to show which of them is the larger.
     """
-    digits = next((n for n in range(2, 7) if _told_apart(probability, threshold, n)), 7)
+    digits = next((count for count in _DIGITS if _decided_alike(probability, threshold, count)), _DIGITS[-1])
     return f"probability {probability:.{digits}f} (threshold {threshold:.{digits}f})"
 
 
-def _told_apart(probability: float, threshold: float, digits: int) -> bool:
-    shown = round(probability, digits), round(threshold, digits)
-    return decide(*shown) == decide(probability, threshold)
+def _decided_alike(probability: float, threshold: float, digits: int) -> bool:
+    """Whether the rounded numbers lead to the same class as the exact ones."""
+    return decide(round(probability, digits), round(threshold, digits)) == decide(probability, threshold)

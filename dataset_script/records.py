@@ -193,8 +193,6 @@ class Rows(Sequence["Row"]):
             **{name: array("i") for name in ("width", "height", "bytes")},
             "number": array("q"),
         }
-        self.splits: Words[str | None] = Words()
-        self.clusters: Words[int | None] = Words()
 
     def __len__(self) -> int:
         return len(self.columns["label"])
@@ -214,11 +212,9 @@ class Rows(Sequence["Row"]):
         return (Row(self, at) for at in range(len(self)))
 
     def append(self, values: dict[str, Any]) -> None:
-        """Add a row, of which every column must be given; it has neither split nor cluster yet."""
+        """Add a row, of which every column must be given."""
         for name, column in self.columns.items():
             column.append(values[name])
-        self.splits.append(None)
-        self.clusters.append(None)
 
 
 def _value(column: str) -> Any:
@@ -229,8 +225,7 @@ def _value(column: str) -> Any:
 class Row:
     """One image among `Rows`.
 
-    `predefined` is the collection's own split, "external" where the collection is an external set; `split` is the one
-    it gets, None where it leaves; `cluster` the number of its cluster of near-duplicates, if any. `is_known_patient`
+    `predefined` is the collection's own split, "external" where the collection is an external set. `is_known_patient`
     is false where the file stands for its patient. `number` is its place in the store, `bytes` the size of its PNG.
     """
 
@@ -257,24 +252,6 @@ class Row:
     mask: FileRef | None = _value("mask")
     is_known_patient: bool = _value("is_known_patient")
     predefined: str | None = _value("predefined")
-
-    @property
-    def split(self) -> str | None:
-        """The split that it gets, None where it leaves."""
-        return self.rows.splits[self.at]
-
-    @split.setter
-    def split(self, split: str | None) -> None:
-        self.rows.splits[self.at] = split
-
-    @property
-    def cluster(self) -> int | None:
-        """The number of its cluster of near-duplicates."""
-        return self.rows.clusters[self.at]
-
-    @cluster.setter
-    def cluster(self, number: int) -> None:
-        self.rows.clusters[self.at] = number
 
     @property
     def patient(self) -> str:

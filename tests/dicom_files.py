@@ -86,7 +86,7 @@ def bare(made: Dataset, implicit: bool = False, little: bool = True) -> bytes:
 
 
 def compressed(made: Dataset, syntax: str, frame: bytes) -> bytes:
-    """A DICOM file with this frame as its picture."""
+    """A DICOM file with this frame as its image."""
     made.PixelData = encapsulate([frame])
     made["PixelData"].is_undefined_length = True
     made["PixelData"].VR = "OB"

@@ -1,4 +1,4 @@
-"""What several rooms' tests use: where the project lies, a tiny backbone, runs that are stopped, and an app."""
+"""Helpers for the tests of several packages: the project's root, a tiny backbone, runs that are stopped, an app."""
 
 import io
 import json
@@ -31,7 +31,7 @@ def save_tiny_backbone(folder: Path) -> Path:
 
 
 def encode(image: Image.Image | np.ndarray, kind: str = "PNG", **options: object) -> bytes:
-    """The bytes of a picture file."""
+    """The bytes of an image file."""
     stream = io.BytesIO()
     (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(stream, kind, **options)
     return stream.getvalue()

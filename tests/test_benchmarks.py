@@ -1,48 +1,131 @@
-"""The benchmarks run, and what they demand holds at a size that a test can afford."""
+"""The benchmarks run, their numbers are consistent, and they find known values at a size that a test can afford."""
 
+import importlib.util
 import re
+import sys
+from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import pytest
 from PIL import Image
+from scipy.stats import rankdata
+from support import ROOT
 from tiny import save_tiny
 
 from cxr.phantom import draw_phantom
 
 
-@pytest.mark.slow
-def test_planted_fingerprints_are_found_among_many(run_cli):
-    done = run_cli(["benchmarks/duplicates.py", "--sizes", "6000", "12000"])
-    assert done.returncode == 0, done.stderr
-    recalls = [float(share) for share in re.findall(r"recall ([\d.]+)", done.stdout)]
-    assert len(recalls) == 2
-    assert min(recalls) >= 0.99
-    assert float(re.search(r"growth exponent ([\d.]+)", done.stdout)[1]) < 1.5
-    assert float(re.search(r"peak memory ([\d.]+) GiB", done.stdout)[1]) < 1
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch):
+    """Load a benchmark by its file: names such as `coverage` are also those of installed packages."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+
+    def load(name: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
-def pictures(folder, count):
+@pytest.fixture
+def run_benchmark(benchmark, capsys):
+    """Run a benchmark that has to succeed, in this process; returns what it printed."""
+
+    def run(name: str, *arguments: object) -> str:
+        assert not benchmark(name).main([str(argument) for argument in arguments])
+        return capsys.readouterr().out
+
+    return run
+
+
+def number(pattern: str, text: str) -> float:
+    """The number that a pattern's group matches."""
+    return float(re.search(pattern, text)[1].replace(",", ""))
+
+
+def save_phantoms(folder: Path, count: int) -> None:
     for seed in range(count):
         Image.fromarray(draw_phantom(seed, seed % 2).image).save(folder / f"{seed}.jpg")
 
 
-def test_fingerprints_are_drawn_like_those_of_a_folder(run_cli, tmp_path):
-    pictures(tmp_path, 4)
-    (tmp_path / "notes.txt").write_text("no picture")
-    done = run_cli(["benchmarks/duplicates.py", "--pictures", tmp_path, "--sizes", "500"])
-    assert done.returncode == 0, done.stderr
-    assert "500 fingerprints" in done.stdout
+def test_ways_are_timed_in_turns_and_by_their_medians(benchmark, monkeypatch):
+    measure, calls, clock = benchmark("measure"), [], [0.0]
+    monkeypatch.setattr(measure.time, "perf_counter", lambda: clock[0])
+
+    def way(name: str, factor: float):
+        def do(item: int) -> None:
+            calls.append((name, item))
+            disturbed = len(calls) > 8  # everything in the third round
+            clock[0] += factor * item + 100 * disturbed
+
+        return do
+
+    seconds = measure.median_seconds({"slow": way("slow", 4), "fast": way("fast", 1)}, [1, 2], rounds=3)
+    assert calls == 3 * [("slow", 1), ("fast", 1), ("slow", 2), ("fast", 2)]
+    assert seconds["slow"].tolist() == [4, 8]
+    assert seconds["fast"].tolist() == [1, 2]
 
 
-def test_reading_is_timed_against_pillow(run_cli, tmp_path):
-    pictures(tmp_path, 3)
-    done = run_cli(["benchmarks/prepare.py", tmp_path, "--rounds", "1", "--image_size", "64"])
-    assert done.returncode == 0, done.stderr
-    assert "3 files" in done.stdout
-    assert float(re.search(r"ratio ours / pillow: ([\d.]+)", done.stdout)[1]) > 0
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to read a process's memory")
+def test_memory_of_a_process_grows_by_what_it_holds(benchmark):
+    measure = benchmark("measure")
+    before = measure.process_bytes("VmRSS")
+    held = np.ones(64 * 2**20, np.uint8)
+    assert 60 * 2**20 < measure.process_bytes("VmRSS") - before < 80 * 2**20
+    assert measure.process_bytes("VmHWM") >= measure.process_bytes("VmRSS")
+    assert held.all()
+
+
+def test_a_table_is_as_wide_as_its_cells(benchmark, capsys):
+    benchmark("measure").print_table(["name", 0.5], [["x", "100.0 (3)"], ["longer", 2]])
+    assert capsys.readouterr().out == "name          0.5\nx       100.0 (3)\nlonger          2\n"
 
 
 @pytest.mark.slow
-def test_the_head_is_measured_against_the_seed(run_cli, tmp_path):
+def test_planted_fingerprints_are_found_among_many_and_in_little_memory(run_cli):
+    done = run_cli(["benchmarks/duplicates.py", "--sizes", "6000", "12000"])
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout
+    recalls = [float(share) for share in re.findall(r"recall ([\d.]+)", printed)]
+    assert len(recalls) == 2
+    assert min(recalls) >= 0.99
+    assert number(r"growth exponent ([\d.]+)", printed) < 1.5
+    assert number(r"peak memory ([\d.]+) GiB", printed) < 1
+
+
+def test_fingerprints_are_drawn_like_those_of_a_folder(run_benchmark, tmp_path):
+    save_phantoms(tmp_path, 4)
+    (tmp_path / "notes.txt").write_text("no image")
+    printed = run_benchmark("duplicates", "--images", tmp_path, "--sizes", "500")
+    assert number(r"500 fingerprints: .*recall ([\d.]+)", printed) == 1
+    assert number(r"([\d,]+) pairs to compare", printed) >= 5
+
+
+def test_planted_duplicates_are_as_far_as_they_should_be(benchmark):
+    duplicates = benchmark("duplicates")
+    rng = np.random.default_rng(0)
+    codes, pairs = duplicates.plant(rng.integers(0, 256, (1000, 6, 32), np.uint8), rng)
+    bits = np.unpackbits(codes[pairs[:, 0]] ^ codes[pairs[:, 1]], axis=2).sum(axis=2)
+    assert pairs.shape == (10, 2)
+    assert 1 <= bits.min() <= bits.max() <= 32
+    assert duplicates.recall(pairs[:5], pairs, 1000) == 0.5
+
+
+def test_preparation_is_timed_against_pillow(run_benchmark, tmp_path):
+    save_phantoms(tmp_path, 3)
+    (tmp_path / "broken.png").write_bytes(b"not an image")
+    printed = run_benchmark("prepare", tmp_path, "--rounds", "1", "--image_size", "64")
+    assert "3 files" in printed
+    ours, pillow = number(r"ours ([\d.]+) ms", printed), number(r"pillow ([\d.]+) ms", printed)
+    assert number(r"ratio ours / pillow: ([\d.]+)", printed) == pytest.approx(ours / pillow, abs=0.1 * ours / pillow)
+
+
+@pytest.mark.slow
+def test_the_head_is_measured_against_the_seed(run_benchmark, tmp_path):
     from support import save_tiny_backbone
 
     from dataset_script.__main__ import main as prepare
@@ -51,33 +134,56 @@ def test_the_head_is_measured_against_the_seed(run_cli, tmp_path):
     flags = ["--image_size", "36", "--num_proc", "1", "--no_audit", "--duplicates", "keep"]
     assert prepare(["--source", "phantom=64", "--out", str(out), *flags]) == 0
     start = ["--dataset", out, "--backbone", backbone, "--input_size", "32", "--epochs", "2"]
-    done = run_cli(["benchmarks/head.py", *start])
-    assert done.returncode == 0, done.stderr
-    seed, head = (float(re.search(rf"{name}: accuracy ([\d.]+)", done.stdout)[1]) for name in ("seed", "head"))
-    assert float(re.search(r"difference head - seed: ([+-][\d.]+)", done.stdout)[1]) == pytest.approx(
-        head - seed, abs=2e-4
-    )
-    assert float(re.search(r"ratio of the times head / seed: ([\d.]+)", done.stdout)[1]) > 0
+    printed = run_benchmark("head", *start)
+    accuracy = {name: number(rf"{name}: accuracy ([\d.]+)", printed) for name in ("seed", "head")}
+    seconds = {name: number(rf"{name}: .*, ([\d.]+) s", printed) for name in ("seed", "head")}
+    assert re.search(r"seed: .* \(epoch [12] of 2\)", printed)
+    difference = number(r"difference head - seed: ([+-][\d.]+)", printed)
+    assert difference == pytest.approx(accuracy["head"] - accuracy["seed"], abs=2e-4)
+    ratio = number(r"ratio of the times head / seed: ([\d.]+)", printed)
+    assert ratio * seconds["seed"] == pytest.approx(seconds["head"], abs=0.06 * (1 + ratio))
 
 
-def test_memory_is_measured_over_whole_preparations(run_cli):
-    done = run_cli(["benchmarks/memory.py", "--sizes", "60", "120", "--no_audit"])
-    assert done.returncode == 0, done.stderr
-    peaks = [float(peak) for peak in re.findall(r"at most ([\d.]+) MiB", done.stdout)]
-    assert len(peaks) == 2
-    assert min(peaks) > 30
-    assert re.search(r"slope -?\d+ bytes a picture", done.stdout)
+def test_memory_is_measured_over_whole_preparations(run_benchmark):
+    printed = run_benchmark("memory", "--sizes", "60", "120", "--no_audit")
+    small, large = (float(peak) for peak in re.findall(r"at most ([\d.]+) MiB", printed))
+    assert 30 < small < 1000  # an interpreter with its libraries
+    slope = number(r"slope (-?\d+) bytes per image", printed)
+    assert slope == pytest.approx((large - small) * 2**20 / 60, abs=0.11 * 2**20 / 60)
 
 
 @pytest.mark.slow
-def test_clean_phantoms_do_not_make_the_audit_cry_wolf(run_cli):
-    done = run_cli(["benchmarks/clean_audit.py", "--seeds", "1", "--first", "100", "--pictures", "200"])
-    assert done.returncode == 0, done.stderr
-    assert "None of the probes" in done.stdout
-    assert "cried wolf: 0 of 1" in done.stdout
+def test_clean_phantoms_raise_no_false_alarm(run_benchmark):
+    printed = run_benchmark("clean_audit", "--seeds", "1", "--first", "100", "--images", "200")
+    assert "None of the probes" in printed
+    assert "false alarms: 0 of 1" in printed
 
 
-def test_conformal_coverage_is_measured_over_many_splits(run_cli, tmp_path):
+def test_simulated_studies_have_the_auroc_and_the_correlation_that_they_state(benchmark):
+    coverage = benchmark("coverage")
+    for design in coverage.DESIGNS:
+        score, label, patient = coverage.simulate(design, 0.9, 40_000, np.random.default_rng(0))
+        positive = label == 1
+        wins = rankdata(score)[positive].sum() - positive.sum() * (positive.sum() + 1) / 2
+        assert wins / positive.sum() / (~positive).sum() == pytest.approx(0.9, abs=0.01)
+        assert positive.mean() == pytest.approx(design.prevalence, abs=0.02)
+        alike = patient[1:] == patient[:-1]
+        noise = score - coverage.distance(0.9) * label
+        assert np.corrcoef(noise[1:][alike], noise[:-1][alike])[0, 1] == pytest.approx(0.5, abs=0.03)
+        assert (label[1:] == label[:-1])[alike].all() == (design.label_per == "patient")
+
+
+def test_intervals_of_simulated_studies_contain_the_true_value_nearly_always(benchmark):
+    coverage = benchmark("coverage")
+    shares = coverage.coverage(coverage.DESIGNS[0], 0.9, studies=12, images=120)
+    assert {"auroc", "sensitivity", "ppv 1%", "npv 20%"} <= shares.keys()
+    assert {without for _, without in shares.values()} == {0}
+    assert np.mean([share for share, _ in shares.values()]) > 0.8
+    doubly = coverage.coverage(coverage.DESIGNS[-1], 0.9, studies=12, images=120)
+    assert doubly["auroc"] == shares["auroc"]
+
+
+def test_conformal_coverage_is_measured_over_many_splits(run_benchmark, tmp_path):
     from transformers import ResNetConfig, ResNetForImageClassification
 
     from cxr.imaging.preprocess import make_processor
@@ -85,22 +191,19 @@ def test_conformal_coverage_is_measured_over_many_splits(run_cli, tmp_path):
     tiny = ResNetConfig(num_labels=2, embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
     ResNetForImageClassification(tiny).save_pretrained(tmp_path)
     make_processor(32).save_pretrained(tmp_path)
-    done = run_cli(["benchmarks/conformal.py", tmp_path, "--phantoms", "80", "--splits", "50"])
-    assert done.returncode == 0, done.stderr
-    means = [float(mean) for mean in re.findall(r"mean coverage ([\d.]+)", done.stdout)]
+    printed = run_benchmark("conformal", tmp_path, "--phantoms", "80", "--splits", "50")
+    means = [float(mean) for mean in re.findall(r"mean coverage ([\d.]+)", printed)]
     assert len(means) == 2
     assert all(0.85 < mean <= 1 for mean in means)
 
 
-def test_a_gate_is_tried_on_what_it_was_not_fitted_on(run_cli, tmp_path):
-    from PIL import Image
+def test_a_gate_is_tried_on_what_it_was_not_fitted_on(run_benchmark, tmp_path):
     from support import save_tiny_backbone
     from transformers import AutoModelForImageClassification
 
     from cxr.gate import FILE_NAME
     from cxr.gate.fitting import fit_gate
     from cxr.imaging.preprocess import make_processor
-    from cxr.phantom import draw_phantom
 
     folder, xrays = save_tiny_backbone(tmp_path / "model"), tmp_path / "xrays"
     make_processor(48).save_pretrained(folder)
@@ -108,30 +211,29 @@ def test_a_gate_is_tried_on_what_it_was_not_fitted_on(run_cli, tmp_path):
     phantoms = [draw_phantom(seed, seed % 2).image for seed in range(45)]
     fit_gate(model, make_processor(48), phantoms[:30], phantoms[30:40], seed=0, progress=False).save(folder / FILE_NAME)
     xrays.mkdir()
-    for number, pixels in enumerate(phantoms[40:]):
-        Image.fromarray(pixels).save(xrays / f"{number}.png")
-    done = run_cli(["benchmarks/gate.py", folder, xrays, "--count", "5"])
-    assert done.returncode == 0, done.stderr
-    refused = {
+    for index, pixels in enumerate(phantoms[40:]):
+        Image.fromarray(pixels).save(xrays / f"{index}.png")
+    printed = run_benchmark("gate", folder, xrays, "--count", "5")
+    rejected = {
         name.strip(): float(share)
-        for name, share in re.findall(r"^(.+?) +\d+ pictures, refused (\S+)$", done.stdout, re.M)
+        for name, share in re.findall(r"^(.+?) +\d+ images, rejected (\S+)$", printed, re.MULTILINE)
     }
-    assert list(refused)[-4:] == ["photographs", "text", "noise", "blank"]
-    assert refused["xrays, as they are"] <= 0.4 < refused["xrays, quarter turn left"]
+    assert list(rejected)[-4:] == ["photographs", "text", "noise", "blank"]
+    assert rejected["xrays, as they are"] <= 0.4 < rejected["xrays, quarter turn left"]
 
 
-def test_answers_are_timed_and_compared_with_the_pipelines(run_cli, tmp_path):
+def test_answers_are_timed_and_compared_with_the_pipelines(run_benchmark, tmp_path):
     model, folder = tmp_path / "model", tmp_path / "xrays"
     save_tiny(model)
     folder.mkdir()
-    pictures(folder, 4)
-    done = run_cli(["benchmarks/predict.py", model, folder, "--rounds", "1"])
-    assert done.returncode == 0, done.stderr
-    assert float(re.search(r"ratio of times: ([\d.]+)", done.stdout)[1]) > 0
-    assert float(re.search(r"ratio of rates: ([\d.]+)", done.stdout)[1]) > 0
-    exact = re.search(r"exact: 4 files, at most ([\d.]+) apart, 100.00% closer", done.stdout)
-    assert float(exact[1]) < 1e-4
-    assert re.search(r"default: 4 files, at most [\d.]+ apart, 100.00% closer", done.stdout)
+    save_phantoms(folder, 4)
+    printed = run_benchmark("predict", model, folder, "--rounds", "1")
+    ours, theirs = number(r"heatmap ([\d.]+) ms", printed), number(r"label ([\d.]+) ms", printed)
+    assert number(r"ratio of times: ([\d.]+)", printed) == pytest.approx(ours / theirs, rel=0.05)
+    ours, theirs = number(r"ours ([\d.]+) files/s", printed), number(r"pipeline ([\d.]+) files/s", printed)
+    assert number(r"ratio of rates: ([\d.]+)", printed) == pytest.approx(ours / theirs, rel=0.05)
+    assert number(r"exact: 4 files, at most ([\d.]+) apart, 100.00% closer", printed) < 1e-4
+    assert number(r"fast: 4 files, at most ([\d.]+) apart, 100.00% closer", printed) < 0.01
 
 
 @pytest.mark.slow
@@ -139,6 +241,6 @@ def test_many_clients_are_answered_right_or_told_that_the_app_is_busy(run_cli, t
     save_tiny(tmp_path)
     done = run_cli(["benchmarks/load.py", tmp_path, "--clients", "8", "--requests", "5"])
     assert done.returncode == 0, done.stdout + done.stderr
-    found = re.search(r"right (\d+), busy (\d+), anything else 0", done.stdout)
-    assert int(found[1]) + int(found[2]) == 40
-    assert int(found[1]) > 0
+    right, busy = re.search(r"right (\d+), busy (\d+), anything else 0", done.stdout).groups()
+    assert int(right) + int(busy) == 40
+    assert int(right) > 0

@@ -25,7 +25,7 @@ def prepare(run_cli, out: Path) -> None:
 
 
 @pytest.mark.slow
-def test_from_raw_pictures_to_an_answer(run_cli, env, tmp_path):
+def test_from_raw_images_to_an_answer(run_cli, env, tmp_path):
     prepare(run_cli, tmp_path / "dataset")
     HfApi().create_repo(BACKBONE, exist_ok=True)
     HfApi().upload_folder(repo_id=BACKBONE, folder_path=save_tiny_backbone(tmp_path / "backbone"))
@@ -41,11 +41,11 @@ def test_from_raw_pictures_to_an_answer(run_cli, env, tmp_path):
     pulled = client.pull(MODEL, "v1")
     assert f"published {MODEL} at revision {pulled.revision}" in done.stdout
     assert (phantom_logits(pulled.folder) - phantom_logits(run / "model")).abs().max() <= 1e-5
-    picture = tmp_path / "phantom.png"
-    Image.fromarray(draw_phantom(5, COVID).image).save(picture)
+    image = tmp_path / "phantom.png"
+    Image.fromarray(draw_phantom(5, COVID).image).save(image)
     with serving("--model", MODEL, "--revision", "v1") as url:
-        answer = Client(url, verbose=False).predict(handle_file(picture), api_name="/predict")
-    told = run_cli(["predict.py", "--model", run / "model", "--json", picture])
+        answer = Client(url, verbose=False).predict(handle_file(image), api_name="/predict")
+    told = run_cli(["predict.py", "--model", run / "model", "--json", image])
     assert answer["probability"] == pytest.approx(json.loads(told.stdout)["probability"], abs=1e-6)
     assert answer["revision"] == pulled.revision
     assert answer["model_id"] == MODEL

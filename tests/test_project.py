@@ -50,7 +50,7 @@ def test_ci_runs_the_linters_the_demo_and_the_whole_suite():
     called = lines(".ci/run")[-4:]
     assert called == ["make lint", "make chromium", "make demo SERVE=0", "REQUIRE_CHROMIUM=1 make test"]
     linters = [command.removeprefix("$(BIN)/") for command in recipe("lint")]
-    assert {"ruff check .", "ruff format --check .", "lint-imports"} <= set(linters)
+    assert {"ruff check .", "ruff format --check .", "lint-imports", "mypy"} <= set(linters)
 
 
 def test_the_workflow_and_the_commit_hook_call_nothing_of_their_own():

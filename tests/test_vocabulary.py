@@ -26,7 +26,7 @@ class Retired(NamedTuple):
 
 _OLD_CARD = (
     r"docs/results/\w+/README\.md",
-    r"^Left out before the split: ",
+    r"^Excluded before splitting: ",
     "quotes the reasons in dataset_report.json",
 )
 _COPIES_KEY = (

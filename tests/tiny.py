@@ -18,7 +18,7 @@ class Published(NamedTuple):
 
 
 def save_tiny(folder: Path, **config: object) -> ResNetForImageClassification:
-    """A random ResNet of a few thousand weights, whose logits differ from picture to picture."""
+    """A random ResNet of a few thousand weights, whose logits differ from image to image."""
     settings = {"id2label": ID2LABEL, "label2id": LABEL2ID, "operating_threshold": 0.41} | config
     set_seed(3)
     model = ResNetForImageClassification(

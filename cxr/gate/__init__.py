@@ -1,6 +1,6 @@
-"""The gate: is this a picture like the X-rays that the model learned from?
+"""The out-of-distribution gate: is an image like the X-rays that the model was trained on?
 
-`fitting` lies apart: it needs scikit-learn.
+`fitting` is not imported here: it needs scikit-learn.
 """
 
 from cxr.gate.gate import FILE_NAME, Gate

@@ -1,9 +1,15 @@
-"""A fitted gate: a handful of vectors beside the model, applied to the forward pass that answers anyway."""
+"""A fitted gate: a few vectors beside the model, applied to the forward pass that gives the answer.
+
+Its features are three views of that pass, none of which is enough alone. Pooled features of the last stage know what
+training images show, but take an inverted X-ray for one; the first two stages know textures and edges; a thumbnail
+knows what is up, what is dark and where. Together they reject what each of them accepts.
+"""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import overload
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,17 +19,17 @@ from transformers import PreTrainedConfig
 
 FILE_NAME = "gate.safetensors"
 VERSION = "1"
-_FARTHEST = 5.0
-
 THUMBNAIL = 24
-"""Side in pixels of the thumbnail."""
+"""Side of the thumbnail in pixels."""
+
+_MAX_DEVIATION = 5.0
 
 
 @dataclass(frozen=True)
 class Gate:
-    """A logistic regression on standardised features; float32 tensors, (D,) each but `bias` and `threshold` ().
+    """A logistic regression on standardized features: is an image like the X-rays that the model was trained on?
 
-    `fitted_on` says, in one line, what it was fitted on.
+    Tensors are float32, of shape (D,) except `bias` and `threshold` (); `fitted_on` describes the images in one line.
     """
 
     mean: torch.Tensor
@@ -34,18 +40,24 @@ class Gate:
     fitted_on: str
 
     def score(self, pixel_values: torch.Tensor, hidden_states: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Log-odds, float32 (N,), that pictures are X-rays like those it learned from.
+        """Log-odds, float32 (N,), that images are X-rays like those of training.
 
-        Takes the network's input (N, 3, S, S) and the `hidden_states` of the same forward.
+        Args:
+            pixel_values: the network's input, (N, 3, S, S).
+            hidden_states: of the same forward pass, embedding first.
         """
         return self.score_features(gate_features(pixel_values, hidden_states))
 
-    def score_features(self, found: torch.Tensor) -> torch.Tensor:
+    def score_features(self, features: torch.Tensor) -> torch.Tensor:
         """The same from features (N, D)."""
-        return standardize(found, self.mean, self.scale) @ self.weight + self.bias
+        return standardize(features, self.mean, self.scale) @ self.weight + self.bias
 
+    @overload
+    def passes(self, score: torch.Tensor) -> torch.Tensor: ...
+    @overload
+    def passes(self, score: float) -> bool: ...
     def passes(self, score: torch.Tensor | float) -> torch.Tensor | bool:
-        """Whether scores reach the threshold; a score that is no number does not."""
+        """Whether scores reach the threshold; NaN does not."""
         passed = score >= self.threshold
         return passed if isinstance(score, torch.Tensor) else bool(passed)
 
@@ -54,9 +66,9 @@ class Gate:
         return len(self.weight) == feature_count(config)
 
     def save(self, path: Path) -> None:
-        """Write one safetensors file; its metadata says the version and what the gate was fitted on."""
+        """Write one safetensors file with the version and `fitted_on` as metadata."""
         tensors = {name: getattr(self, name).contiguous() for name in _TENSORS}
-        # One entry: several would be written in an order of chance, and the same gate would not be the same file.
+        # One metadata entry: several are written in arbitrary order, and equal gates would give different files.
         save_file(tensors, path, metadata={"gate": json.dumps({"version": VERSION, "made_from": self.fitted_on})})
 
     @classmethod
@@ -64,49 +76,50 @@ class Gate:
         """Read what `save` wrote.
 
         Raises:
-            ValueError: if the file is damaged, is no gate, or is one of another version.
+            ValueError: if the file is damaged, is not a gate, or has another version.
         """
         try:
             with safe_open(path, "pt") as file:
                 about = json.loads((file.metadata() or {}).get("gate", "{}"))
                 tensors = {name: file.get_tensor(name).float() for name in _TENSORS}
         except (OSError, SafetensorError) as error:
-            raise ValueError(f"{path.name} is damaged or no gate ({error})") from error
+            raise ValueError(f"{path.name} is damaged or not a gate ({error})") from error
         if about.get("version") != VERSION:
-            raise ValueError(f"{path.name} is of version {about.get('version')}, this program reads {VERSION}")
+            raise ValueError(f"{path.name} has version {about.get('version')}, this program reads {VERSION}")
         if not all(tensor.isfinite().all() for tensor in tensors.values()):
-            raise ValueError(f"{path.name} holds values that are no numbers")
+            raise ValueError(f"{path.name} holds values that are not finite numbers")
         return cls(**tensors, fitted_on=about.get("made_from", ""))
-
-
-def standardize(found: torch.Tensor, mean: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """Features (N, D) in deviations from their mean, cut off at ±5.
-
-    Far from all it was fitted on, a line would go on rising or falling for ever, and either may happen to mean "X-ray".
-    """
-    return ((found - mean) / scale).clamp(-_FARTHEST, _FARTHEST)
 
 
 _TENSORS = [field.name for field in fields(Gate) if field.name != "fitted_on"]
 
 
+def standardize(features: torch.Tensor, mean: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """Features (N, D) in deviations from their mean, clipped to ±5.
+
+    Far from all images of the fit, an unbounded linear score could rise to either side without meaning anything.
+    """
+    return ((features - mean) / scale).clamp(-_MAX_DEVIATION, _MAX_DEVIATION)
+
+
 def gate_features(pixel_values: torch.Tensor, hidden_states: Sequence[torch.Tensor]) -> torch.Tensor:
     """Float32 (N, D) on the CPU from the network's input (N, 3, S, S) and its `output_hidden_states`, embedding first.
 
-    In order: pooled features of the last stage, mean and deviation of every channel of the first two stages, thumbnail.
+    In this order: pooled features of the last stage; mean and deviation of each channel of the first two stages;
+    thumbnail.
     """
     return join_features(pixel_values, hidden_states[-1].mean((2, 3)), early_stage_moments(hidden_states))
 
 
 def early_stage_moments(hidden_states: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Mean and deviation of every channel of the first two stages, (N, 2 C1 + 2 C2)."""
+    """Mean and deviation of each channel of the first two stages, (N, 2 C1 + 2 C2)."""
     return torch.cat([part for stage in hidden_states[1:3] for part in (stage.mean((2, 3)), stage.std((2, 3)))], dim=1)
 
 
-def join_features(pixel_values: torch.Tensor, pooled: torch.Tensor, early: torch.Tensor) -> torch.Tensor:
-    """The same features from `pooled` (N, C) and `moments`, for a runtime that hands out no hidden states."""
+def join_features(pixel_values: torch.Tensor, pooled: torch.Tensor, moments: torch.Tensor) -> torch.Tensor:
+    """`gate_features` from `pooled` (N, C) and `early_stage_moments`, for runtimes that return no hidden states."""
     thumbnail = functional.adaptive_avg_pool2d(pixel_values[:, :1], THUMBNAIL).flatten(1)
-    return torch.cat([part.float().cpu() for part in (pooled, early, thumbnail)], dim=1)
+    return torch.cat([part.float().cpu() for part in (pooled, moments, thumbnail)], dim=1)
 
 
 def feature_count(config: PreTrainedConfig) -> int:

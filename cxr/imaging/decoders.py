@@ -1,8 +1,8 @@
 """From the bytes of PNG, JPEG, WEBP, TIFF, BMP and GIF to 8-bit gray, by the fastest decoder that agrees with Pillow.
 
-- The commonest 8-bit files: libjpeg-turbo and libwebp through imagecodecs, without the copies and conversions that take
-  half of a large JPEG's time in Pillow. PNG by kornia-rs, a memory-safe decoder that takes under half the time of
-  libpng, libspng and OpenCV and, like Pillow, refuses damage by the file's checksums.
+- The commonest 8-bit files: libjpeg-turbo and libwebp through imagecodecs, without the conversions that take half of a
+  large JPEG's time in Pillow. PNG by kornia-rs, a memory-safe decoder that takes under half the time of libpng, libspng
+  and OpenCV and, like Pillow, refuses damage by the file's checksums.
 - Deep TIFF by tifffile, and 16-bit PNG with colour or alpha by libpng: Pillow cuts these to their high byte or cannot
   read them.
 - Everything else by Pillow.
@@ -21,7 +21,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from cxr.errors import UnreadableImage
 from cxr.imaging import bit_depth, colour
 from cxr.imaging.file_type import IMAGE_SIGNATURES, TIFF_SIGNATURES
-from cxr.imaging.limits import DAMAGED, check_size, refusing_damage, silence
+from cxr.imaging.limits import DAMAGED, check_size, mute_logger, refusing_damage
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -108,12 +108,12 @@ def _decode_eight_bit(raw: bytes, min_short_side: int | None = None) -> DecodedI
         if pixels is None:
             return _decode_with_pillow(image, size)
     gray = colour.to_gray_exactly(pixels) if min_short_side is None else colour.to_gray_fast(pixels)
-    return DecodedImage(gray, size, mode, image.format, colour.colour_cast(pixels))
+    return DecodedImage(gray, size, mode, str(image.format), colour.colour_cast(pixels))
 
 
 def _decode_with_pillow(image: Image.Image, size: tuple[int, int]) -> DecodedImage:
     """Decode an opened image, perhaps at reduced size; `size` is its (width, height) as stored."""
-    mode, kind = image.mode, "JPEG" if image.format == "MPO" else image.format
+    mode, kind = image.mode, "JPEG" if image.format == "MPO" else str(image.format)
     image.load()
     sideways = _orientation(image) in _SIDEWAYS
     ImageOps.exif_transpose(image, in_place=True)
@@ -171,7 +171,7 @@ def _decode_deep_tiff(raw: bytes) -> DecodedImage | None:
     """Decode a gray or RGB TIFF of more than 8 bits, or of signed or real values; None for every other kind."""
     import tifffile  # deferred: it takes 0.2 s, and few collections hold TIFF
 
-    silence("tifffile")
+    mute_logger("tifffile")
     with tifffile.TiffFile(io.BytesIO(raw)) as file:
         page = file.pages.first
         mode = _deep_tiff_mode(page)

@@ -18,8 +18,10 @@ MAX_PIXELS = 100_000_000
 DAMAGED = "is damaged or cut off"
 TOO_LARGE = f"is larger than {MAX_PIXELS // 1_000_000} megapixels"
 
-_DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
-_DECODER_ERRORS += (AssertionError, EOFError, struct.error, zlib.error, MemoryError, RuntimeError)
+_DECODER_ERRORS: tuple[type[Exception], ...] = (
+    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+    *(AssertionError, RuntimeError, MemoryError, struct.error, zlib.error),
+)
 
 
 def check_size(width: int, height: int) -> None:
@@ -53,6 +55,6 @@ def refusing_damage(*more: type[Exception]) -> Iterator[None]:
 
 
 @cache
-def silence(logger: str) -> None:
+def mute_logger(logger: str) -> None:
     """Stop a decoder's log messages about damaged files, from its first use on: the refusal says what is wrong."""
     logging.getLogger(logger).setLevel(logging.CRITICAL + 1)

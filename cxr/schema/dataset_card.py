@@ -6,6 +6,7 @@ which of them are live; `report.json` may lag behind by a moment.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 from huggingface_hub import metadata_load
@@ -35,7 +36,7 @@ def _names(path: str | list[str]) -> list[str]:
     return [path] if isinstance(path, str) else path
 
 
-def _front_matter(folder: Path) -> Mapping:
+def _front_matter(folder: Path) -> Mapping[str, Any]:
     """The card's YAML; empty where there is no card, or one that cannot be read."""
     try:
         return metadata_load(folder / CARD) or {}

@@ -1,35 +1,40 @@
-"""Class-conditional split-conformal sets: which classes cannot be excluded for a picture, at 90 % for each class.
+"""Class-conditional split-conformal sets: the classes that cannot be excluded for an image, at 90 % for each class.
 
-Mondrian conformal prediction (Vovk et al. 2003; Sadinle et al. 2019, doi 10.1080/01621459.2017.1395341): how badly a
-picture fits a class is 1 − the class's probability, and a class belongs to the set unless the picture fits it worse
-than 90 % of that class's own validation pictures do. For new pictures from where validation came from, the set then
-holds the true class in at least 90 % of cases, COVID and NON-COVID alike, whatever the model is worth: a poor one pays
-with sets of both classes, a very good one gets empty ones. The promise is one on average over validation sets; a single
-one of 100 pictures a class scatters by 0.03 around it. It says nothing about other hospitals, and less than it seems
-where one patient has many pictures.
+Mondrian conformal prediction (Vovk et al. 2003; Sadinle et al. 2019, doi 10.1080/01621459.2017.1395341): the
+nonconformity of an image to a class is 1 − the class's probability, and a class is in the set unless the nonconformity
+exceeds that of 90 % of the class's validation images. For new images from the source of validation, the set holds the
+true class in at least 90 % of cases, for COVID and NON-COVID alike, however good the model is: a poor one gives sets of
+both classes, a very good one gives empty ones. The guarantee holds on average over validation sets; a single one with
+100 images per class scatters by 0.03 around it. It does not extend to other hospitals, and is weaker where one patient
+has many images.
 
-The validation pictures have fitted the calibration before. Strictly that takes away the guarantee; but temperature and
-bias are one monotone map with two parameters, which moves no picture past another, and the quantiles move along.
+The validation images have been used for calibration before. Strictly that voids the guarantee; but temperature and bias
+are one monotone map with two parameters, which keeps the order of images, and the quantiles move along.
 """
 
 import math
 from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cxr.schema.labels import COVID, LABELS, NON_COVID
+from cxr.schema.labels import COVID, LABELS, NON_COVID, Label
+from cxr.schema.metrics import ConformalCoverage, ConformalFit
 
 LEVEL = 0.9
-"""The share of each class whose sets shall hold it."""
+"""The share of images of each class whose set is to hold it."""
+
+Probability = TypeVar("Probability", float, NDArray[np.floating])
 
 FEWEST = 20
-"""Validation pictures of a class below which nothing is promised: its quantile is 1, so it is in every set."""
+"""Validation images of a class below which nothing is guaranteed: its quantile is 1, so it is in every set."""
 
 
-def fit_quantiles(probability: np.ndarray, labels: np.ndarray) -> dict[str, float | dict]:
-    """What `config.json` carries as `conformal`, from float (N,) calibrated probabilities of COVID on validation.
+def fit_quantiles(probability: NDArray[np.floating], labels: NDArray[np.integer]) -> ConformalFit:
+    """Fit on calibrated probabilities of COVID (N,) and labels (N,) of validation.
 
-    `quantiles` holds for each class the ⌈(n + 1) · 0.9⌉-th smallest nonconformity of its n pictures.
+    The quantile of a class is the ⌈(n + 1) · 0.9⌉-th smallest nonconformity of its n images.
     """
     probability, labels = np.asarray(probability, dtype=np.float64), np.asarray(labels)
     own = {name: nonconformity(probability[labels == index], index) for index, name in enumerate(LABELS)}
@@ -40,34 +45,36 @@ def fit_quantiles(probability: np.ndarray, labels: np.ndarray) -> dict[str, floa
     }
 
 
-def nonconformity(probability: np.ndarray | float, label: int) -> np.ndarray | float:
-    """1 − the probability of the class `label`, from that of COVID."""
+def nonconformity(probability: Probability, label: int) -> Probability:
+    """1 − the probability of the class `label`, given that of COVID."""
     return 1 - probability if label == COVID else probability
 
 
-def _quantile(nonconformities: np.ndarray) -> float:
+def _quantile(nonconformities: NDArray[np.floating]) -> float:
     count = len(nonconformities)
     rank = math.ceil(round((count + 1) * LEVEL, 9))
     return 1.0 if count < FEWEST else float(np.sort(nonconformities)[rank - 1])
 
 
-def prediction_set(probability: float, quantiles: Mapping[str, float]) -> set[int]:
+def prediction_set(probability: float, quantiles: Mapping[Label, float]) -> set[int]:
     """The class indices that cannot be excluded for a calibrated probability of COVID: none, one or both."""
     return {index for index in (NON_COVID, COVID) if nonconformity(probability, index) <= quantiles[LABELS[index]]}
 
 
-def missing_promise(calibration_images: Mapping[str, int]) -> str | None:
-    """Why nothing is promised for a class; None where both have enough validation pictures."""
+def missing_promise(calibration_images: Mapping[Label, int]) -> str | None:
+    """Why nothing is guaranteed for a class; None if both have enough validation images."""
     short = [f"{count} {name}" for name, count in calibration_images.items() if count < FEWEST]
-    return f"validation holds only {' and '.join(short)} images, of {FEWEST} needed a class" if short else None
+    return f"validation holds only {' and '.join(short)} images, of {FEWEST} needed per class" if short else None
 
 
-def summarize_sets(probability: np.ndarray, labels: np.ndarray, quantiles: Mapping[str, float]) -> dict[str, dict]:
-    """`coverage`: how often a class's sets hold it (None without its images); `sets`: shares of single, both, empty."""
+def summarize_sets(
+    probability: NDArray[np.floating], labels: NDArray[np.integer], quantiles: Mapping[Label, float]
+) -> ConformalCoverage:
+    """Coverage and sizes of the sets of N images, from their probabilities of COVID (N,) and labels (N,)."""
     inside = np.stack([nonconformity(probability, index) <= quantiles[name] for index, name in enumerate(LABELS)])
-    sizes = np.bincount(inside.sum(axis=0), minlength=3) / max(1, len(labels))
-    coverage = {
+    empty, single, both = map(float, np.bincount(inside.sum(axis=0), minlength=3) / max(1, len(labels)))
+    coverage: dict[Label, float | None] = {
         name: float(inside[index, labels == index].mean()) if (labels == index).any() else None
         for index, name in enumerate(LABELS)
     }
-    return {"coverage": coverage, "sets": dict(zip(("empty", "single", "both"), map(float, sizes), strict=True))}
+    return {"coverage": coverage, "sets": {"empty": empty, "single": single, "both": both}}

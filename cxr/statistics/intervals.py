@@ -1,80 +1,78 @@
-"""95 % intervals over patients of every metric: which statistic each is, and its trials."""
-
-from collections.abc import Sequence
+"""95 % intervals over patients of every reported metric: its statistic, and its independent trials."""
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from cxr.schema.labels import COVID
 from cxr.statistics import bootstrap, metrics
-from cxr.statistics.bootstrap import Interval, Measure, count_patients
+from cxr.statistics.bootstrap import Interval, Measure, Patients, count_patients
 
 _FACTORS = np.linspace(0, 2, 51)
 
 
 def metric_intervals(
-    probability: np.ndarray,
-    labels: np.ndarray,
-    patients: Sequence,
+    probability: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    patients: Patients,
     threshold: float = 0.5,
-    score: np.ndarray | None = None,
+    score: NDArray[np.floating] | None = None,
     seed: int = 0,
 ) -> dict[str, Interval | None]:
-    """The interval of each metric that `metrics.compute` gives for the same images; None where it cannot be had.
-
-    `patients` (N,) names the patient of each image.
-    """
+    """The interval of each metric of `metrics.compute_metrics` for the same images; None with too few patients."""
     probability, covid = np.asarray(probability, dtype=np.float64), np.asarray(labels) == COVID
-    score, called = probability if score is None else score, probability >= threshold
+    score, positive = probability if score is None else score, probability >= threshold
     patients, everyone = np.asarray(patients), np.ones(len(covid))
-    sensitivity = Measure(bootstrap.ratio_statistic(called & covid, covid), count_patients(covid, patients))
-    specificity = Measure(bootstrap.ratio_statistic(~called & ~covid, ~covid), count_patients(~covid, patients))
-    pairs, either = bootstrap.count_pairs(covid, patients), count_patients(covid | called, patients)
+    sensitivity = Measure(bootstrap.ratio_statistic(positive & covid, covid), count_patients(covid, patients))
+    specificity = Measure(bootstrap.ratio_statistic(~positive & ~covid, ~covid), count_patients(~covid, patients))
+    pairs, either = bootstrap.count_pairs(covid, patients), count_patients(covid | positive, patients)
     measures = {
         "auroc": Measure(bootstrap.auroc_statistic(score, covid), pairs),
         "auprc": Measure(bootstrap.auprc_statistic(score, covid), pairs),
-        "accuracy": Measure(bootstrap.ratio_statistic(called == covid, everyone)),
+        "accuracy": Measure(bootstrap.ratio_statistic(positive == covid, everyone)),
         "balanced_accuracy": Measure(bootstrap.mean_statistic(sensitivity.statistic, specificity.statistic), pairs),
         "sensitivity": sensitivity,
         "specificity": specificity,
-        "f1": Measure(bootstrap.ratio_statistic(2.0 * (called & covid), called + 1.0 * covid), either),
+        "f1": Measure(bootstrap.ratio_statistic(2.0 * (positive & covid), positive + 1.0 * covid), either),
         "brier": Measure(bootstrap.ratio_statistic((probability - covid) ** 2, everyone)),
     }
-    found = bootstrap.intervals(measures, patients, seed=seed)
-    return found | {"ece": ece_interval(probability, covid, patients, seed)}
+    ece = ece_interval(probability, covid, patients, seed)
+    return bootstrap.intervals(measures, patients, seed=seed) | {"ece": ece}
 
 
-def ece_interval(probability: np.ndarray, labels: np.ndarray, patients: Sequence, seed: int = 0) -> Interval | None:
-    """The interval of the expected calibration error, by turning a bootstrap test around; None under two patients.
+def ece_interval(
+    probability: NDArray[np.floating], labels: NDArray[np.integer], patients: Patients, seed: int = 0
+) -> Interval | None:
+    """The interval of the expected calibration error, by inverting a bootstrap test; None with fewer than two patients.
 
-    Chance adds to an ECE and never takes away, in every resample once more, so that intervals around the estimate miss
-    the truth: they held 0 for no calibrated model. Here the true misses of the bins are supposed to be those observed
-    times a factor. A factor is believed if the observed ECE lies within the central 95 % of what it gives with the
-    noise of the resamples added; the interval is that of the ECEs of all believed factors, and 0 is one of them. It is
-    lengthened to the estimate, which often is its upper end.
+    Chance only ever raises an ECE, and raises it again in every resample, so that intervals around the estimate miss
+    the truth: none held 0 for a calibrated model. Here the true errors of the bins are assumed to be those observed
+    times a factor. A factor is accepted if the observed ECE lies within the central 95 % of the ECEs that it gives with
+    the noise of the resamples added. The interval spans the ECEs of all accepted factors, 0 among the candidates, and
+    is extended to the estimate, which often is its upper end.
     """
-    missed = metrics.calibration_errors(probability, labels)
-    if len(np.unique(patients)) < bootstrap.FEWEST:
+    errors = metrics.calibration_errors(probability, labels)
+    if len(np.unique(np.asarray(patients))) < bootstrap.FEWEST:
         return None
-    observed = missed.mean(axis=0)
+    observed = errors.mean(axis=0)
     drawn = [
-        weights @ missed / weights.sum(axis=1, keepdims=True)
+        weights @ errors / weights.sum(axis=1, keepdims=True)
         for weights in bootstrap.resample_weights(patients, seed=seed)
     ]
     noise, estimate = np.concatenate(drawn) - observed, float(np.abs(observed).sum())
-    supposed = np.abs(_FACTORS[:, None, None] * observed + noise).sum(axis=2)
-    low, high = np.percentile(supposed, [2.5, 97.5], axis=1)
-    believed = _FACTORS[(low <= estimate) & (estimate <= high)] * estimate
-    return Interval(estimate, float(min(believed, default=0.0)), min(1.0, float(max([*believed, estimate]))))
+    simulated = np.abs(_FACTORS[:, None, None] * observed + noise).sum(axis=2)
+    low, high = np.percentile(simulated, [2.5, 97.5], axis=1)
+    accepted = _FACTORS[(low <= estimate) & (estimate <= high)] * estimate
+    return Interval(estimate, float(min(accepted, default=0.0)), min(1.0, float(max([*accepted, estimate]))))
 
 
 def predictive_value_intervals(
     sensitivity: Interval | None, specificity: Interval | None, prevalence: float
 ) -> tuple[Interval | None, Interval | None]:
-    """Intervals of the positive and negative predictive value at a prevalence, from those they are computed from.
+    """Intervals of the positive and the negative predictive value at a prevalence, from those of their components.
 
-    The log odds of the positive one are those of the prevalence plus log sensitivity − log(1 − specificity), a
-    difference of two quantities whose intervals are known; of the negative one likewise (MOVER: Zou and Donner 2008,
+    The log odds of the positive value are those of the prevalence plus log sensitivity − log(1 − specificity), a
+    difference of two quantities with known intervals; those of the negative value likewise (MOVER: Zou and Donner 2008,
     doi 10.1002/sim.3095). So an error rate of 0 in few patients is not taken for 0 in all.
     """
     if sensitivity is None or specificity is None:

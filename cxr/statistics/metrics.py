@@ -6,6 +6,7 @@
 import datasets
 import evaluate
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.metrics import (
     average_precision_score,
     brier_score_loss,
@@ -18,26 +19,26 @@ from sklearn.metrics import (
 from cxr.schema.labels import COVID, NON_COVID
 
 ERRORS = ("brier", "ece")
-"""Metrics of which less is better."""
+"""Metrics for which lower is better."""
 
 BINS = 15
 """Equal-width bins from 0 to 1, for ECE and reliability diagram."""
 
 PREVALENCES = (0.01, 0.05, 0.20)
-"""Shares of COVID among those examined at which predictive values are stated: screening, a practice, a ward."""
+"""Shares of COVID among those examined for which predictive values are given: screening, a practice, a ward."""
 
-_DESCRIPTION = "Ranking, calls at a threshold and calibration of the probability of COVID."
+_DESCRIPTION = "Ranking, decisions at a threshold and calibration of the probability of COVID."
 _INPUTS = """
 Args:
     predictions: probability of COVID of each image, 0…1.
     references: true label of each image, 0 (NON-COVID) or 1 (COVID).
-    threshold: an image is called COVID from this probability on.
-    score: what AUROC and AUPRC rank the images by, where probabilities are too close to 0 or 1 to be told apart.
+    threshold: an image is classified as COVID from this probability on.
+    score: what AUROC and AUPRC rank the images by, where probabilities are too close to 0 or 1 to differ.
 """
 
 
 class CovidMetrics(evaluate.Metric):
-    """AUROC, AUPRC, Brier score, ECE, and what a threshold makes of it: accuracy, sensitivity, specificity, F1."""
+    """AUROC, AUPRC, Brier score and ECE; accuracy, sensitivity, specificity and F1 at a threshold."""
 
     def _info(self) -> evaluate.MetricInfo:
         features = datasets.Features({"predictions": datasets.Value("float64"), "references": datasets.Value("int64")})
@@ -48,9 +49,9 @@ class CovidMetrics(evaluate.Metric):
         predictions: list[float],
         references: list[int],
         threshold: float = 0.5,
-        score: np.ndarray | None = None,
+        score: NDArray[np.floating] | None = None,
     ) -> dict[str, float | None]:
-        # `format="numpy"` would have cut the probabilities to float32, moving some across the threshold.
+        # `format="numpy"` would cut the probabilities to float32 and move some across the threshold.
         probability, labels = np.asarray(predictions, dtype=np.float64), np.asarray(references)
         score = probability if score is None else score
         ranked = len(np.unique(labels)) == 2
@@ -64,60 +65,63 @@ class CovidMetrics(evaluate.Metric):
 
 
 def compute_metrics(
-    probability: np.ndarray, labels: np.ndarray, threshold: float = 0.5, score: np.ndarray | None = None
+    probability: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    threshold: float = 0.5,
+    score: NDArray[np.floating] | None = None,
 ) -> dict[str, float | None]:
     """All metrics of float (N,) probabilities of COVID against int (N,) labels; None where a class is absent.
 
-    `score`, float64 (N,), is what AUROC and AUPRC rank by: the difference of the logits, where there are logits, for
-    float probabilities of a sure model are all 0 or 1. It is the probability, if not given.
+    `score`, float64 (N,), is what AUROC and AUPRC rank by, the probability by default. Pass the difference of the
+    logits where there are logits: probabilities of a confident model are all 0 or 1 in floating point.
     """
     metric = CovidMetrics(keep_in_memory=True)
     return metric.compute(predictions=probability, references=labels, threshold=threshold, score=score)
 
 
-def _at_threshold(called: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
-    (tn, fp), (fn, tp) = confusion_matrix(labels, called.astype(int), labels=[NON_COVID, COVID])
+def _at_threshold(positive: NDArray[np.bool_], labels: NDArray[np.integer]) -> dict[str, float | None]:
+    (tn, fp), (fn, tp) = confusion_matrix(labels, positive.astype(int), labels=[NON_COVID, COVID])
     sensitivity, specificity = _share(tp, tp + fn), _share(tn, tn + fp)
-    both = sensitivity is not None and specificity is not None
-    f1 = float(f1_score(labels, called, pos_label=COVID)) if tp + fp + fn else None
+    balanced = None if sensitivity is None or specificity is None else (sensitivity + specificity) / 2
+    f1 = float(f1_score(labels, positive, pos_label=COVID)) if tp + fp + fn else None
     return {
         "accuracy": float((tn + tp) / len(labels)),
-        "balanced_accuracy": (sensitivity + specificity) / 2 if both else None,
+        "balanced_accuracy": balanced,
         "sensitivity": sensitivity,
         "specificity": specificity,
         "f1": f1,
     }
 
 
-def auroc(score: np.ndarray, labels: np.ndarray) -> float | None:
+def auroc(score: NDArray[np.floating], labels: NDArray[np.integer]) -> float | None:
     """Area under the ROC curve; None where only one class is present (it is then undefined, not 0.5)."""
     return float(roc_auc_score(labels, score)) if len(np.unique(labels)) == 2 else None
 
 
-def bin_indices(probability: np.ndarray) -> np.ndarray:
-    """The bin, int (N,) in 0…14, of each probability; one on an edge belongs below, as in scikit-learn."""
+def bin_indices(probability: NDArray[np.floating]) -> NDArray[np.integer]:
+    """The bin, int (N,) in 0…14, of each probability; an edge belongs to the bin below it, as in scikit-learn."""
     return np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], probability)
 
 
-def ece(probability: np.ndarray, labels: np.ndarray) -> float:
-    """Expected calibration error: by how much the confidence in the likelier class misses how often that is right.
+def ece(probability: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    """Expected calibration error: how far the confidence in the likelier class is from how often that class is right.
 
-    Guo et al. 2017 (arXiv 1706.04599), in 15 equal-width bins of the confidence, which is the probability of COVID or
-    1 − that, whichever is larger; an image counts as right by the likelier class, whatever the operating threshold.
-    Chance alone lifts it: a perfectly calibrated model with AUROC 0.90 gets about 0.06 from 200 images, 0.025 from
-    1,000 and 0.011 from 5,000, so it is read beside n and its interval. What it hides, as many probabilities of COVID
-    too high as others too low, the reliability diagram shows and the Brier score counts.
+    Guo et al. 2017 (arXiv 1706.04599), in 15 equal-width bins of the confidence, which is the larger of the probability
+    of COVID and 1 − that; an image counts as right by the likelier class, not by the operating threshold. Chance alone
+    raises it: a perfectly calibrated model with AUROC 0.90 gets about 0.06 from 200 images, 0.025 from 1,000 and 0.011
+    from 5,000, so read it together with n and its interval. Probabilities too high that cancel others too low do not
+    show in it, but do in the reliability diagram and the Brier score.
     """
     return float(np.abs(calibration_errors(probability, labels).mean(axis=0)).sum())
 
 
-def calibration_errors(probability: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """By how much each of N images misses its confidence, float (N, 15): right (1) or wrong (0) − that, in its bin."""
+def calibration_errors(probability: NDArray[np.floating], labels: NDArray[np.integer]) -> NDArray[np.floating]:
+    """Right (1) or wrong (0) minus the confidence, of each of N images, in the column of its bin: float (N, 15)."""
     probability = np.asarray(probability, dtype=np.float64)
     confidence, right = np.maximum(probability, 1 - probability), (probability >= 0.5) == (np.asarray(labels) == COVID)
-    found = np.zeros((len(right), BINS))
-    found[np.arange(len(right)), bin_indices(confidence)] = right - confidence
-    return found
+    errors = np.zeros((len(right), BINS))
+    errors[np.arange(len(right)), bin_indices(confidence)] = right - confidence
+    return errors
 
 
 def predictive_values(
@@ -125,7 +129,7 @@ def predictive_values(
 ) -> tuple[float | None, float | None]:
     """Positive and negative predictive value where a share `prevalence` of those examined has COVID, by Bayes' rule.
 
-    None where no call of that kind is ever made, or the sensitivity or specificity is not known.
+    None where no image is classified so, or the sensitivity or specificity is not known.
     """
     if sensitivity is None or specificity is None:
         return None, None
@@ -134,10 +138,10 @@ def predictive_values(
     return _share(hit, hit + false), _share(clear, clear + missed)
 
 
-def operating_threshold(probability: np.ndarray, labels: np.ndarray, sensitivity: float) -> float:
+def operating_threshold(probability: NDArray[np.floating], labels: NDArray[np.integer], sensitivity: float) -> float:
     """The highest threshold whose sensitivity on these (validation) images is at least `sensitivity`.
 
-    It lies half-way to the next lower score, so that a rounding error in one probability changes no call.
+    It lies half-way to the next lower score, so that a rounding error in one probability changes no decision.
     """
     _, tpr, thresholds = roc_curve(labels, probability, pos_label=COVID, drop_intermediate=False)
     first = int(np.argmax(tpr >= sensitivity))

@@ -59,9 +59,6 @@ class Words(Generic[Word]):
     def __getitem__(self, at: int) -> Word:
         return self._values[self._numbers[at]]
 
-    def __setitem__(self, at: int, value: Word) -> None:
-        self._numbers[at] = self._number(value)
-
     def _number(self, value: Word) -> int:
         number = self._number_of.setdefault(value, len(self._values))
         if number == len(self._values):

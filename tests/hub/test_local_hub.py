@@ -112,11 +112,11 @@ def test_one_commit_adds_and_deletes(repo):
         CommitOperationAdd("new/b.bin", BINARY),
         CommitOperationAdd("new/d.txt", b"d"),
     ]
-    API.create_commit(repo, changes, commit_message="Move house", commit_description="at last")
+    API.create_commit(repo, changes, commit_message="Move files", commit_description="at last")
     assert set(API.list_repo_files(repo)) == {".gitattributes", "old/b.bin", "new/b.bin", "new/d.txt"}
     assert get(repo, "new/b.bin") == BINARY
     latest = API.list_repo_commits(repo)[0]
-    assert (latest.title, latest.message, latest.authors) == ("Move house", "at last", ["demo"])
+    assert (latest.title, latest.message, latest.authors) == ("Move files", "at last", ["demo"])
 
 
 def test_a_commit_is_made_wholly_or_not_at_all(repo):
@@ -152,7 +152,7 @@ def test_equal_contents_are_stored_once(repo, hub):
 
 def test_names_that_are_not_there_raise_their_own_errors(repo):
     with pytest.raises(RepositoryNotFoundError):
-        API.model_info("demo/nobody")
+        API.model_info("demo/missing")
     with pytest.raises(RepositoryNotFoundError):
         API.dataset_info(repo)
     with pytest.raises(RepositoryNotFoundError):

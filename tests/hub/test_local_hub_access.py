@@ -1,4 +1,4 @@
-"""Who may read and write what on the embedded Hub, and which requests it refuses from everybody."""
+"""Who may read and write what on the embedded Hub, and which requests it refuses from every user."""
 
 import base64
 import hashlib

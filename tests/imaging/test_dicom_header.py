@@ -1,4 +1,4 @@
-"""Modality, view, sex and age come out of a header; the patient's name, number and dates never do."""
+"""Modality, view, sex and age are read from a header; the patient's name, number and dates never leave it."""
 
 import pickle
 
@@ -12,44 +12,44 @@ from cxr.imaging.reader import read_radiograph
 from cxr.patient_key import new_key, patient_hash
 from cxr.schema.dataset import NOT_FRONTAL, NOT_X_RAY
 
-PICTURE = exposure(8)
+IMAGE = exposure(8)
 KEY = bytes(range(32))
 
 
 def header(**elements: object):
-    return read_radiograph(dicom(PICTURE, **elements), patient_key=KEY).header
+    return read_radiograph(dicom(IMAGE, **elements), patient_key=KEY).header
 
 
 def test_other_formats_have_no_header(tmp_path):
     from PIL import Image
 
-    Image.fromarray(PICTURE).save(tmp_path / "x.png")
+    Image.fromarray(IMAGE).save(tmp_path / "x.png")
     assert read_radiograph(tmp_path / "x.png", patient_key=KEY).header is None
 
 
 @pytest.mark.parametrize("modality", ["CR", "DX", "RG", "DR", "OT", "", None])
-def test_x_rays_stay(modality):
-    found = header(Modality=modality)
-    assert found.refusal is None
-    assert found.modality == (modality or "")
+def test_x_rays_are_accepted(modality):
+    facts = header(Modality=modality)
+    assert facts.refusal is None
+    assert facts.modality == (modality or "")
 
 
 @pytest.mark.parametrize("modality", ["CT", "MR", "US", "MG", "PT", "XA", "SEG", "SMITH^JOHN"])
-def test_other_modalities_are_told(modality):
-    found = header(Modality=modality)
-    assert found.refusal == NOT_X_RAY
-    assert found.modality in (modality, "other")
-    assert "SMITH" not in repr(found)
+def test_other_modalities_are_recognised(modality):
+    facts = header(Modality=modality)
+    assert facts.refusal == NOT_X_RAY
+    assert facts.modality in (modality, "other")
+    assert "SMITH" not in repr(facts)
 
 
 @pytest.mark.parametrize("kind", [uid.CTImageStorage, uid.MRImageStorage, uid.UltrasoundImageStorage])
-def test_the_kind_of_object_speaks_where_the_modality_does_not(kind):
+def test_the_sop_class_decides_where_the_modality_is_unspecific(kind):
     assert header(Modality="OT", SOPClassUID=kind).refusal == NOT_X_RAY
     assert header(Modality="CR", SOPClassUID=uid.SecondaryCaptureImageStorage).refusal is None
 
 
 @pytest.mark.parametrize(
-    ("said", "view"),
+    ("elements", "view"),
     [
         ({"ViewPosition": "PA"}, "PA"),
         ({"ViewPosition": "AP"}, "AP"),
@@ -79,10 +79,10 @@ def test_the_kind_of_object_speaks_where_the_modality_does_not(kind):
         ({}, ""),
     ],
 )
-def test_views(said, view):
-    found = header(**{"ViewPosition": None} | said)
-    assert found.view == view
-    assert found.refusal == (NOT_FRONTAL if view in ("lateral", "oblique", "lateral decubitus") else None)
+def test_views(elements, view):
+    facts = header(**{"ViewPosition": None} | elements)
+    assert facts.view == view
+    assert facts.refusal == (NOT_FRONTAL if view in ("lateral", "oblique", "lateral decubitus") else None)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_view_codes(meaning, view):
 
 
 @pytest.mark.parametrize(
-    ("said", "age"),
+    ("elements", "age"),
     [
         ({"PatientAge": "045Y"}, 45.0),
         ({"PatientAge": "006M"}, 0.5),
@@ -112,53 +112,53 @@ def test_view_codes(meaning, view):
         ({"PatientBirthDate": "20210101"}, None),
     ],
 )
-def test_ages(said, age):
-    assert header(**said).age == age
+def test_ages(elements, age):
+    assert header(**elements).age == age
 
 
-@pytest.mark.parametrize(("said", "sex"), [("M", "M"), ("F", "F"), ("O", ""), ("", ""), (None, "")])
-def test_sexes(said, sex):
-    assert header(PatientSex=said).sex == sex
+@pytest.mark.parametrize(("sex_in_header", "sex"), [("M", "M"), ("F", "F"), ("O", ""), ("", ""), (None, "")])
+def test_sexes(sex_in_header, sex):
+    assert header(PatientSex=sex_in_header).sex == sex
 
 
 def test_a_patient_is_a_keyed_hash():
-    found = header().patient
-    assert found == patient_hash(KEY, SECRETS["PatientID"])
-    assert found == header(PatientName="Married^Name", StudyDate="20210101").patient
-    assert found != header(PatientID="MRN-4711-0816").patient
-    assert found != header(IssuerOfPatientID="OTHER HOSPITAL").patient
-    assert found != read_radiograph(dicom(PICTURE), patient_key=new_key()).header.patient
-    assert read_radiograph(dicom(PICTURE)).header.patient == ""
+    pseudonym = header().patient
+    assert pseudonym == patient_hash(KEY, SECRETS["PatientID"])
+    assert pseudonym == header(PatientName="Married^Name", StudyDate="20210101").patient
+    assert pseudonym != header(PatientID="MRN-4711-0816").patient
+    assert pseudonym != header(IssuerOfPatientID="OTHER HOSPITAL").patient
+    assert pseudonym != read_radiograph(dicom(IMAGE), patient_key=new_key()).header.patient
+    assert read_radiograph(dicom(IMAGE)).header.patient == ""
 
 
 @pytest.mark.parametrize("number", ["", None, "ANONYMOUS", "anonymized", "0", "000000", "XXXX", "Unknown"])
-def test_a_number_that_names_nobody_leaves_the_study_to_group_by(number):
-    found = header(PatientID=number)
-    assert found.patient
-    assert found.patient == header(PatientID=number, PatientName="A^B").patient
-    assert found.patient != header(PatientID=number, StudyInstanceUID="1.2.3").patient
+def test_without_a_patient_number_images_are_grouped_by_study(number):
+    facts = header(PatientID=number)
+    assert facts.patient
+    assert facts.patient == header(PatientID=number, PatientName="A^B").patient
+    assert facts.patient != header(PatientID=number, StudyInstanceUID="1.2.3").patient
     assert header(PatientID=number, StudyInstanceUID=None).patient == ""
 
 
 def test_no_secret_is_in_anything_returned():
-    raw = dicom(PICTURE, SeriesDescription="Zebedee PA", ProtocolName="19630517", PatientAge="056Y")
+    raw = dicom(IMAGE, SeriesDescription="Zebedee PA", ProtocolName="19630517", PatientAge="056Y")
     for key in (None, KEY):
         returned = pickle.dumps(read_radiograph(raw, patient_key=key))
-        said = repr(read_radiograph(raw, patient_key=key)).encode()
+        printed = repr(read_radiograph(raw, patient_key=key)).encode()
         for secret in SECRETS.values():
             for part in secret.encode().split(b"^"):
                 assert part in raw
                 assert part not in returned
-                assert part not in said
+                assert part not in printed
 
 
 def test_nor_in_a_refusal():
     for broken in ({"NumberOfFrames": 3}, {"PixelData": None}, {"Rows": 9999}, {"BitsAllocated": 13}):
-        with pytest.raises(Exception) as caught:  # noqa: PT011 what it says is asked below
-            read_radiograph(dicom(PICTURE, **broken), patient_key=KEY)
+        with pytest.raises(Exception) as caught:  # noqa: PT011 its text is checked below
+            read_radiograph(dicom(IMAGE, **broken), patient_key=KEY)
         kept = pickle.dumps(caught.value) + str(caught.value).encode() + caught.value.reason.encode()
         assert not any(part.encode() in kept for secret in SECRETS.values() for part in secret.split("^"))
 
 
 def test_a_header_alone_changes_no_pixel():
-    assert np.array_equal(read_radiograph(dicom(PICTURE, Modality="CT", ViewPosition="LL")).pixels, PICTURE)
+    assert np.array_equal(read_radiograph(dicom(IMAGE, Modality="CT", ViewPosition="LL")).pixels, IMAGE)

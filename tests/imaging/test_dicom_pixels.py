@@ -1,18 +1,22 @@
-"""A DICOM is shown as a viewer shows it, and as any other file of the same exposure."""
+"""Stored DICOM pixels: the same from every supported transfer syntax, without unused bits; others are refused."""
 
 import io
 
+import imagecodecs
 import numpy as np
 import pytest
-from dicom_files import SHAPE, bare, dataset, dicom, exposure, written
+from dicom_files import SHAPE, bare, compressed, dataset, dicom, exposure, jpeg, written
 from PIL import Image
 from pydicom import uid
-from pydicom.dataset import Dataset
 
+from cxr.errors import UnreadableImage
 from cxr.imaging.reader import read_radiograph
 
 DEEP = exposure(12)
 EIGHT = exposure(8)
+SIGNED = DEEP.astype(np.int16) - 2048
+COLOUR = np.dstack([exposure(8, seed) for seed in range(3)])
+FULL = {"WindowCenter": 2048, "WindowWidth": 4096}
 
 
 def png(values: np.ndarray) -> bytes:
@@ -21,43 +25,139 @@ def png(values: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def lut(first: int, entries: list[int], bits: int = 16, as_bytes: bool = False) -> list[Dataset]:
-    item = Dataset()
-    item.add_new("LUTDescriptor", "US" if first >= 0 else "SS", [len(entries), first, bits])
-    item.add_new("LUTData", "OW" if as_bytes else "US", np.array(entries, "<u2").tobytes() if as_bytes else entries)
-    return [item]
+def jpeg_2000(values: np.ndarray, kind: str = "j2k", **options: object) -> bytes:
+    return imagecodecs.jpeg2k_encode(values, **({"level": 0, "codecformat": kind} | options))
 
 
-def test_eight_bits_come_back_as_they_were():
-    found = read_radiograph(dicom(EIGHT))
-    assert np.array_equal(found.pixels, EIGHT)
-    assert (found.width, found.height, found.mode, found.format) == (SHAPE[1], SHAPE[0], "L", "DICOM")
+LOSSLESS = {
+    "JPEG lossless, any process 14": (uid.JPEGLossless, DEEP, 12, jpeg(DEEP, lossless=True, bitspersample=12)),
+    "JPEG lossless SV1": (uid.JPEGLosslessSV1, DEEP, 12, jpeg(DEEP, lossless=True, bitspersample=12, predictor=1)),
+    "JPEG lossless predictor 6": (uid.JPEGLossless, DEEP, 12, jpeg(DEEP, lossless=True, bitspersample=12, predictor=6)),
+    "JPEG lossless of 16 bits": (uid.JPEGLosslessSV1, DEEP * 16, 16, jpeg(DEEP * 16, lossless=True, bitspersample=16)),
+    "JPEG lossless of 8 bits": (uid.JPEGLosslessSV1, EIGHT, 8, jpeg(EIGHT, lossless=True)),
+    "JPEG-LS": (uid.JPEGLSLossless, DEEP, 12, imagecodecs.jpegls_encode(DEEP)),
+    "JPEG-LS of 8 bits": (uid.JPEGLSLossless, EIGHT, 8, imagecodecs.jpegls_encode(EIGHT)),
+    "JPEG 2000": (uid.JPEG2000Lossless, DEEP, 12, jpeg_2000(DEEP, bitspersample=12)),
+    "JPEG 2000 of 16 bits": (uid.JPEG2000Lossless, DEEP, 12, jpeg_2000(DEEP)),
+    "JPEG 2000 of 8 bits": (uid.JPEG2000Lossless, EIGHT, 8, jpeg_2000(EIGHT)),
+    "JPEG 2000 with signs": (uid.JPEG2000Lossless, SIGNED, 16, jpeg_2000(SIGNED)),
+    "JPEG 2000 wrapped as JP2": (uid.JPEG2000Lossless, DEEP, 12, jpeg_2000(DEEP, "jp2")),
+    "JPEG 2000 called lossy": (uid.JPEG2000, DEEP, 12, jpeg_2000(DEEP, bitspersample=12)),
+}
 
 
-def test_without_a_window_a_deep_dicom_and_a_deep_png_are_one_picture():
-    found = read_radiograph(dicom(DEEP, 12))
-    assert found.mode == "I;12"
-    assert np.array_equal(found.pixels, read_radiograph(png(DEEP)).pixels)
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_lossless_syntaxes_give_the_same_pixels(name):
+    syntax, values, bits, frame = LOSSLESS[name]
+    radiograph = read_radiograph(compressed(dataset(values, bits), syntax, frame))
+    expected = read_radiograph(dicom(values, bits))
+    assert np.array_equal(radiograph.pixels, expected.pixels)
+    assert radiograph.sha256 == expected.sha256
 
 
-def test_monochrome1_is_turned_round():
-    assert np.array_equal(read_radiograph(dicom(EIGHT, PhotometricInterpretation="MONOCHROME1")).pixels, 255 - EIGHT)
-    found = read_radiograph(dicom(4095 - DEEP, 12, PhotometricInterpretation="MONOCHROME1")).pixels
-    assert np.abs(found.astype(int) - read_radiograph(png(DEEP)).pixels).max() <= 1
+def test_high_throughput_jpeg_2000():
+    frame = imagecodecs.htj2k_encode(DEEP, reversible=True)
+    assert np.array_equal(
+        read_radiograph(compressed(dataset(DEEP, 12), uid.HTJ2KLossless, frame)).pixels,
+        read_radiograph(dicom(DEEP)).pixels,
+    )
 
 
-def test_a_png_a_jpeg_and_a_monochrome1_dicom_of_one_exposure_agree():
-    shown = read_radiograph(png(DEEP)).pixels
-    stream = io.BytesIO()
-    Image.fromarray(shown).save(stream, "JPEG", quality=98)
-    negative = read_radiograph(dicom(4095 - DEEP, 12, PhotometricInterpretation="MONOCHROME1")).pixels
-    assert np.abs(read_radiograph(stream.getvalue()).pixels.astype(int) - negative).max() <= 6
+@pytest.mark.parametrize("values", [EIGHT, DEEP, SIGNED, COLOUR], ids=["8 bits", "12 bits", "signed", "colour"])
+def test_rle(values):
+    made = dataset(values)
+    made.ensure_file_meta()
+    made.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    made.compress(uid.RLELossless)
+    assert np.array_equal(read_radiograph(written(made, uid.RLELossless)).pixels, read_radiograph(dicom(values)).pixels)
 
 
-def test_signed_values():
-    found = read_radiograph(dicom(DEEP.astype(np.int16) - 2048, 12))
-    assert found.mode == "I;12S"
-    assert np.array_equal(found.pixels, read_radiograph(png(DEEP)).pixels)
+LOSSY = {
+    "JPEG baseline": (uid.JPEGBaseline8Bit, EIGHT, 8, jpeg(EIGHT)),
+    "JPEG extended of 8 bits": (uid.JPEGExtended12Bit, EIGHT, 8, jpeg(EIGHT)),
+    "JPEG extended of 12 bits": (uid.JPEGExtended12Bit, DEEP, 12, jpeg(DEEP, bitspersample=12)),
+    "JPEG-LS near lossless": (uid.JPEGLSNearLossless, DEEP, 12, imagecodecs.jpegls_encode(DEEP, level=8)),
+    "JPEG 2000": (uid.JPEG2000, DEEP, 12, jpeg_2000(DEEP, level=75, reversible=False)),
+}
+
+
+@pytest.mark.parametrize("name", LOSSY)
+def test_lossy_syntaxes_come_close(name):
+    syntax, values, bits, frame = LOSSY[name]
+    window = FULL if bits == 12 else {}
+    pixels = read_radiograph(compressed(dataset(values, bits, **window), syntax, frame)).pixels.astype(int)
+    assert np.abs(pixels - read_radiograph(dicom(values, bits, **window)).pixels).max() <= 4
+
+
+def test_a_near_lossless_image_stays_within_its_bound():
+    radiograph = read_radiograph(
+        compressed(dataset(EIGHT, 8), uid.JPEGLSNearLossless, imagecodecs.jpegls_encode(EIGHT, level=3))
+    )
+    assert 0 < np.abs(radiograph.pixels.astype(int) - EIGHT).max() <= 3
+
+
+def test_baseline_jpeg_is_decoded_as_pillow_does():
+    frame = jpeg(EIGHT, level=70)
+    assert np.array_equal(
+        read_radiograph(compressed(dataset(EIGHT), uid.JPEGBaseline8Bit, frame)).pixels, read_radiograph(frame).pixels
+    )
+
+
+@pytest.mark.parametrize("photometric", ["YBR_FULL_422", "RGB"])
+def test_coloured_jpeg(photometric):
+    options = {"colorspace": "RGB", "outcolorspace": "YCBCR" if photometric != "RGB" else "RGB"}
+    made = dataset(COLOUR, PhotometricInterpretation=photometric)
+    pixels = read_radiograph(compressed(made, uid.JPEGBaseline8Bit, jpeg(COLOUR, **options))).pixels.astype(int)
+    assert np.abs(pixels - np.asarray(Image.fromarray(COLOUR).convert("L"))).max() <= 6
+
+
+def test_coloured_jpeg_2000():
+    made = dataset(COLOUR, PhotometricInterpretation="YBR_RCT")
+    frame = jpeg_2000(COLOUR, colorspace="RGB", mct=True)
+    pixels = read_radiograph(compressed(made, uid.JPEG2000Lossless, frame)).pixels
+    assert np.array_equal(pixels, np.asarray(Image.fromarray(COLOUR).convert("L")))
+
+
+def test_a_frame_in_several_fragments():
+    made = dataset(DEEP, 12)
+    from pydicom.encaps import encapsulate
+
+    made.PixelData = encapsulate([imagecodecs.jpegls_encode(DEEP)], fragments_per_frame=3)
+    made["PixelData"].is_undefined_length = True
+    assert np.array_equal(
+        read_radiograph(written(made, uid.JPEGLSLossless)).pixels, read_radiograph(dicom(DEEP, 12)).pixels
+    )
+
+
+@pytest.mark.parametrize(
+    ("syntax", "name"),
+    [
+        (uid.MPEG2MPML, "MPEG2 Main Profile / Main Level"),
+        (uid.UID("1.2.840.10008.1.2.4.94"), "JPIP Referenced"),
+        (uid.UID("1.2.840.10008.1.2.4.64"), "JPEG"),
+        (uid.UID("1.2.840.113619.5.2"), "1.2.840.113619.5.2"),
+        (uid.UID("1.3.46.670589.33.1.4.1"), "1.3.46.670589.33.1.4.1"),
+    ],
+)
+def test_an_unsupported_syntax_is_refused_by_its_name(syntax, name):
+    with pytest.raises(UnreadableImage, match=f"is DICOM compressed as .*{name}"):
+        read_radiograph(compressed(dataset(EIGHT), syntax, b"\0" * 64))
+
+
+@pytest.mark.parametrize("name", [*LOSSLESS, *LOSSY])
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_cut_off_frames_are_refused(name, share, capfd):
+    syntax, values, bits, frame = (LOSSLESS | LOSSY)[name]
+    with pytest.raises(UnreadableImage, match="damaged or cut off"):
+        read_radiograph(compressed(dataset(values, bits), syntax, frame[: int(len(frame) * share) // 2 * 2]))
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", [*LOSSLESS, *LOSSY])
+def test_a_frame_of_another_shape_than_the_header_is_refused(name):
+    syntax, values, bits, frame = (LOSSLESS | LOSSY)[name]
+    with pytest.raises(UnreadableImage, match="damaged"):
+        read_radiograph(compressed(dataset(values, bits, Rows=SHAPE[0] // 2), syntax, frame))
 
 
 def test_unused_bits_hold_no_pixel():
@@ -75,20 +175,20 @@ def test_high_bit_above_the_stored_ones():
 
 
 @pytest.mark.parametrize("values", [DEEP, EIGHT, DEEP.astype(np.int16) - 2048])
-def test_every_uncompressed_syntax_gives_the_same_picture(values):
+def test_every_uncompressed_syntax_gives_the_same_image(values):
     expected = read_radiograph(dicom(values))
     for syntax in (uid.ImplicitVRLittleEndian, uid.DeflatedExplicitVRLittleEndian):
-        found = read_radiograph(written(dataset(values), syntax))
-        assert np.array_equal(found.pixels, expected.pixels)
-        assert found.sha256 == expected.sha256
+        radiograph = read_radiograph(written(dataset(values), syntax))
+        assert np.array_equal(radiograph.pixels, expected.pixels)
+        assert radiograph.sha256 == expected.sha256
 
 
 def test_big_endian():
     made = dataset(DEEP, 12)
     made.PixelData = DEEP.astype(">u2").tobytes()
-    found = read_radiograph(written(made, uid.ExplicitVRBigEndian))
-    assert np.array_equal(found.pixels, read_radiograph(png(DEEP)).pixels)
-    assert found.sha256 == read_radiograph(dicom(DEEP, 12)).sha256
+    radiograph = read_radiograph(written(made, uid.ExplicitVRBigEndian))
+    assert np.array_equal(radiograph.pixels, read_radiograph(png(DEEP)).pixels)
+    assert radiograph.sha256 == read_radiograph(dicom(DEEP, 12)).sha256
 
 
 @pytest.mark.parametrize(("implicit", "little"), [(True, True), (False, True), (False, False)])
@@ -98,167 +198,38 @@ def test_a_data_set_without_preamble(implicit, little):
     assert np.array_equal(read_radiograph(bare(made, implicit, little)).pixels, read_radiograph(png(DEEP)).pixels)
 
 
-def linear(values: np.ndarray, centre: float, width: float) -> np.ndarray:
-    """The standard's own words: PS3.3 C.11.2.1.2.1 with an output of 0 to 255."""
-    inside = ((values - (centre - 0.5)) / max(width - 1, 0.5) + 0.5) * 255
-    below, above = values <= centre - 0.5 - (width - 1) / 2, values > centre - 0.5 + (width - 1) / 2
-    return np.rint(np.select([below, above], [0, 255], inside))
-
-
-@pytest.mark.parametrize(("centre", "width"), [(2048, 4096), (1500, 800), (600.5, 1)])
-def test_linear_window(centre, width):
-    found = read_radiograph(dicom(DEEP, 12, WindowCenter=centre, WindowWidth=width)).pixels
-    assert np.array_equal(found, linear(DEEP.astype(float), centre, width))
-
-
-def test_the_first_of_several_windows():
-    several = read_radiograph(dicom(DEEP, 12, WindowCenter=[1500, 3000], WindowWidth=[800, 100])).pixels
-    assert np.array_equal(several, linear(DEEP.astype(float), 1500, 800))
-
-
-def test_linear_exact_and_sigmoid_windows():
-    window = {"WindowCenter": 2000, "WindowWidth": 1000}
-    exact = read_radiograph(dicom(DEEP, 12, VOILUTFunction="LINEAR_EXACT", **window)).pixels
-    assert np.array_equal(exact, np.rint(255 * np.clip((DEEP - 2000.0) / 1000 + 0.5, 0, 1)))
-    sigmoid = read_radiograph(dicom(DEEP, 12, VOILUTFunction="SIGMOID", **window)).pixels
-    assert np.array_equal(sigmoid, np.rint(255 / (1 + np.exp(-4 * (DEEP - 2000.0) / 1000))))
-
-
-def test_the_full_window_of_eight_bits_changes_nothing():
-    assert np.array_equal(read_radiograph(dicom(EIGHT, WindowCenter=128, WindowWidth=256)).pixels, EIGHT)
-
-
-@pytest.mark.parametrize("width", [0, -5, "", None])
-def test_a_window_that_is_none_is_ignored(width):
-    found = read_radiograph(dicom(DEEP, 12, WindowCenter=2000, WindowWidth=width)).pixels
-    assert np.array_equal(found, read_radiograph(png(DEEP)).pixels)
-
-
-def test_a_window_that_shows_nothing_is_ignored():
-    found = read_radiograph(dicom(DEEP, 12, WindowCenter=-9000, WindowWidth=10)).pixels
-    assert np.array_equal(found, read_radiograph(png(DEEP)).pixels)
-
-
-def test_rescale_comes_before_the_window():
-    found = read_radiograph(
-        dicom(DEEP, 12, RescaleSlope=2, RescaleIntercept=-1000, WindowCenter=2000, WindowWidth=800)
-    ).pixels
-    assert np.array_equal(found, linear(DEEP * 2.0 - 1000, 2000, 800))
-
-
-def test_rescale_without_a_window():
-    assert np.array_equal(
-        read_radiograph(dicom(DEEP, 12, RescaleSlope=0.25, RescaleIntercept=-7)).pixels,
-        read_radiograph(png(DEEP)).pixels,
-    )
-    falling = read_radiograph(dicom(4095 - DEEP, 12, RescaleSlope=-1, RescaleIntercept=4095)).pixels
-    assert np.abs(falling.astype(int) - read_radiograph(png(DEEP)).pixels).max() <= 1
-
-
-@pytest.mark.parametrize("as_bytes", [False, True])
-def test_voi_lut(as_bytes):
-    curve = [int(4095 * (i / 4095) ** 2) for i in range(4096)]
-    expected = np.rint(np.array(curve)[DEEP] / 4095 * 255)
-    found = read_radiograph(
-        dicom(DEEP, 12, VOILUTSequence=lut(0, curve, 12, as_bytes), WindowCenter=1, WindowWidth=2)
-    ).pixels
-    assert np.array_equal(found, expected)
-
-
-def test_voi_lut_with_a_first_value_clamps_at_both_ends():
-    found = read_radiograph(dicom(DEEP, 12, VOILUTSequence=lut(1000, list(range(1024)), 10))).pixels
-    assert np.array_equal(found, np.rint(np.clip(DEEP.astype(int) - 1000, 0, 1023) / 1023 * 255))
-
-
-def test_voi_lut_of_signed_values():
-    signed = DEEP.astype(np.int16) - 2048
-    found = read_radiograph(dicom(signed, 12, VOILUTSequence=lut(-2048, list(range(4096)), 12))).pixels
-    assert np.array_equal(found, np.rint(DEEP / 4095 * 255))
-
-
-def test_modality_lut():
-    falling = lut(0, list(range(4095, -1, -1)), 16)
-    found = read_radiograph(dicom(4095 - DEEP, 12, ModalityLUTSequence=falling)).pixels
-    assert np.abs(found.astype(int) - read_radiograph(png(DEEP)).pixels).max() <= 1
-    windowed = read_radiograph(
-        dicom(4095 - DEEP, 12, ModalityLUTSequence=falling, WindowCenter=1500, WindowWidth=800)
-    ).pixels
-    assert np.array_equal(windowed, linear(DEEP.astype(float), 1500, 800))
-
-
-@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
-def test_padding_is_black_and_not_asked_for_the_window(photometric):
-    dim = DEEP // 8 + 1000
-    inner = (
-        read_radiograph(png(dim[10:-10])).pixels
-        if photometric == "MONOCHROME2"
-        else 255 - read_radiograph(png(dim[10:-10])).pixels
-    )
-    padded = dim.copy()
-    padded[:10], padded[-10:] = 4095, 4095
-    found = read_radiograph(dicom(padded, 12, PixelPaddingValue=4095, PhotometricInterpretation=photometric)).pixels
-    assert found[:10].max() == found[-10:].max() == 0
-    assert np.array_equal(found[10:-10], inner)
-
-
-def test_a_range_of_padding_written_as_unsigned():
-    signed = DEEP.astype(np.int16) - 2048
-    signed[:10], signed[10:20] = -9000, -8999
-    made = dataset(signed)
-    made.add_new("PixelPaddingValue", "US", 65536 - 9000)
-    made.add_new("PixelPaddingRangeLimit", "US", 65536 - 8999)
-    found = read_radiograph(written(made)).pixels
-    assert found[:20].max() == 0
-    assert np.array_equal(found[20:], read_radiograph(png(DEEP[20:])).pixels)
-
-
-def test_all_padding_is_no_padding():
-    assert np.array_equal(
-        read_radiograph(dicom(np.full(SHAPE, 7, np.uint8), PixelPaddingValue=7)).pixels, np.full(SHAPE, 7)
-    )
-
-
-def test_colour_becomes_gray():
-    assert np.array_equal(read_radiograph(dicom(np.dstack([EIGHT] * 3))).pixels, EIGHT)
-    colour = np.random.default_rng(0).integers(0, 256, (*SHAPE, 3), dtype=np.uint8)
-    expected = np.asarray(Image.fromarray(colour).convert("L"))
-    found = read_radiograph(dicom(colour))
-    assert np.array_equal(found.pixels, expected)
-    assert found.mode == "RGB"
-    planes = dataset(colour, PlanarConfiguration=1)
-    planes.PixelData = colour.transpose(2, 0, 1).tobytes()
-    assert np.array_equal(read_radiograph(written(planes)).pixels, expected)
-
-
-def test_ybr_becomes_gray():
-    ybr = np.dstack([EIGHT, np.full_like(EIGHT, 128), np.full_like(EIGHT, 128)])
-    found = read_radiograph(dicom(ybr, PhotometricInterpretation="YBR_FULL")).pixels
-    assert np.abs(found.astype(int) - EIGHT).max() <= 1
-
-
-def test_palette_becomes_gray():
-    ramp = (np.arange(256, dtype=np.uint16) * 257).tobytes()
-    tables = {f"{name}PaletteColorLookupTableData": ramp for name in ("Red", "Green", "Blue")}
-    ends = {f"{name}PaletteColorLookupTableDescriptor": [256, 0, 16] for name in ("Red", "Green", "Blue")}
-    found = read_radiograph(dicom(EIGHT, PhotometricInterpretation="PALETTE COLOR", **tables, **ends))
-    assert np.array_equal(found.pixels, EIGHT)
-    assert found.mode == "P"
-
-
-def test_what_is_missing_from_a_poor_header_is_supplied():
+def test_missing_attributes_get_defaults():
     gone = dict.fromkeys(("PixelRepresentation", "BitsStored", "HighBit", "PhotometricInterpretation"))
     assert np.array_equal(read_radiograph(dicom(EIGHT, **gone)).pixels, EIGHT)
 
 
-def test_short_side():
-    assert min(read_radiograph(dicom(DEEP, 12), short_side=40).pixels.shape) == 40
+IMPORT_ONLY = """
+import logging
+import cxr.imaging.dicom.reader
+import cxr.imaging.reader
+from pydicom.pixels import get_decoder
+from pydicom.uid import JPEGLSLossless
+print("cxr-imagecodecs" in get_decoder(JPEGLSLossless).available_plugins)
+print(logging.getLogger("pydicom").isEnabledFor(logging.WARNING))
+"""
 
 
-def test_the_hash_is_of_the_pixels():
-    first, other = dicom(DEEP, 12), dicom(DEEP, 12, PatientName="Other^Name", PatientID="2")
-    assert first != other
-    assert read_radiograph(first).sha256 == read_radiograph(other).sha256
-    changed = DEEP.copy()
-    changed[5, 5] ^= 1
-    negative = dicom(DEEP, 12, PhotometricInterpretation="MONOCHROME1")
-    assert len({read_radiograph(raw).sha256 for raw in (first, dicom(changed, 12), negative, dicom(DEEP.T, 12))}) == 4
+def test_importing_changes_nothing_in_pydicom(run_cli):
+    done = run_cli(["-c", IMPORT_ONLY])
+    assert done.stdout.split() == ["False", "True"], done.stderr
+
+
+FIRST_USE = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from cxr.imaging.reader import read_radiograph
+raw = sys.stdin.buffer.read()
+with ThreadPoolExecutor(16) as pool:
+    print(len({read.sha256 for read in pool.map(read_radiograph, [raw] * 64)}))
+"""
+
+
+def test_threads_may_share_the_first_use(run_cli):
+    raw = compressed(dataset(DEEP, 12), uid.JPEGLSLossless, imagecodecs.jpegls_encode(DEEP))
+    done = run_cli(["-c", FIRST_USE], input=raw, text=False)
+    assert done.stdout.split() == [b"1"], done.stderr

@@ -1,4 +1,4 @@
-"""What gives no radiograph is refused in one line that says why, before it costs memory, and without noise."""
+"""Files that give no radiograph are refused in one line with the reason, before they cost memory and without noise."""
 
 import contextlib
 import struct
@@ -64,7 +64,7 @@ CUT = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_with_its_reason(name, tmp_path, capfd, recwarn):
     raw, reason = REFUSED[name]
-    path = tmp_path / "picture.png"
+    path = tmp_path / "image.png"
     path.write_bytes(raw)
     with pytest.raises(UserError, match=reason) as caught:
         read_radiograph(path)
@@ -87,16 +87,16 @@ def test_cut_off_files_are_refused(name, share, capfd):
 
 
 def test_a_jpeg_with_a_second_view_is_a_jpeg():
-    found = read_radiograph(encode(FRAMES[0], "MPO", save_all=True, append_images=FRAMES[1:]))
-    assert found.format == "JPEG"
-    assert np.array_equal(found.pixels, read_radiograph(encode(NOISE, "JPEG")).pixels)
+    radiograph = read_radiograph(encode(FRAMES[0], "MPO", save_all=True, append_images=FRAMES[1:]))
+    assert radiograph.format == "JPEG"
+    assert np.array_equal(radiograph.pixels, read_radiograph(encode(NOISE, "JPEG")).pixels)
 
 
 def test_a_still_gif_is_read():
     assert np.array_equal(read_radiograph(encode(NOISE, "GIF")).pixels, NOISE)
 
 
-def test_size_is_asked_before_memory_is_taken():
+def test_the_size_is_checked_before_memory_is_allocated():
     with pytest.raises(UnreadableImage, match=f"{MAX_PIXELS // 1_000_000} megapixels"):
         read_radiograph(huge_png(1_000_000, 101))
     with pytest.raises(UnreadableImage, match="elongated"):

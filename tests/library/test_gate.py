@@ -1,6 +1,7 @@
-"""The gate on phantoms: fitted on phantoms and what is made from them, asked about what it never saw."""
+"""The gate, fitted on phantoms and outliers made from them, and tested on images of kinds that it was not fitted on."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,18 +20,18 @@ from cxr.imaging.preprocess import make_processor
 from cxr.phantom import draw_phantom
 
 PROCESSOR = make_processor(64)
-Pictures = list[np.ndarray]
+Images = list[np.ndarray]
 
 
 @pytest.fixture(scope="module")
 def model() -> ResNetForImageClassification:
-    """Two stages are the fewest that a ResNet of ours has."""
+    """Two stages, the fewest that the gate needs."""
     set_seed(0)
     config = ResNetConfig(embedding_size=8, hidden_sizes=[16, 32], depths=[1, 1], layer_type="basic")
     return ResNetForImageClassification(config).eval()
 
 
-def xrays(start: int, count: int) -> Pictures:
+def xrays(start: int, count: int) -> Images:
     return [
         np.asarray(Image.fromarray(draw_phantom(seed, seed % 2).image).resize((80, 80)))
         for seed in range(start, start + count)
@@ -42,12 +43,12 @@ def gate(model: ResNetForImageClassification) -> Gate:
     return fit_gate(model, PROCESSOR, xrays(0, 150), xrays(1000, 60), seed=0, progress=False)
 
 
-def passed(gate: Gate, model: ResNetForImageClassification, pictures: Pictures) -> float:
-    return gate.passes(run_in_batches(model, PROCESSOR, pictures, gate.score)).float().mean().item()
+def passed(gate: Gate, model: ResNetForImageClassification, images: Images) -> float:
+    return gate.passes(run_in_batches(model, PROCESSOR, images, gate.score)).float().mean().item()
 
 
-def crops(rng: np.random.Generator) -> Pictures:
-    """Windows of the photographs that scikit-learn ships, in gray."""
+def crops(rng: np.random.Generator) -> Images:
+    """Parts of the photographs that scikit-learn ships, in gray."""
     shades = [np.asarray(Image.fromarray(image).convert("L")) for image in load_sample_images().images]
     sides = rng.integers(100, 420, 60)
     corners = [(rng.integers(0, 427 - side), rng.integers(0, 640 - side)) for side in sides]
@@ -56,26 +57,26 @@ def crops(rng: np.random.Generator) -> Pictures:
     ]
 
 
-def pages(rng: np.random.Generator) -> Pictures:
-    found = []
+def pages(rng: np.random.Generator) -> Images:
+    made = []
     for index in range(40):
         page = Image.new("L", (240, 320), 255)
         for y in range(20, 300, int(rng.integers(11, 20))):
             ImageDraw.Draw(page).text((15, y), "the quick brown fox jumps over"[: rng.integers(8, 30)], fill=0)
-        found.append(255 - np.asarray(page) if index % 2 else np.asarray(page))
-    return found
+        made.append(255 - np.asarray(page) if index % 2 else np.asarray(page))
+    return made
 
 
-NEVER_SEEN = {
+UNSEEN = {
     "photographs": crops,
     "pages": pages,
     "shades": lambda rng: [np.full((90, 110), shade, np.uint8) for shade in range(0, 256, 5)],
     "normal noise": lambda rng: [rng.normal(128, 40, (90, 90)).clip(0, 255).astype(np.uint8) for _ in range(40)],
     "uniform noise": lambda rng: [rng.integers(0, 256, (200, 160), dtype=np.uint8) for _ in range(40)],
-    "upside down": lambda rng: [np.rot90(picture, 2) for picture in xrays(3000, 60)],
-    "turned left": lambda rng: [np.rot90(picture) for picture in xrays(3000, 60)],
-    "turned right": lambda rng: [np.rot90(picture, -1) for picture in xrays(3000, 60)],
-    "inverted": lambda rng: [255 - picture for picture in xrays(3000, 60)],
+    "upside down": lambda rng: [np.rot90(image, 2) for image in xrays(3000, 60)],
+    "turned left": lambda rng: [np.rot90(image) for image in xrays(3000, 60)],
+    "turned right": lambda rng: [np.rot90(image, -1) for image in xrays(3000, 60)],
+    "inverted": lambda rng: [255 - image for image in xrays(3000, 60)],
 }
 
 
@@ -83,20 +84,20 @@ def test_new_phantoms_pass(gate: Gate, model: ResNetForImageClassification):
     assert passed(gate, model, xrays(2000, 150)) >= 0.97
 
 
-@pytest.mark.parametrize("kind", NEVER_SEEN)
-def test_what_is_none_is_refused(gate: Gate, model: ResNetForImageClassification, kind: str):
-    assert passed(gate, model, NEVER_SEEN[kind](np.random.default_rng(5))) <= 0.05
+@pytest.mark.parametrize("kind", UNSEEN)
+def test_other_images_are_rejected(gate: Gate, model: ResNetForImageClassification, kind: str):
+    assert passed(gate, model, UNSEEN[kind](np.random.default_rng(5))) <= 0.05
 
 
-def test_validation_passes_as_promised(gate: Gate, model: ResNetForImageClassification):
+def test_validation_passes_at_the_chosen_rate(gate: Gate, model: ResNetForImageClassification):
     assert 0.99 <= passed(gate, model, xrays(1000, 60)) <= 1
 
 
 @pytest.mark.parametrize("kind", OUTLIER_KINDS)
-def test_an_outlier_is_another_picture_each_time_but_the_same_for_one_seed(kind: str):
+def test_an_outlier_differs_by_seed_and_is_reproducible(kind: str):
     xray = draw_phantom(4, 1).image
     made = [make_outlier(kind, xray, np.random.default_rng(seed)) for seed in (1, 1, 2)]
-    assert all(picture.dtype == np.uint8 and sorted(picture.shape)[0] >= 280 for picture in made)
+    assert all(image.dtype == np.uint8 and sorted(image.shape)[0] >= 280 for image in made)
     assert np.array_equal(made[0], made[1])
     assert not np.array_equal(made[0], xray)
 
@@ -115,7 +116,7 @@ def test_the_same_fit_is_the_same_gate_and_comes_back_from_its_file(
     assert "20 training X-rays" in loaded.fitted_on
 
 
-def test_it_knows_which_networks_it_fits(gate: Gate, model: ResNetForImageClassification):
+def test_it_fits_networks_of_its_shape_only(gate: Gate, model: ResNetForImageClassification):
     assert gate.fits(model.config)
     assert (
         len(gate.weight)
@@ -125,7 +126,7 @@ def test_it_knows_which_networks_it_fits(gate: Gate, model: ResNetForImageClassi
     assert not gate.fits(ResNetConfig())
 
 
-def test_a_score_that_is_no_number_does_not_pass(gate: Gate):
+def test_nan_does_not_pass(gate: Gate):
     assert not gate.passes(float("nan"))
     assert gate.passes(gate.threshold)
 
@@ -147,7 +148,7 @@ def _no_number(path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [_damaged, _other_version, _no_gate, _no_number])
-def test_a_file_that_is_no_gate_is_refused_by_name(gate: Gate, tmp_path: Path, harm: object):
+def test_a_file_that_is_not_a_gate_is_refused_by_name(gate: Gate, tmp_path: Path, harm: Callable[[Path], None]):
     path = tmp_path / "gate.safetensors"
     gate.save(path)
     harm(path)

@@ -1,4 +1,4 @@
-"""The network: weights pulled at one commit, a new two-class head, and honest words about random weights."""
+"""The network: weights downloaded at one commit, a new two-class head, and random weights marked as such."""
 
 from pathlib import Path
 
@@ -18,15 +18,15 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_backbone_keeps_its_body_and_gets_a_head_for_two_classes(backbone):
-    found, _ = network.load_pretrained(str(backbone), None, seed=0)
+    model, _ = network.load_pretrained(str(backbone), None, seed=0)
     before = ResNetForImageClassification.from_pretrained(backbone)
-    assert found.classifier[1].out_features == 2
-    assert (found.config.id2label, found.config.label2id) == (ID2LABEL, LABEL2ID)
+    assert model.classifier[1].out_features == 2
+    assert (model.config.id2label, model.config.label2id) == (ID2LABEL, LABEL2ID)
     for name, weight in before.resnet.state_dict().items():
-        torch.testing.assert_close(found.resnet.state_dict()[name], weight)
+        torch.testing.assert_close(model.resnet.state_dict()[name], weight)
 
 
-def test_a_head_that_has_two_classes_already_is_drawn_anew(backbone, tmp_path):
+def test_a_head_with_two_classes_is_replaced_too(backbone, tmp_path):
     first, _ = network.load_pretrained(str(backbone), None, seed=0)
     torch.nn.init.constant_(first.classifier[1].weight, 7.0)
     first.save_pretrained(tmp_path)
@@ -42,12 +42,12 @@ def test_the_seed_decides_the_head(backbone):
     assert not torch.equal(heads[0], heads[2])
 
 
-def test_random_weights_are_said_to_be_so(backbone):
+def test_random_weights_are_marked_in_the_config(backbone):
     assert network.load_pretrained(str(backbone), None, seed=0)[0].config.random_weights is True
     assert network.make_untrained(seed=0).config.random_weights is True
 
 
-def test_from_scratch_is_a_resnet_50():
+def test_an_untrained_model_is_a_resnet_50():
     config = network.make_untrained(seed=0).config
     assert (list(config.depths), config.layer_type, config.num_labels) == ([3, 4, 6, 3], "bottleneck", 2)
 

@@ -1,4 +1,4 @@
-"""What two datasets share."""
+"""What two datasets share: patients, files, near-duplicates."""
 
 from cxr.overlap import Overlap, find_overlap
 
@@ -10,11 +10,11 @@ def columns(*rows):
 
 
 def flipped(bits):
-    """Sixty-four hex digits with so many bits set."""
+    """64 hex digits with this many bits set."""
     return f"{(1 << bits) - 1:064x}"
 
 
-def test_patients_files_and_near_copies_are_counted():
+def test_patients_files_and_near_duplicates_are_counted():
     trained = columns(("nih", "1", "aa", flipped(0)), ("nih", "2", "bb", "f" * 64))
     for row, expected in (
         (("nih", "1", "cc", flipped(100)), Overlap(1, 0, 0)),
@@ -35,7 +35,7 @@ def test_a_prepared_external_set_shares_nothing(tmp_path):
 
     flags = ["--no_audit", "--image_size", "32", "--out", str(tmp_path / "out"), "--num_proc", "1"]
     assert main(["--source", "phantom=40", *flags]) == 0
-    found = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
-    train, test = (found[split].select_columns(OVERLAP_COLUMNS)[:] for split in ("train", "test"))
+    prepared = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    train, test = (prepared[split].select_columns(OVERLAP_COLUMNS)[:] for split in ("train", "test"))
     assert find_overlap(train, test) == Overlap(0, 0, 0)
     assert find_overlap(train, train) == (len(train["phash"]),) * 3

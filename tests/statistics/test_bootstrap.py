@@ -11,7 +11,7 @@ from cxr.statistics import bootstrap
 
 
 def study(rng, auroc, images=200, most=5):
-    """Scores, labels and patients: up to `most` alike pictures a patient, and a true AUROC that is known."""
+    """Scores, labels and patients: up to `most` correlated images per patient, and a known true AUROC."""
     distance, rows = NormalDist().inv_cdf(auroc) * 2**0.5, []
     while len(rows) < images:
         label, own = int(rng.random() < 0.5), rng.normal() * 0.5**0.5
@@ -37,15 +37,15 @@ def test_a_statistic_of_weights_counts_what_was_drawn():
     assert bootstrap.ratio_statistic(hits & among, among)(weights) == pytest.approx([2 / 3, 1, np.nan], nan_ok=True)
 
 
-def test_without_repeated_patients_it_is_the_textbooks_interval():
+def test_without_repeated_patients_it_is_the_textbook_interval():
     patients, hits = np.arange(400), np.arange(400) < 300
-    found = bootstrap.interval(bootstrap.ratio_statistic(hits, np.ones(400)), patients)
+    interval = bootstrap.interval(bootstrap.ratio_statistic(hits, np.ones(400)), patients)
     error = 1.966 * (0.75 * 0.25 / 400) ** 0.5 / (0.75 * 0.25)
     ends = [1 / (1 + np.exp(-(np.log(3) + side * error))) for side in (-1, 1)]
-    assert found == pytest.approx((0.75, *ends), abs=0.003)
+    assert interval == pytest.approx((0.75, *ends), abs=0.003)
 
 
-def test_copies_of_a_picture_add_no_certainty():
+def test_repeated_images_add_no_certainty():
     score, label, _ = study(np.random.default_rng(1), 0.8, images=60)
     once = bootstrap.auroc_interval(score, label, np.arange(60))
     fivefold = bootstrap.auroc_interval(np.tile(score, 5), np.tile(label, 5), np.tile(np.arange(60), 5))
@@ -54,17 +54,17 @@ def test_copies_of_a_picture_add_no_certainty():
     assert naive.high - naive.low < 0.6 * (once.high - once.low)
 
 
-def test_a_perfect_metric_is_not_certain():
+def test_a_perfect_metric_has_an_interval():
     label = np.arange(40) % 2
     assert bootstrap.auroc_interval(label, label, np.arange(40)) == pytest.approx((1, 0.025 ** (1 / 20), 1))
     assert bootstrap.auroc_interval(1 - label, label, np.arange(40)) == pytest.approx((0, 0, 1 - 0.025 ** (1 / 20)))
-    # twenty pictures of two patients a class are two pairs, not ten
+    # twenty images of two patients per class are two pairs, not ten
     assert bootstrap.auroc_interval(label, label, np.arange(40) % 4) == pytest.approx((1, 0.025**0.5, 1))
     never = bootstrap.interval(bootstrap.ratio_statistic(np.zeros(30), np.ones(30)), range(30))
     assert never == pytest.approx((0, 0, 1 - 0.025 ** (1 / 30)))
 
 
-def test_a_score_that_says_nothing_is_half():
+def test_a_constant_score_gives_half():
     assert bootstrap.auroc_interval(np.zeros(50), np.arange(50) % 2, np.arange(50)) == (0.5, 0.5, 0.5)
 
 
@@ -73,15 +73,15 @@ def test_a_score_that_says_nothing_is_half():
     [([], []), ([1, 1, 1], "abc"), ([0, 1, 1], "abb"), ([0, 0, 1, 1, 1], "abccc"), ([0, 1, 0, 1], "aabb")],
 )
 def test_too_few_patients_give_none(label, patients):
-    found = bootstrap.auroc_interval(np.arange(len(label)), np.array(label), list(patients))
-    assert found is None
+    interval = bootstrap.auroc_interval(np.arange(len(label)), np.array(label), list(patients))
+    assert interval is None
 
 
 def test_resamples_without_a_class_are_left_out():
-    found = bootstrap.auroc_interval(np.array([0.1, 0.4, 0.3, 0.8]), np.array([0, 0, 1, 1]), list("abcd"))
-    assert found.estimate == 0.75
-    assert 0 <= found.low < 0.2
-    assert 0.95 < found.high <= 1
+    interval = bootstrap.auroc_interval(np.array([0.1, 0.4, 0.3, 0.8]), np.array([0, 0, 1, 1]), list("abcd"))
+    assert interval.estimate == 0.75
+    assert 0 <= interval.low < 0.2
+    assert 0.95 < interval.high <= 1
 
 
 def test_the_same_seed_gives_the_same_ends_and_order_does_not_matter_much():
@@ -115,6 +115,6 @@ def test_it_is_fast_and_its_memory_bounded():
 def test_it_covers_the_truth(auroc):
     rng, covered = np.random.default_rng(4), 0
     for number in range(300):
-        found = bootstrap.auroc_interval(*study(rng, auroc), seed=number)
-        covered += found.low <= auroc <= found.high
+        interval = bootstrap.auroc_interval(*study(rng, auroc), seed=number)
+        covered += interval.low <= auroc <= interval.high
     assert 0.92 <= covered / 300 <= 0.98

@@ -1,4 +1,4 @@
-"""Conformal sets: quantiles by hand, sets, and how often they hold the true class."""
+"""Conformal sets: quantiles and sets by hand, and how often the sets hold the true class."""
 
 import numpy as np
 import pytest
@@ -9,27 +9,27 @@ from cxr.statistics import conformal
 
 
 def study(rng, a_class, distance=1.3):
-    """Probabilities and labels of as many pictures of each class."""
+    """Probabilities and labels of `a_class` images of each class."""
     labels = np.repeat([NON_COVID, COVID], a_class)
     return expit(distance * (rng.normal(size=2 * a_class) + distance * labels - distance / 2)), labels
 
 
 def test_the_quantile_is_the_right_order_statistic():
-    # 29 pictures: the ⌈30 · 0.9⌉ = 27th smallest; 20 pictures: the ⌈18.9⌉ = 19th
+    # 29 images: the ⌈30 · 0.9⌉ = 27th smallest; 20 images: the ⌈18.9⌉ = 19th
     probability = np.concatenate([np.arange(1, 30) / 100, 1 - np.arange(1, 21) / 100])
-    found = conformal.fit_quantiles(probability, np.repeat([NON_COVID, COVID], [29, 20]))
-    assert found["quantiles"] == pytest.approx({"NON-COVID": 0.27, "COVID": 0.19})
-    assert found["calibration_images"] == {"NON-COVID": 29, "COVID": 20}
-    assert found["level"] == 0.9
+    fit = conformal.fit_quantiles(probability, np.repeat([NON_COVID, COVID], [29, 20]))
+    assert fit["quantiles"] == pytest.approx({"NON-COVID": 0.27, "COVID": 0.19})
+    assert fit["calibration_images"] == {"NON-COVID": 29, "COVID": 20}
+    assert fit["level"] == 0.9
 
 
 @pytest.mark.parametrize("covid", [0, 1, 19])
-def test_a_class_with_too_few_pictures_is_in_every_set(covid):
+def test_a_class_with_too_few_images_is_in_every_set(covid):
     probability, labels = np.linspace(0, 1, 100 + covid), np.repeat([NON_COVID, COVID], [100, covid])
-    found = conformal.fit_quantiles(probability, labels)
-    assert found["quantiles"]["COVID"] == 1.0
-    assert all(COVID in conformal.prediction_set(p, found["quantiles"]) for p in (0.0, 0.3, 1.0))
-    assert f"only {covid} COVID images" in conformal.missing_promise(found["calibration_images"])
+    fit = conformal.fit_quantiles(probability, labels)
+    assert fit["quantiles"]["COVID"] == 1.0
+    assert all(COVID in conformal.prediction_set(p, fit["quantiles"]) for p in (0.0, 0.3, 1.0))
+    assert f"only {covid} COVID images" in conformal.missing_promise(fit["calibration_images"])
 
 
 @pytest.mark.parametrize(
@@ -45,23 +45,23 @@ def test_sets_of_a_poor_model_hold_both():
 
 
 @pytest.mark.parametrize("a_class", [100, 137])
-def test_each_class_is_covered_as_promised(a_class):
+def test_each_class_is_covered_at_the_level(a_class):
     rng, covered = np.random.default_rng(0), []
     for _ in range(100):
         quantiles = conformal.fit_quantiles(*study(rng, a_class))["quantiles"]
         covered.append(conformal.summarize_sets(*study(rng, 500), quantiles)["coverage"])
     for name in ("NON-COVID", "COVID"):
-        assert 0.88 <= np.mean([found[name] for found in covered]) <= 0.93
+        assert 0.88 <= np.mean([shares[name] for shares in covered]) <= 0.93
 
 
-def test_the_report_counts_the_sets_that_a_reader_would_count():
+def test_the_summary_counts_the_prediction_sets():
     probability, labels = study(np.random.default_rng(1), 200)
     quantiles = conformal.fit_quantiles(probability, labels)["quantiles"]
-    found = conformal.summarize_sets(probability, labels, quantiles)
+    summary = conformal.summarize_sets(probability, labels, quantiles)
     sets = [conformal.prediction_set(p, quantiles) for p in probability]
-    assert found["sets"] == pytest.approx(
+    assert summary["sets"] == pytest.approx(
         {kind: np.mean([len(s) == size for s in sets]) for size, kind in enumerate(("empty", "single", "both"))}
     )
     hits = [label in s for s, label in zip(sets, labels, strict=True) if label == COVID]
-    assert found["coverage"]["COVID"] == pytest.approx(np.mean(hits))
+    assert summary["coverage"]["COVID"] == pytest.approx(np.mean(hits))
     assert conformal.summarize_sets(probability[:5], labels[:5], quantiles)["coverage"]["COVID"] is None

@@ -23,7 +23,7 @@ from pydicom.uid import (
 from cxr.errors import UnreadableImage
 from cxr.imaging.dicom import display, header, pixels
 from cxr.imaging.dicom.header import DicomHeader
-from cxr.imaging.limits import MAX_PIXELS, TOO_LARGE, check_size, refusing_damage, silence
+from cxr.imaging.limits import MAX_PIXELS, TOO_LARGE, check_size, mute_logger, refusing_damage
 
 NO_IMAGE = "is DICOM without an image"
 SEVERAL_FRAMES = "contains several frames"
@@ -88,7 +88,7 @@ def read_dicom(raw: bytes, patient_key: bytes | None = None) -> DicomImage:
         UnreadableImage: if it is damaged, too large, compressed in a way that no decoder supports, or contains several
             frames or no image.
     """
-    silence("pydicom")
+    mute_logger("pydicom")
     with refusing_damage(BytesLengthException):
         dataset = _parse(raw)
         _check(dataset)

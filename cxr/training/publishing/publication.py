@@ -66,6 +66,8 @@ def preflight(wanted: Destination, folder: Path | None = None) -> Destination:
     """
     if wanted.tag:
         model_repo.require_valid_tag(wanted.tag)
+    if wanted.space:
+        space.require_checkout()
     to = replace(wanted, repo_id=hub.preflight(wanted.repo_id, wanted.private))
     with hub.explained(to.repo_id):
         hub.require_only(to.repo_id, model_repo.PATTERNS)

@@ -14,12 +14,28 @@ from huggingface_hub import metadata_load
 from jinja2 import Environment, StrictUndefined
 
 from cxr import hub, import_closure
+from cxr.errors import UserError
 from cxr.schema.verdicts import DISCLAIMER
 from cxr.training.publishing import model_repo
 from cxr.training.reporting.model_card import headline, read_facts
 
 PATTERNS = ("README.md", "LICENSE", "app.py", "requirements.txt", "cxr/*")
-_TEMPLATE = import_closure.ROOT / "space_card.md"
+_TEMPLATE = Path(__file__).with_name("space_card.md")
+_FROM_CHECKOUT = ("app.py", "requirements.txt", "LICENSE", "README.md")
+
+
+def require_checkout() -> None:
+    """Make sure that the files of a Space are there, which an installed package lacks.
+
+    Raises:
+        UserError: if they are not.
+    """
+    missing = [name for name in _FROM_CHECKOUT if not (import_closure.ROOT / name).is_file()]
+    if missing:
+        raise UserError(
+            f"a Space is made from a checkout of this project, and {import_closure.ROOT} has no {missing[0]}: publish "
+            "it from a clone, or leave out --space and --hub_space"
+        )
 
 
 def publish_space(folder: Path, model: str, revision: str, space: str) -> str:

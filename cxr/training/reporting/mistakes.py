@@ -37,7 +37,7 @@ def _sheets(folder: Path, name: str, scores: Scores, split: datasets.Dataset, th
         worst = worst_first(scores, wrong)[:MOST]
         if len(worst):
             title = f"{name}: {kind.replace('_', ' ')}, the worst {len(worst)} of {wrong.sum():,}"
-            tiles = [make_tile(split[row]["image"], _captions(scores, row)) for row in worst.tolist()]
+            tiles = [make_tile([split[row]["image"]], _captions(scores, row)) for row in worst.tolist()]
             path = folder / f"{safe_file_name(name)}-{kind}.png"
             make_sheet(f"{title}, threshold {threshold:.2f}", tiles).save(path)
             yield path

@@ -23,7 +23,7 @@ from cxr.training.reporting.judgement import judgement
 UNNAMED = "path/to/this/folder"
 """What a card calls the model before it has an id; publishing replaces it with the id."""
 
-TEMPLATE = Path(__file__).resolve().parents[3] / "model_card.md"
+TEMPLATE = Path(__file__).with_name("model_card.md")
 
 
 def read_facts(folder: Path) -> tuple[Metrics, Report]:

@@ -113,7 +113,7 @@ def test_its_requirements_are_ours_and_cover_every_import(snapshot):
     assert [line for line in lines if not line.startswith("#")] == [line for line in ours if line in lines]
     names = {re.split(r"[=<>\[]", line)[0] for line in lines if not line.startswith("#")}
     assert {"torch", "transformers", "gradio", "pydicom", "imagecodecs"} <= names
-    assert names.isdisjoint({"accelerate", "datasets", "evaluate", "scikit-learn", "faiss-cpu", "fastapi", "uvicorn"})
+    assert names.isdisjoint({"accelerate", "datasets", "evaluate", "scikit-learn", "faiss-cpu", "uvicorn"})
 
 
 @pytest.mark.slow
@@ -191,3 +191,9 @@ def test_the_front_matter_is_one_that_the_hub_accepts(snapshot):
     assert all(re.fullmatch(r"\d+(\.\d+){0,2}", front[name]) for name in ("sdk_version", "python_version"))
     assert len(front["short_description"]) <= 60
     assert all(re.fullmatch(r"[\w.-]+/[\w.-]+ \S+ [0-9a-f]{40}", preload) for preload in front["preload_from_hub"])
+
+
+def test_an_installed_package_says_that_a_space_needs_a_checkout(tmp_path, monkeypatch):
+    monkeypatch.setattr(import_closure, "ROOT", tmp_path)
+    with pytest.raises(UserError, match=r"has no app\.py: publish it from a clone"):
+        publication.preflight(Destination("demo/model", space="demo/space"))

@@ -1,4 +1,4 @@
-"""Intervals of every metric: statistics against scikit-learn, and what few patients and few errors do to them."""
+"""Intervals of every metric: statistics against scikit-learn, and the effect of few patients and few errors."""
 
 import numpy as np
 import pytest
@@ -25,12 +25,10 @@ def test_estimates_are_the_metrics_themselves():
     rng = np.random.default_rng(1)
     labels, patients = rng.integers(0, 2, 90), np.arange(90) // 2
     probability = expit(rng.normal(size=90) + labels)
-    values, found = (
-        metrics.compute_metrics(probability, labels, 0.6),
-        metric_intervals(probability, labels, patients, 0.6),
-    )
-    assert {name: interval.estimate for name, interval in found.items()} == pytest.approx(values)
-    assert found["f1"].estimate == pytest.approx(f1_score(labels, probability >= 0.6))
+    values = metrics.compute_metrics(probability, labels, 0.6)
+    intervals = metric_intervals(probability, labels, patients, 0.6)
+    assert {name: interval.estimate for name, interval in intervals.items()} == pytest.approx(values)
+    assert intervals["f1"].estimate == pytest.approx(f1_score(labels, probability >= 0.6))
 
 
 def test_errors_of_few_patients_widen_an_interval():
@@ -40,7 +38,7 @@ def test_errors_of_few_patients_widen_an_interval():
     assert in_two.low < spread_out.low < 0.98 < spread_out.high < in_two.high
 
 
-def test_a_model_without_an_error_is_not_promised_a_perfect_predictive_value():
+def test_a_model_without_errors_has_no_certain_predictive_value():
     sensitivity, specificity = Interval(0.9, 0.8, 0.95), Interval(1.0, 0.96, 1.0)
     ppv, npv = predictive_value_intervals(sensitivity, specificity, 0.01)
     assert ppv == pytest.approx((1.0, 0.009 / (0.009 + 0.04 * 0.99), 1.0))
@@ -54,7 +52,7 @@ def test_predictive_values_that_are_undefined_have_no_interval():
     assert predictive_value_intervals(None, always, 0.05) == (None, None)
 
 
-def test_the_interval_of_the_ece_knows_calibrated_from_overconfident():
+def test_the_interval_of_the_ece_tells_calibrated_from_overconfident():
     rng = np.random.default_rng(2)
     margin = rng.normal(size=800) * 1.5
     labels, patients = (rng.random(800) < expit(margin)).astype(int), np.arange(800)
@@ -66,10 +64,10 @@ def test_the_interval_of_the_ece_knows_calibrated_from_overconfident():
 
 
 @pytest.mark.slow
-def test_intervals_of_all_metrics_hold_the_truth():
+def test_intervals_of_all_metrics_cover_the_truth():
     design = coverage.DESIGNS[0]
-    found = coverage.coverage(design, 0.9, studies=60, pictures=200)
-    assert len(found) == len(METRIC_NAMES) + 6
-    for name, (share, without) in found.items():
+    covered = coverage.coverage(design, 0.9, studies=60, pictures=200)
+    assert len(covered) == len(METRIC_NAMES) + 6
+    for name, (share, without) in covered.items():
         assert share >= 0.85, name
         assert without == 0

@@ -1,4 +1,4 @@
-"""A DICOM that gives no radiograph is refused in one line, before it costs memory, and without noise."""
+"""DICOM files that give no radiograph are refused in one line, before they cost memory and without noise."""
 
 import contextlib
 import io
@@ -10,6 +10,7 @@ import imagecodecs
 import numpy as np
 import pytest
 from dicom_files import bare, compressed, dataset, dicom, exposure, jpeg, written
+from PIL import Image
 from pydicom import uid
 
 from cxr.errors import UnreadableImage
@@ -46,7 +47,7 @@ REFUSED = {
     "12 bits allocated": (lambda: dicom(EIGHT, BitsAllocated=12), "is damaged or cut off"),
     "unknown colours": (lambda: dicom(EIGHT, PhotometricInterpretation="SEPIA"), "is damaged or cut off"),
     "a deflate bomb": (bomb, "megapixels"),
-    "compressed without saying how": (
+    "compressed without a transfer syntax": (
         lambda: bare(compressed_set()),
         "does not say how its image is stored",
     ),
@@ -123,7 +124,6 @@ def test_random_damage_never_escapes_as_another_error(capfd):
 
 
 def test_only_dicom_is_taken_for_dicom(tmp_path):
-    from PIL import Image
 
     stream = io.BytesIO()
     Image.fromarray(EIGHT).save(stream, "PNG")
@@ -142,10 +142,24 @@ def test_only_dicom_is_taken_for_dicom(tmp_path):
 
 
 @pytest.mark.parametrize("keyword", ["WindowCenter", "RescaleSlope", "PatientAge", "StudyDate", "ViewPosition"])
-def test_a_broken_attribute_says_nothing(keyword):
+def test_a_broken_attribute_is_ignored(keyword):
     mark = b"7654321 "
     raw = dicom(
         DEEP, 12, WindowWidth=100, **{keyword: "7654321" if keyword in ("WindowCenter", "RescaleSlope") else "7654321 "}
     )
     raw = raw.replace(mark, b"a\\b\xff\xfe???")
     assert np.array_equal(read_radiograph(raw, patient_key=bytes(32)).pixels, read_radiograph(GOOD).pixels)
+
+
+def test_the_hash_is_of_the_pixels():
+    first, other = dicom(DEEP, 12), dicom(DEEP, 12, PatientName="Other^Name", PatientID="2")
+    assert first != other
+    assert read_radiograph(first).sha256 == read_radiograph(other).sha256
+    changed = DEEP.copy()
+    changed[5, 5] ^= 1
+    negative = dicom(DEEP, 12, PhotometricInterpretation="MONOCHROME1")
+    assert len({read_radiograph(raw).sha256 for raw in (first, dicom(changed, 12), negative, dicom(DEEP.T, 12))}) == 4
+
+
+def test_short_side():
+    assert min(read_radiograph(dicom(DEEP, 12), short_side=40).pixels.shape) == 40

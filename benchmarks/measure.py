@@ -1,0 +1,67 @@
+"""What the benchmarks share: timing in alternation, memory of processes, phantoms, preparations and tables."""
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from tqdm import tqdm
+
+from cxr.phantom import draw_phantom
+
+ROOT = Path(__file__).resolve().parents[1]
+Item = TypeVar("Item")
+
+
+def make_parser(description: str) -> argparse.ArgumentParser:
+    """A parser whose `--help` shows the benchmark's docstring."""
+    return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def median_seconds(
+    ways: Mapping[str, Callable[[Item], object]], items: Sequence[Item], rounds: int, progress: str | None = None
+) -> dict[str, np.ndarray]:
+    """Time several ways of doing something on the same items.
+
+    The ways take turns on every item, so that another load on the machine slows all of them, and ratios stay valid.
+
+    Returns for each way the median seconds of every item over the rounds, float64 (N,).
+    """
+    taken = {way: [[] for _ in items] for way in ways}
+    for _ in tqdm(range(rounds), desc=progress, disable=progress is None):
+        for index, item in enumerate(items):
+            for way, do in ways.items():
+                start = time.perf_counter()
+                do(item)
+                taken[way][index].append(time.perf_counter() - start)
+    return {way: np.array([statistics.median(seconds) for seconds in times]) for way, times in taken.items()}
+
+
+def process_bytes(field: str, pid: int | str = "self") -> int:
+    """A size from `/proc/PID/status` in bytes: "VmRSS" is what a process holds now, "VmHWM" its peak. Linux only."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith(f"{field}:"))
+
+
+def phantoms(count: int, first: int = 0) -> Iterator[np.ndarray]:
+    """Pixels uint8 (H, W) of the phantoms with seeds from `first` on; every other one is COVID, starting with NON."""
+    return (draw_phantom(first + number, number % 2).image for number in range(count))
+
+
+def preparation(table: Path, image_size: int, *flags: str) -> list[str]:
+    """The command that prepares the images of a table into a folder `out` beside it."""
+    command = [sys.executable, "-m", "dataset_script", "--source", f"table={table}", "--image_size", str(image_size)]
+    return [*command, "--out", str(table.parent / "out"), *flags]
+
+
+def print_table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> None:
+    """Print columns as wide as their widest cell, the first one left-aligned, the others right-aligned."""
+    lines = [[str(cell) for cell in line] for line in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for first, *others in lines:
+        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        print("  ".join([first.ljust(widths[0]), *cells]).rstrip())
