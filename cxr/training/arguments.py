@@ -170,7 +170,7 @@ class RunArguments(TrainingArguments):
         return fast_precision(self.use_cpu) if self.precision == "auto" else self.precision
 
     def for_trainer(self) -> "RunArguments":
-        """A copy for the Trainer, which must know its precision, and must not push: publishing comes at the end."""
+        """What the Trainer gets: the precision that was chosen, and no order to push, because publishing comes last."""
         precision = self.resolved_precision
         return dataclasses.replace(self, bf16=precision == "bf16", fp16=precision == "fp16", push_to_hub=False)
 

@@ -150,7 +150,7 @@ def _make_trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForIm
         model.resnet.requires_grad_(False)
     processor = make_processor(arguments.model.input_size)
     images = dataset.report["splits"]["train"]["labels"]
-    patience = run.early_stopping_patience
+    stop_early = [EarlyStoppingCallback(run.early_stopping_patience)] if run.early_stopping_patience else []
     return CovidTrainer(
         model=model,
         args=arguments.for_trainer(),
@@ -161,7 +161,7 @@ def _make_trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForIm
         augmentation=Augmentation(arguments.augmentation, run.seed),
         class_weights=class_weights(images) if run.class_weights == "balanced" else None,
         freeze_backbone=freeze,
-        callbacks=[EarlyStoppingCallback(patience)] if patience else [],
+        callbacks=stop_early,
     )
 
 

@@ -33,7 +33,7 @@ def text(folder: Path) -> str:
 
 @pytest.fixture
 def copied(finished, tmp_path) -> Path:
-    """A copy of the finished model folder whose facts may be changed; the card is written anew from them."""
+    """The finished model folder, copied, so that its facts may be changed and the card written again."""
     return Path(shutil.copytree(finished, tmp_path / "model"))
 
 
