@@ -65,7 +65,8 @@ skosne; skosny
 sned; косая; косой; косое; 斜位; 斜面; 사위; 사선; مائل; lao; rao; lpo; rpo; left anterior oblique
 right anterior oblique
 left posterior oblique; right posterior oblique; anterior oblique; posterior oblique; oad; oai; opd; opi; eğik
-rlo; llo; decubitus; decub; lateral decubitus; left lateral decubitus; right lateral decubitus; decubito lateral; 側臥位; 侧卧位
+rlo; llo; decubitus; decub; lateral decubitus; left lateral decubitus; right lateral decubitus
+decubito lateral; 側臥位; 侧卧位
 decubitus lateral; seitenlage; zijligging; 측와위; на боку; латеропозиция; swimmers; swimmer; swimmer s; swim
 """
 _OTHER_REGIONS = """
