@@ -26,7 +26,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-from cxr import import_closure
+from cxr.import_closure import code_digest
 from dataset_script.duplicates.candidates import propose_pairs
 from dataset_script.duplicates.fingerprint import HASH_BYTES, codes, pixel_hash
 from dataset_script.duplicates.registration import ACCEPT, Prepared, Squares, similarity, squares
@@ -75,7 +75,7 @@ def find_near_duplicates(rows: Sequence[Row], store: Store, num_proc: int) -> Ne
     pairs = find_pairs(
         store.fingerprints([row.number for row in rows]),
         lambda position: load_pixels(store, rows[position]),
-        known=store.similarities(import_closure.digest(_CODE)),
+        known=store.similarities(code_digest(_CODE)),
         num_proc=num_proc,
     )
     return NearDuplicates(pairs, cluster_pairs(pairs, len(rows)))
