@@ -65,11 +65,14 @@ skosne; skosny
 sned; косая; косой; косое; 斜位; 斜面; 사위; 사선; مائل; lao; rao; lpo; rpo; left anterior oblique
 right anterior oblique
 left posterior oblique; right posterior oblique; anterior oblique; posterior oblique; oad; oai; opd; opi; eğik
-decubitus; decub; lateral decubitus; left lateral decubitus; right lateral decubitus; decubito lateral; 側臥位; 侧卧位
+rlo; llo; decubitus; decub; lateral decubitus; left lateral decubitus; right lateral decubitus
+decubito lateral; 側臥位; 侧卧位
 decubitus lateral; seitenlage; zijligging; 측와위; на боку; латеропозиция; swimmers; swimmer; swimmer s; swim
+"""
+_OTHER_REGIONS = """
 costal; ribs; rib; rib detail; parrilla costal; rippen; lordotic; apical lordotic; apicolordotic; lordotica; axial
 ap axial; pa axial; coronal; sagittal; transverse; tangential; apical; apices; axiale; axiaal; decubitus view
-sternum; spine; abdomen; shoulder; clavicle; scapula; scout; localizer; topogram; inspiration expiration
+sternum; spine; abdomen; shoulder; clavicle; scapula; scout; localizer; topogram
 """
 _CODES = {
     # SNOMED CT and SNOMED RT of CID 4010: what is listed there for chest radiographs
@@ -99,7 +102,7 @@ _CODES = {
     "R-10202": "",
 }
 _SINGLE_LETTERS = {"l": OTHER, "r": OTHER}
-_LONGEST = 5
+_LONGEST, _SHORT = 5, 3
 
 
 def read_view(text: str) -> View:
@@ -109,6 +112,8 @@ def read_view(text: str) -> View:
     if len(words) == 1 and joined in _SINGLE_LETTERS:
         return _SINGLE_LETTERS[joined]
     meanings = _meanings(words)
+    if _REGION in meanings and len(words) <= _SHORT:  # in a longer description they tell of something else
+        return OTHER
     if _OTHER in meanings:
         names_frontal = bool(meanings & (_NAMES.keys()))
         return UNKNOWN if names_frontal and not _is_one_view(text) else OTHER
@@ -138,7 +143,13 @@ def view_of_orientation(row: str, column: str) -> View:
     return UNKNOWN
 
 
-_OTHER = "not frontal"
+def posture_in(text: str) -> str:
+    """The posture that a text names, as it stands in the names of views; empty where it names none."""
+    meanings = _meanings(_words(text))
+    return next((posture for posture in _POSTURES if posture in meanings), "")
+
+
+_OTHER, _REGION = "not frontal", "another region or projection"
 
 
 def _is_one_view(text: str) -> bool:
@@ -174,7 +185,7 @@ def _meanings(words: list[str]) -> set[str]:
 
 @lru_cache
 def _lexicon() -> dict[tuple[str, ...], str]:
-    lists = {**_NAMES, **_POSTURES, _OTHER: _NOT_FRONTAL}
+    lists = {**_NAMES, **_POSTURES, _OTHER: _NOT_FRONTAL, _REGION: _OTHER_REGIONS}
     return {
         tuple(_words(entry)): meaning
         for meaning, text in lists.items()
