@@ -10,7 +10,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, overload
+from typing import Any, NamedTuple, Protocol, cast, overload
 
 import numpy as np
 
@@ -169,12 +169,14 @@ class Records:
 
     def patients(self) -> Iterator[tuple[str, str, str, float | None]]:
         """Source, patient id, sex and age of every record, in the order in which they were added."""
-        source, patient_id, sex, age = (self._columns[name] for name in ("source", "patient_id", "sex", "age"))
+        source, patient_id, sex, age = (
+            cast(Any, self._columns[name]) for name in ("source", "patient_id", "sex", "age")
+        )
         return ((source[at], patient_id[at], sex[at], age[at]) for at in range(len(self)))
 
     def replace_patients(self, replacement: Callable[[str, str], str]) -> None:
         """Give every record the patient id that `replacement` makes of its source and its id."""
-        column = Texts()
+        column = _Texts()
         for source, patient_id, _, _ in self.patients():
             column.append(replacement(source, patient_id))
         self._columns["patient_id"] = column

@@ -154,7 +154,7 @@ def _code_page(infos: list[zipfile.ZipInfo], is_known: Callable[[str], bool]) ->
         return "utf-8"
     decoded = {page: [_decoded(name, page) for name in names] for page in _CODE_PAGES}
     likely = [page for page in decoded if all(name is not None and _reads_as_words(name) for name in decoded[page])]
-    return max(likely, key=lambda page: sum(map(is_known, decoded[page])), default="cp437")
+    return max(likely, key=lambda page: sum(is_known(name) for name in decoded[page] if name), default="cp437")
 
 
 def _decoded(name: str, page: str) -> str | None:

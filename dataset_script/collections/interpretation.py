@@ -7,7 +7,7 @@ and shown, and so that `--label` and `--column` apply wherever a value or a colu
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from dataset_script.collections.label_text import LabelReading, read_label
 
 LEFT_OUT_BY_USER = "is left out by --label"
 NOT_UNDERSTOOD = "has a label that is not understood"
-_OUT = "out"
+_MEANINGS: dict[str, int | None] = {name: index for index, name in enumerate(LABELS)} | {"out": None}
 _SHOWN = 12
 
 FIELDS = {
@@ -61,6 +61,14 @@ class Interpretation:
     unused: dict[str, list[str]] = field(default_factory=dict)
     unknown_views: Counter[tuple[str, str]] = field(default_factory=Counter)
 
+    def only(self, sources: Collection[str]) -> "Interpretation":
+        """What of it concerns some collections."""
+        values = Counter({key: count for key, count in self.values.items() if key[0] in sources})
+        views = Counter({key: count for key, count in self.unknown_views.items() if key[0] in sources})
+        used = {name: columns for name, columns in self.used.items() if name in sources}
+        unused = {name: columns for name, columns in self.unused.items() if name in sources}
+        return Interpretation(self.labels, self.columns, values, used, unused, views)
+
     def read(self, value: str, reader: Callable[[str], LabelReading] = read_label) -> LabelReading:
         """What a value means: what the user says, else what `reader` reads."""
         key = _key(value)
@@ -68,6 +76,10 @@ class Interpretation:
             label = self.labels[key]
             return LabelReading(reason=LEFT_OUT_BY_USER) if label is None else LabelReading(label)
         return reader(value)
+
+    def label_as(self, source: str, value: str, label: int) -> int | str:
+        """As `label`, of a value whose class the collection itself defines."""
+        return self.label(source, value, lambda _: LabelReading(label))
 
     def label(self, source: str, value: str, reader: Callable[[str], LabelReading] = read_label) -> int | str:
         """The label of an image of a collection, or the reason why it has none; the reading is counted."""
@@ -121,7 +133,7 @@ class Interpretation:
             UserError: if a column that the user named is not there.
         """
         plain_names = {_plain(name): name for name in reversed(names)}
-        found = {}
+        found: dict[str, str] = {}
         for wanted in fields:
             given = self.columns.get(wanted)
             spellings = [given] if given else FIELDS[wanted].split()
@@ -190,13 +202,13 @@ def _meaning(line: str, argument: str) -> tuple[str, int | None]:
             f"--label {argument}: expected VALUE=COVID, VALUE=NON-COVID or VALUE=out, or a file of such lines"
         )
     value = _key(line.rpartition("=")[0])
-    return value, None if named == _OUT else LABELS.index(named)
+    return value, _MEANINGS[named]
 
 
 def _meaning_of(line: str) -> str | None:
     """The right-hand side of `VALUE=MEANING` as it is spelt here; None if there is none."""
     _, equals, meaning = line.rpartition("=")
-    return {name.casefold(): name for name in (*LABELS, _OUT)}.get(meaning.strip().casefold()) if equals else None
+    return {name.casefold(): name for name in _MEANINGS}.get(meaning.strip().casefold()) if equals else None
 
 
 def parse_columns(given: Sequence[str]) -> dict[str, str]:

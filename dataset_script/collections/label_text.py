@@ -124,14 +124,16 @@ def _clauses(text: str) -> Iterator[list[str]]:
 
 def _kinds(text: str) -> list[Clause] | None:
     """The clauses of a text that say something, each as what its phrases do; None if a word is unknown."""
-    found = []
+    clauses: list[Clause] = []
     for words in _clauses(text):
-        kinds = list(_phrases(words))
-        if None in kinds:
-            return None
+        kinds: Clause = []
+        for kind in _phrases(words):
+            if kind is None:
+                return None
+            kinds.append(kind)
         if kinds:
-            found.append(kinds)
-    return found
+            clauses.append(kinds)
+    return clauses
 
 
 def _known(words: list[str]) -> set[Kind | None]:

@@ -74,10 +74,10 @@ def _changes(source: str, ids: set[str], seen: Mapping[tuple[str, str], _Seen]) 
         patient_id for patient_id in real if (source, patient_id) in seen and seen[source, patient_id].is_several()
     }
     changes = dict.fromkeys(ids - real, "")
-    if all(_NUMBER.fullmatch(patient_id) for patient_id in real):
-        numbers = {patient_id: _NUMBER.fullmatch(patient_id)["whole"].lstrip("0") or "0" for patient_id in real}
+    numbers = {patient_id: match for patient_id in real if (match := _NUMBER.fullmatch(patient_id))}
+    if len(numbers) == len(real):
         spellings = defaultdict(list)
-        for patient_id, number in numbers.items():
-            spellings[number].append(patient_id)
+        for patient_id, match in numbers.items():
+            spellings[match["whole"].lstrip("0") or "0"].append(patient_id)
         changes |= {one: number for number, several in spellings.items() if len(several) > 1 for one in several}
     return changes

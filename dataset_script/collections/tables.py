@@ -74,9 +74,14 @@ def _csv(text: str, flag: str) -> Table:
 
 def _beginning(text: str) -> tuple[int, str | None]:
     """Where the header begins, behind blank lines and Excel's `sep=;`, and the separator that this states."""
-    start = _BLANK_LINES.match(text).end()
+    start = _end_of_blank_lines(text, 0)
     stated = _STATED.match(text, start)
-    return (_BLANK_LINES.match(text, stated.end()).end(), stated[1]) if stated else (start, None)
+    return (_end_of_blank_lines(text, stated.end()), stated[1]) if stated else (start, None)
+
+
+def _end_of_blank_lines(text: str, start: int) -> int:
+    match = _BLANK_LINES.match(text, start)
+    return match.end() if match else start
 
 
 def _numbered(text: Iterator[str], delimiter: str, skipped: int, flag: str) -> Iterator[tuple[int, list[str]]]:

@@ -6,7 +6,7 @@ words that are not understood is an error, unless a folder below it says more. T
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -53,7 +53,7 @@ def collect(path: str, interpretation: Interpretation) -> Collection:
     collection.refuse(root.name, map(clean, strays), OUTSIDE)
     collection.refuse(root.name, map(clean, root.escaping), ESCAPES)
     for name, found in inside.items():
-        label = interpretation.label(root.name, clean(found[-1].name), lambda _, found=found: found[-1].reading)
+        label = interpretation.label(root.name, clean(found[-1].name), _reader(found[-1]))
         if isinstance(label, str):
             collection.refuse(root.name, [clean(name)], label)
         else:
@@ -90,6 +90,10 @@ def _class_folder(part: str, holds_files: bool, interpretation: Interpretation) 
 @lru_cache(maxsize=4096)
 def _read_folder(part: str) -> LabelReading:
     return NOT_UNDERSTOOD if is_container(part) else read_label(part)
+
+
+def _reader(folder: ClassFolder) -> Callable[[str], LabelReading]:
+    return lambda name: folder.reading
 
 
 def _record(root: Root, name: str, finding: str, label: int) -> Record:

@@ -14,7 +14,6 @@ from cxr.phantom import draw_phantom, phantom_patient
 from cxr.schema.dataset import PHANTOM
 from cxr.schema.labels import COVID, NON_COVID
 from dataset_script.collections.interpretation import Interpretation
-from dataset_script.collections.label_text import LabelReading
 from dataset_script.records import Collection, FileRef, Record
 
 LEAST = 6
@@ -50,7 +49,7 @@ def collect(count: str, interpretation: Interpretation) -> Collection:
     collection = Collection()
     for seed in range(int(count)):
         record = _record(seed)
-        interpretation.label(PHANTOM, _DRAWN[record.label], lambda _, drawn=record.label: LabelReading(drawn))
+        interpretation.label_as(PHANTOM, _DRAWN[record.label], record.label)
         collection.add(record)
     return collection
 

@@ -101,9 +101,8 @@ def _item(root: Root, cells: Cells, source: str, where: str, interpretation: Int
     if name is None:
         return Refusal(source, file or where, ESCAPES)
     reason = _reason_to_refuse(root, name, cells)
-    reason = reason or (label if isinstance(label, str) else None)
-    if reason:
-        return Refusal(source, file or where, reason)
+    if reason or isinstance(label, str):
+        return Refusal(source, file or where, reason or str(label))
     return Record(
         source=source,
         label=label,
