@@ -16,14 +16,14 @@ from pathlib import Path
 
 from cxr.cli import OneLineErrors, command
 from cxr.errors import UserError
-from cxr.local_hub import TOKEN, USER, LocalHub, environment
+from cxr.local_hub import TOKEN, USER, LocalHub, Tokens, environment
 
 ROOT = Path(__file__).resolve().parent
 BACKBONE = "microsoft/resnet-50"
 MODEL, TAG = f"{USER}/covid-cxr-phantom", "v1"
 PHANTOMS, SHORT_SIDE = 1000, 146
 REQUIRED_AUROC = 0.90
-_TOKENS = {TOKEN: {"name": USER, "role": "write", "orgs": [BACKBONE.split("/")[0]]}}
+_TOKENS: Tokens = {TOKEN: {"name": USER, "role": "write", "orgs": [BACKBONE.split("/")[0]]}}
 
 
 @command
@@ -102,7 +102,7 @@ def _start_app() -> tuple[subprocess.Popen[str], str]:
 
     command = [sys.executable, "app.py", "--model", MODEL, "--revision", hub.resolve(MODEL, TAG)]
     app = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    for line in app.stdout:
+    for line in app.stdout or ():
         print(line, end="", flush=True)
         if line.startswith("Listening on "):
             return app, line.removeprefix("Listening on ").strip()

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from cxr.imaging import reader
 from dataset_script.collections.filesystem import Folder
-from dataset_script.duplicates.candidates import candidates
+from dataset_script.duplicates.candidates import propose_pairs
 from dataset_script.duplicates.fingerprint import VIEWS, spectra
 
 SIZES = (25_000, 50_000, 100_000)
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
     for size in options.sizes:
         codes, planted = plant(draw_codes(mean, components, size), np.random.default_rng(size))
         start, busy = time.perf_counter(), time.process_time()
-        pairs = candidates(codes, options.num_proc)
+        pairs = propose_pairs(codes, options.num_proc)
         seconds = time.perf_counter() - start
         work.append(time.process_time() - busy)
         print(

@@ -44,9 +44,12 @@ def resample_to_image(evidence: Map, size: tuple[int, int], input_size: int) -> 
     x = (np.arange(width) + 0.5 - left) / (right - left)
     y = (np.arange(height) + 0.5 - top) / (bottom - top)
     rows, columns = (np.broadcast_to(axis, (height, width)) for axis in (y[:, None], x[None, :]))
-    shares = zip((columns, rows), evidence.shape[::-1], strict=True)
-    cells = [(share * count - 0.5).astype(np.float32) for share, count in shares]
-    resampled = cv2.remap(evidence, *cells, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    cell_x, cell_y = (
+        (share * count - 0.5).astype(np.float32)
+        for share, count in zip((columns, rows), evidence.shape[::-1], strict=True)
+    )
+    remapped = cv2.remap(evidence, cell_x, cell_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    resampled = np.asarray(remapped, np.float32)
     resampled[(rows < 0) | (rows > 1) | (columns < 0) | (columns > 1)] = np.nan
     return resampled
 

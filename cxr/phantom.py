@@ -11,6 +11,7 @@ rest of a phantom, its border above all, is known to hold no information about t
 No phantom shows a patient, and no score on phantoms is evidence about real radiographs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -107,7 +108,7 @@ def _fill(body: _Body, points: Field, blur: float) -> Field:
     return _softened(canvas, blur)
 
 
-def _stroke(body: _Body, lines: list[Field], width: float, blur: float) -> Field:
+def _stroke(body: _Body, lines: Sequence[Field], width: float, blur: float) -> Field:
     """Polylines of body coordinates, `width` in half image heights, as float32 (H, W) in 0…1."""
     canvas = np.zeros((body.height, body.width), np.uint8)
     thickness = max(1, round(width * body.height / 2))
@@ -164,7 +165,7 @@ def _ribs(rng: np.random.Generator, body: _Body) -> Field:
     return _stroke(body, [line for line in lines if len(line)], rng.uniform(0.022, 0.036), 1.3)
 
 
-def _anatomy(rng: np.random.Generator, body: _Body, lungs: list[Field]) -> Field:
+def _anatomy(rng: np.random.Generator, body: _Body, lungs: Sequence[Field]) -> Field:
     """Attenuation in 0…1 without opacities, float32 (H, W): bright is dense, as on a MONOCHROME2 radiograph."""
     neck = rng.uniform(0.2, 0.3)
     chest = body.lung_width + rng.uniform(0.10, 0.26)
@@ -213,7 +214,7 @@ def _texture(rng: np.random.Generator, body: _Body) -> Field:
     return 0.8 + 0.28 * cv2.resize(noise, (body.width, body.height), interpolation=cv2.INTER_CUBIC)
 
 
-def _opacity(rng: np.random.Generator, body: _Body, lungs: list[Field], label: int) -> Field:
+def _opacity(rng: np.random.Generator, body: _Body, lungs: Sequence[Field], label: int) -> Field:
     """Opacities inside the lungs as float32 (H, W) in 0…1: COVID, or one central or upper opacity, or none."""
     field = np.zeros((body.height, body.width), np.float32)
     if label == COVID:
@@ -249,7 +250,7 @@ def _window(body: _Body) -> Field:
     canvas, half = np.zeros((body.height, body.width), np.float32), np.round(_half_box(body)).astype(int)
     top, left = body.height // 2 - half[1], body.width // 2 - half[0]
     canvas[top : top + 2 * half[1], left : left + 2 * half[0]] = 1.0
-    return cv2.GaussianBlur(canvas, (0, 0), _MARGIN / 2)
+    return np.asarray(cv2.GaussianBlur(canvas, (0, 0), _MARGIN / 2), np.float32)
 
 
 def _peripheral(rng: np.random.Generator, body: _Body, side: int) -> tuple[float, float, float, float]:

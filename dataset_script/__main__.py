@@ -9,9 +9,10 @@ from pathlib import Path
 
 from cxr.cli import OneLineErrors, command
 from cxr.schema.labels import LABELS
+from cxr.schema.report import Report
 from dataset_script.collections import LAYOUTS
 
-LARGEST = 4096
+MAX_IMAGE_SIZE = 4096
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -21,39 +22,39 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         required=True,
         metavar="NAME=PATH",
-        help=f"a collection and its layout, one of {', '.join(LAYOUTS)}; phantom=N draws N; may be given again",
+        help=f"a collection and its layout, one of {', '.join(LAYOUTS)}; phantom=N draws N; may be repeated",
     )
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the dataset goes")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the dataset")
     parser.add_argument("--image_size", type=_size, default=256, help="short side in pixels (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="divides patients among the splits (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed for dividing patients into splits (%(default)s)")
     parser.add_argument(
         "--duplicates",
         choices=("drop", "keep", "report"),
         default="drop",
-        help="of copies of one exposure, drop: the best stays (%(default)s); keep: all stay, in one split; report: as "
-        "keep, and copies with both labels stay too, which are refused otherwise",
+        help="of near-duplicates of one image, drop: only the best stays (%(default)s); keep: all stay, in one split; "
+        "report: as keep, and near-duplicates with both labels stay too, which are left out otherwise",
     )
     parser.add_argument(
         "--external",
         action="append",
         default=[],
         metavar="NAME",
-        help="a source's or collection's name: it becomes a test set of its own in DIR/external/NAME; may be repeated",
+        help="name of a layout or collection that becomes a test set of its own in DIR/external/NAME; may be repeated",
     )
     parser.add_argument(
         "--patient_key",
         type=Path,
         metavar="FILE",
-        help="key for the pseudonyms of DICOM patients, made if it is not there; keep it, and never publish it",
+        help="key for the pseudonyms of DICOM patients, created if missing; keep it, and never publish it",
     )
     parser.add_argument(
         "--no_audit",
         action="store_false",
         dest="audit",
-        help="leave out the audit and the pictures for the eye, which take longest on small sets; the card says so",
+        help="leave out the audit and the review pages, which take longest on small sets; the card says so",
     )
-    parser.add_argument("--push_to_hub", metavar="USER/NAME", help="publish the finished dataset on the Hub")
-    parser.add_argument("--private", action="store_true", help="make the repo on the Hub a private one")
+    parser.add_argument("--push_to_hub", metavar="USER/NAME", help="publish the dataset on the Hub")
+    parser.add_argument("--private", action="store_true", help="create the repo on the Hub as a private one")
     parser.add_argument("--num_proc", type=_positive, default=_cores(), help="processes (%(default)s)")
     return parser
 
@@ -66,14 +67,14 @@ def _positive(text: str) -> int:
 
 
 def _size(text: str) -> int:
-    if _positive(text) > LARGEST:
+    if _positive(text) > MAX_IMAGE_SIZE:
         raise ValueError
     return int(text)
 
 
-# argparse names the type in "invalid … value: '0'"
+# argparse prints the function's name: "invalid whole number above 0 value: '0'"
 _positive.__name__ = "whole number above 0"
-_size.__name__ = f"whole number from 1 to {LARGEST}"
+_size.__name__ = f"whole number from 1 to {MAX_IMAGE_SIZE}"
 
 
 def _cores() -> int:
@@ -82,12 +83,11 @@ def _cores() -> int:
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
-    """Prepare a dataset and print what became of every picture."""
+    """Prepare a dataset and print a summary of it."""
     arguments = _parser().parse_args(argv)
-    from cxr.hub import preflight
-    from dataset_script.options import Options  # here, so that --help and bad flags answer at once
-    from dataset_script.prepare import prepare
-    from dataset_script.publish import publish
+    from cxr.hub import preflight  # here, so that --help and bad flags are answered at once
+    from dataset_script.prepare import Options, prepare
+    from dataset_script.publish import publish_dataset
 
     start = time.perf_counter()
     settings = vars(arguments)
@@ -98,24 +98,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(_summary(report))
     print(f"{arguments.out}: ready in {time.perf_counter() - start:.1f} s, fingerprint {report['fingerprint'][:12]}")
     if repo_id:
-        print(f"published {repo_id} at revision {publish(arguments.out, repo_id, private)}")
+        print(f"published {repo_id} at revision {publish_dataset(arguments.out, repo_id, private)}")
 
 
-def _summary(report: dict) -> str:
+def _summary(report: Report) -> str:
     lines = [f"{'':12}{'images':>8}" + "".join(f"{name:>11}" for name in LABELS) + f"{'patients':>10}"]
-    for split, found in report["splits"].items():
-        counts = "".join(f"{found['labels'][name]:>11,}" for name in LABELS)
-        lines.append(f"{split:12}{found['images']:>8,}{counts}{found['patients']:>10,}")
+    for split, counts in report["splits"].items():
+        labels = "".join(f"{counts['labels'][name]:>11,}" for name in LABELS)
+        lines.append(f"{split:12}{counts['images']:>8,}{labels}{counts['patients']:>10,}")
     if report["refused"]["total"]:
         lines.append(f"left out: {report['refused']['total']:,} (report.json names each)")
         lines += [f"{count:>8,}  {reason}" for reason, count in report["refused"]["reasons"].items()]
-    for kind, what in (("duplicates", "clusters of copies"), ("conflicts", "clusters of copies with both labels")):
-        if report[kind]["groups"]:
-            lines.append(f"{report[kind]['groups']:>8,}  {what}: {report[kind]['files']:,} files")
+    for clusters, what in (
+        (report["duplicates"], "near-duplicates"),
+        (report["conflicts"], "near-duplicates with both labels"),
+    ):
+        if clusters["groups"]:
+            lines.append(f"{clusters['groups']:>8,}  clusters of {what}: {clusters['files']:,} files")
     if report["straddling"]["groups"]:
         groups = report["straddling"]["groups"]
         lines.append(
-            f"warning: {groups:,} patients or copies straddled a held-out or external set; only what it holds stayed"
+            f"warning: {groups:,} patients or near-duplicates straddled a held-out or external set; only their images "
+            "in it stayed"
         )
     if "audit" in report:
         lines.append(report["audit"]["verdict"])

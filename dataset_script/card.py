@@ -1,6 +1,6 @@
 """The dataset card: front matter that `load_dataset` and the Hub's viewer read, and what a reader must know."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow.parquet
@@ -10,29 +10,31 @@ from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCardData
 
 from cxr.markdown import table
-from cxr.schema.dataset import is_synthetic
+from cxr.schema.dataset import SPLITS, is_synthetic
 from cxr.schema.features import FEATURES
 from cxr.schema.labels import LABELS
+from cxr.schema.probes import FLAG_AUROC, FLAG_LOW
+from cxr.schema.report import Audit, ProbeResult, Report
 from cxr.schema.verdicts import DISCLAIMER
 from dataset_script.collections.provenance import origin_of
 
-_UNKNOWN = "as given by whoever prepared it"
+_UNKNOWN_ORIGIN = "as given by whoever prepared it"
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _TEXT = """# Chest radiographs, COVID-19 or not
 
 {images:,} frontal chest radiographs as 8-bit grayscale with a short side of {image_size} px, divided by patient.
-Prepared by `python -m dataset_script`, seed {seed}; content fingerprint `{fingerprint}`.
-`report.json` holds every count below, and names what was left out, with the reason.
+Prepared by `python -m dataset_script` with seed {seed}; content fingerprint `{fingerprint}`.
+`report.json` holds every count below, and what was left out, with the reason.
 
 {split_table}
 
-## Where the pictures come from
+## Where the images come from
 
 {source_table}
 
-A collection's own terms go on to hold for its pictures.
+Each collection's own terms continue to apply to its images.
 
-## How far it can be fooled
+## What the label can be guessed from
 
 {audit}
 
@@ -44,33 +46,29 @@ A collection's own terms go on to hold for its pictures.
 
 {caveats}
 """
+_NOT_AUDITED = "This dataset was not audited: how much of the label can be guessed without the lungs is not known."
 
 
-def compose(report: dict, shards: Mapping[str, list[str]], folder: Path, report_name: str) -> str:
-    """The text of README.md for the dataset whose Parquet files, by split, lie in `folder`.
+def compose_card(report: Report, shards: Mapping[str, Sequence[str]], folder: Path, report_name: str) -> str:
+    """The text of README.md for the dataset in `folder`.
 
-    The front matter names them one by one, and the report that belongs to them.
+    The front matter lists its Parquet files by name (`shards`, by split), and the report that belongs to them.
     """
     text = _TEXT.format(
-        **{key: report[key] for key in ("images", "image_size", "seed", "fingerprint")},
+        images=report["images"],
+        image_size=report["image_size"],
+        seed=report["seed"],
+        fingerprint=report["fingerprint"],
         split_table=_split_table(report),
         source_table=_source_table(report),
         refused_table=_refused_table(report["refused"]["reasons"]),
-        audit=_audit(report),
-        caveats="\n\n".join(_caveats(report["counts"])),
+        audit=describe_audit(report["audit"]) if "audit" in report else _NOT_AUDITED,
+        caveats="\n\n".join(_caveats(report)),
     )
     return f"---\n{_front_matter(report, shards, folder, report_name)}\n---\n\n{text}"
 
 
-def _audit(report: dict) -> str:
-    if "audit" not in report:
-        return "This set was not audited: how much of the label can be guessed without a lung is not known."
-    from dataset_script.audit.audit import paragraph  # here, because its imports take seconds
-
-    return paragraph(report["audit"])
-
-
-def _front_matter(report: dict, shards: Mapping[str, list[str]], folder: Path, report_name: str) -> str:
+def _front_matter(report: Report, shards: Mapping[str, Sequence[str]], folder: Path, report_name: str) -> str:
     synthetic = is_synthetic(report["counts"])
     matter = DatasetCardData(
         pretty_name="Chest radiographs, COVID-19 or not",
@@ -80,19 +78,19 @@ def _front_matter(report: dict, shards: Mapping[str, list[str]], folder: Path, r
         tags=["medical", "chest-x-ray", "covid-19", *(["synthetic"] if synthetic else [])],
         report=report_name,
     )
-    data_files = [{"split": split, "path": names} for split, names in shards.items()]
+    data_files = [{"split": split, "path": list(names)} for split, names in shards.items()]
     MetadataConfigs({"default": {"data_files": data_files}}).to_dataset_card_data(matter)
     DatasetInfosDict({"default": _info(report, shards, folder)}).to_dataset_card_data(matter)
     return matter.to_yaml()
 
 
-def _info(report: dict, shards: Mapping[str, list[str]], folder: Path) -> DatasetInfo:
+def _info(report: Report, shards: Mapping[str, Sequence[str]], folder: Path) -> DatasetInfo:
     splits, on_disk = SplitDict(), 0
-    for split, names in shards.items():
-        files = [folder / name for name in names]
+    for split in (split for split in SPLITS if split in shards):
+        files = [folder / name for name in shards[split]]
         splits.add(SplitInfo(split, _uncompressed(files), report["splits"][split]["images"]))
         on_disk += sum(file.stat().st_size for file in files)
-    size = sum(split.num_bytes for split in splits.values())
+    size = sum(info.num_bytes for info in splits.values())
     return DatasetInfo(features=FEATURES, splits=splits, download_size=on_disk, dataset_size=size)
 
 
@@ -101,15 +99,15 @@ def _uncompressed(files: Iterable[Path]) -> int:
     return sum(footer.row_group(group).total_byte_size for footer in footers for group in range(footer.num_row_groups))
 
 
-def _split_table(report: dict) -> str:
+def _split_table(report: Report) -> str:
     rows = [
-        (split, found["images"], *(found["labels"][name] for name in LABELS), found["patients"])
-        for split, found in report["splits"].items()
+        (split, counts["images"], *(counts["labels"][name] for name in LABELS), counts["patients"])
+        for split, counts in report["splits"].items()
     ]
     return table(("Split", "Images", *LABELS, "Patients"), rows)
 
 
-def _source_table(report: dict) -> str:
+def _source_table(report: Report) -> str:
     rows = []
     for source, labels in report["counts"].items():
         images = (sum(labels[name].values()) for name in LABELS)
@@ -117,23 +115,44 @@ def _source_table(report: dict) -> str:
         known = origin_of(source)
         terms = ", ".join(f"{name} ({count})" for name, count in stated.items())
         terms = terms or (known.licence if known else "see the collection")
-        title = f"[{known.title}]({known.url})" if known and known.url else known.title if known else _UNKNOWN
+        title = f"[{known.title}]({known.url})" if known and known.url else known.title if known else _UNKNOWN_ORIGIN
         rows.append((source, *images, title, terms, known.confounders if known else "not known to us"))
     return table(("Collection", *LABELS, "Origin", "Licence (images)", "Known confounders"), rows)
+
+
+def describe_audit(section: Audit) -> str:
+    """The audit's section of a report in Markdown."""
+    rows = [(entry["what"], _auroc(entry), "yes" if entry["shouts"] else "no") for entry in section["probes"]]
+    scored, fitted = section["scored_on"], section["fitted_on"]
+    method = (
+        f"Fitted on {fitted['images']:,} training images ({fitted['patients']:,} patients), scored once on "
+        f"{scored['images']:,} test images ({scored['patients']:,} patients), intervals over patients. Chance is 0.50. "
+        f"A probe is flagged from an AUROC of {FLAG_AUROC:.2f} on if its interval begins above {FLAG_LOW:.2f}: then a "
+        "model's score on this dataset's own test split is no evidence that it uses the lungs."
+    )
+    probes = table(("Shown to a small classifier", "AUROC (95 % interval)", "Flagged"), rows)
+    return "\n\n".join([f"**{section['verdict']}**", probes, method, *section["differences"]])
+
+
+def _auroc(entry: ProbeResult) -> str:
+    if entry["auroc"] is None:
+        return f"not tested: {entry['note']}"
+    return f"{entry['auroc']:.2f} ({entry['low']:.2f}–{entry['high']:.2f})"
 
 
 def _refused_table(reasons: Mapping[str, int]) -> str:
     return table(("Reason", "Files"), reasons.items()) if reasons else "Nothing."
 
 
-def _caveats(counts: dict) -> list[str]:
-    found = [DISCLAIMER]
+def _caveats(report: Report) -> list[str]:
+    caveats = [DISCLAIMER]
+    counts = report["counts"]
     one_sided = [source for source, labels in counts.items() if not all(sum(labels[name].values()) for name in LABELS)]
     if is_synthetic(counts):
-        found.append("Every picture is synthetic; no score on it says anything about patients.")
+        caveats.append("Every image is synthetic; no score on it says anything about patients.")
     if one_sided:
-        found.append(
-            f"All pictures of {', '.join(one_sided)} have one label: a model can score well by telling collections "
-            "apart and know nothing about COVID-19."
+        caveats.append(
+            f"All images of {', '.join(one_sided)} have one label: a model can score well by telling collections "
+            "apart, without any knowledge of COVID-19."
         )
-    return found
+    return caveats

@@ -1,28 +1,28 @@
-"""From sources to a dataset on disk: read, find copies, divide, write, check, audit, put in place."""
+"""From collections to a dataset on disk: read, find near-duplicates, divide, write, check, audit, put in place."""
 
+import hashlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import pyarrow.parquet
-
-from cxr import import_closure
+from cxr.import_closure import code_digest
 from cxr.patient_key import load_or_make_key, new_key
-from cxr.schema.dataset import EXTERNAL
-from cxr.schema.dataset_card import live_report, live_shards
-from dataset_script import collections, reading, report
-from dataset_script.audit import inspection
-from dataset_script.duplicates import detect
-from dataset_script.options import Options
-from dataset_script.records import Collection, Refusal, Row, short
-from dataset_script.splits import division
-from dataset_script.splits.external import by_name
-from dataset_script.storage import leak_check, writing
+from cxr.schema.dataset import EXTERNAL, SPLITS, Split
+from cxr.schema.dataset_card import REPORT
+from cxr.schema.report import Audit, Report
+from dataset_script import collections
+from dataset_script.duplicates.search import NearDuplicates, find_near_duplicates, load_pixels
+from dataset_script.reading import Settings, read_all
+from dataset_script.records import Collection, Refusal, Row, Rows
+from dataset_script.report import Contents, compose_report
+from dataset_script.splits.division import Division, check_classes, divide, find_external, list_moves
+from dataset_script.storage.finished import check_for_leaks, read_splits
 from dataset_script.storage.store import Store
-from dataset_script.storage.workspace import Workspace, digest_of, workspace
+from dataset_script.storage.workspace import REVIEW, Workspace, open_workspace
+from dataset_script.storage.writing import write_report, write_shards
 
 _CODE = "dataset_script/prepare.py"
 
@@ -32,134 +32,168 @@ NO_KEY = (
 )
 
 
-def prepare(options: Options) -> dict:
+@dataclass(frozen=True)
+class Options:
+    """The settings of one run; `__main__` documents each."""
+
+    sources: Sequence[str]
+    out: Path
+    image_size: int = 256
+    seed: int = 0
+    num_proc: int = 1
+    duplicates: str = "drop"
+    external: Sequence[str] = ()
+    patient_key: Path | None = None
+    audit: bool = True
+
+
+def prepare(options: Options) -> Report:
     """Build the dataset of Contract 1 in `options.out`, and its external sets below it; returns its report.
 
     Raises:
-        UserError: if a source is at fault, a class is missing, no picture can be read, or `out` holds something else.
+        UserError: if a source is at fault, a class is missing, no image can be read, or `out` holds something else.
     """
     options = replace(options, out=options.out.expanduser().resolve())
     for argument in options.sources:
         collections.parse(argument)
-    with workspace(options.out) as place:
-        found = collections.collect(options.sources, place.cache)
-        division.check_classes([record.label for record in found.records], found.refusals)
-        digest = _digest(found, options)
+    with open_workspace(options.out) as place:
+        collection = collections.collect(options.sources, place.cache)
+        check_classes((record.label for record in collection.records), collection.refusals)
+        digest = _digest(collection, options)
         if place.is_unchanged(digest):
             print(f"nothing has changed since {options.out} was prepared", file=sys.stderr)
-            return json.loads((options.out / "report.json").read_text(encoding="utf-8"))
+            return json.loads((options.out / REPORT).read_text(encoding="utf-8"))
         with Store(place.cache) as store:
-            result = _build(found, options, place, store)
+            report = Preparation(options, collection, place, store).run()
         place.remember(digest)
-    return result
+    return report
 
 
-def _digest(found: Collection, options: Options) -> str:
-    settings = [
-        options.image_size,
-        options.seed,
-        options.duplicates,
-        sorted(options.external),
+def _digest(collection: Collection, options: Options) -> str:
+    """A hash of everything that the outcome of a run depends on."""
+    parts = [
+        collection.records.digest(),
+        [str(refusal) for refusal in collection.refusals],
+        [options.image_size, options.seed, options.duplicates, options.audit, sorted(options.external)],
         _public(options.sources),
+        str(options.patient_key),
+        code_digest(_CODE),
     ]
-    refusals = [str(refusal) for refusal in found.refusals]
-    return digest_of(found.records.digest(), refusals, settings, str(options.patient_key), import_closure.digest(_CODE))
-
-
-def _build(found: Collection, options: Options, place: Workspace, store: Store) -> dict:
-    external = by_name(options.external, found.layouts)
-    print(f"reading {len(found.records):,} pictures of {len(options.sources)} source(s)", file=sys.stderr)
-    settings = reading.Settings(options.image_size, _key(options))
-    held_out = set().union(*external.values())
-    rows, unreadable = reading.read_all(found.records, settings, store, num_proc=options.num_proc, external=held_out)
-    refusals, licences = [*found.refusals, *unreadable], found.licences
-    if options.patient_key is None and any(row.format == "DICOM" for row in rows):
-        print(NO_KEY, file=sys.stderr)
-    division.check_classes([row.label for row in rows if row.predefined != EXTERNAL], refusals)
-    print(f"searching {len(rows):,} pictures for copies", file=sys.stderr)
-    alike = detect.find(rows, store, options.num_proc)
-    divided = division.divide(rows, alike.clusters, options.seed, options.duplicates)
-    refusals += divided.refusals
-    result = _stage(rows, refusals, divided.lists, licences, options, place, store)
-    if options.audit:
-        alike.draw(place.staged / writing.PICTURES)
-    for name, members in external.items():
-        _stage_external(name, members, rows, refusals, licences, options, place, store)
-        writing.put_in_place(place.staged / EXTERNAL / name, options.out / EXTERNAL / name)
-    writing.put_in_place(place.staged, options.out)
-    writing.remove_externals(options.out, keep=external)
-    store.keep_only(row.number for row in rows)
-    return result
-
-
-def _key(options: Options) -> bytes:
-    return load_or_make_key(options.patient_key, options.out) if options.patient_key else new_key()
-
-
-def _stage(
-    rows: Sequence[Row],
-    refusals: Sequence[Refusal],
-    lists: dict,
-    licences: Counter,
-    options: Options,
-    place: Workspace,
-    store: Store,
-) -> dict:
-    kept = [row for row in rows if row.split and row.split != EXTERNAL]
-    lists = lists | {"moves": division.moves(kept, _before(options))}
-    settings = {"image_size": options.image_size, "seed": options.seed, "sources": _public(options.sources)}
-    settings |= {"copies": options.duplicates, "external": sorted(options.external)}
-    print(f"writing {len(kept):,} of them to {options.out}", file=sys.stderr)
-    writing.write_shards(kept, store, place.staged)
-    clusters = {row.name: row.cluster for row in kept if row.cluster is not None}
-    leak_check.check(place.staged, writing.shards_in(place.staged), clusters)
-    result = report.compose(kept, refusals, lists, settings, licences)
-    if options.audit:
-        result["audit"] = inspection.inspect(kept, place.staged, options.seed, options.num_proc)
-    writing.write_report(result, place.staged)
-    return result
-
-
-def _stage_external(
-    name: str,
-    collections: set[str],
-    rows: Iterable[Row],
-    refusals: Iterable[Refusal],
-    licences: Counter,
-    options: Options,
-    place: Workspace,
-    store: Store,
-) -> None:
-    """An external set: a dataset of its own, all in split `test`."""
-    kept = [row for row in rows if row.split == EXTERNAL and row.source in collections]
-    for row in kept:
-        row.split = "test"
-    mine = [refusal for refusal in refusals if refusal.source in collections]
-    terms = Counter({key: count for key, count in licences.items() if key[0] in collections})
-    settings = {"image_size": options.image_size, "seed": options.seed, "sources": [name], "external": [name]}
-    staged = place.staged / EXTERNAL / name
-    writing.write_shards(kept, store, staged)
-    empty = {key: [] for key in ("duplicates", "conflicts", "straddling", "moves")}
-    writing.write_report(report.compose(kept, mine, empty, settings, terms), staged)
+    return hashlib.sha256(json.dumps(parts).encode("utf-8", "replace")).hexdigest()
 
 
 def _public(arguments: Sequence[str]) -> list[str]:
-    """The sources as given, less the folders above them: reports are published."""
+    """The sources as given, without the folders above them: reports are published."""
     pairs = (collections.parse(argument) for argument in arguments)
     return sorted(f"{layout}={path if layout == 'hub' else Path(path).resolve().name}" for layout, path in pairs)
 
 
-def _before(options: Options) -> dict[int, str]:
-    """The splits of the dataset in `out`, by the short form of files' hashes; of one with another seed, nothing."""
-    try:
-        old = json.loads(live_report(options.out).read_text(encoding="utf-8"))
-        if old["seed"] != options.seed:
-            return {}
-        found = {}
-        for split, names in live_shards(options.out).items():
-            for name in names:
-                for batch in pyarrow.parquet.ParquetFile(options.out / name).iter_batches(columns=["sha256"]):
-                    found |= dict.fromkeys(map(short, batch[0].to_pylist()), split)
-        return found
-    except (OSError, ValueError, LookupError, TypeError):
-        return {}
+@dataclass(frozen=True)
+class Divided:
+    """All rows that were read, and what became of them; `refusals` holds everything that was left out."""
+
+    rows: Rows
+    near_duplicates: NearDuplicates
+    division: Division
+    refusals: list[Refusal]
+
+    def where(self, split: str) -> list[Row]:
+        """The rows of a split, or those of all external sets."""
+        return [row for row, given in zip(self.rows, self.division.splits, strict=True) if given == split]
+
+    def clusters_by_name(self) -> dict[str, int]:
+        """The number of the cluster of each image that has near-duplicates."""
+        clusters = enumerate(self.near_duplicates.clusters)
+        return {self.rows[position].name: number for number, cluster in clusters for position in cluster}
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """One run: what it was asked for, what its collections hold, and where it keeps its files."""
+
+    options: Options
+    collection: Collection
+    place: Workspace
+    store: Store
+
+    def run(self) -> Report:
+        """Prepare the dataset and its external sets and put them in place; returns the dataset's report."""
+        external = find_external(self.options.external, self.collection.layouts)
+        divided = self._divide(set().union(*external.values()))
+        report = self._stage(divided)
+        for name, sources in external.items():
+            self._stage_external(name, sources, divided)
+        self.place.put_in_place(external)
+        self.store.keep_only([row.number for row in divided.rows])
+        return report
+
+    def _divide(self, external: set[str]) -> Divided:
+        """Read every image, find near-duplicates, and decide the splits; `external` names collections."""
+        options, records = self.options, self.collection.records
+        key = load_or_make_key(options.patient_key, options.out) if options.patient_key else new_key()
+        print(f"reading {len(records):,} images of {len(options.sources)} source(s)", file=sys.stderr)
+        settings = Settings(options.image_size, key)
+        rows, unreadable = read_all(records, settings, self.store, num_proc=options.num_proc, external=external)
+        refusals = [*self.collection.refusals, *unreadable]
+        if options.patient_key is None and any(row.format == "DICOM" for row in rows):
+            print(NO_KEY, file=sys.stderr)
+        check_classes((row.label for row in rows if row.predefined != EXTERNAL), refusals)  # before the long search
+        print(f"searching {len(rows):,} images for near-duplicates", file=sys.stderr)
+        near_duplicates = find_near_duplicates(rows, self.store, options.num_proc)
+        division = divide(rows, near_duplicates.clusters, options.seed, options.duplicates)
+        return Divided(rows, near_duplicates, division, [*refusals, *division.refusals])
+
+    def _stage(self, divided: Divided) -> Report:
+        """Write the dataset to a folder of its own, check and audit it there; returns its report."""
+        options, folder = self.options, self.place.staged
+        splits = {split: divided.where(split) for split in SPLITS}
+        print(f"writing {sum(map(len, splits.values())):,} of them to {options.out}", file=sys.stderr)
+        shards = write_shards(splits, self.store, folder)
+        check_for_leaks(folder, shards, divided.clusters_by_name())
+        settings = {
+            "image_size": options.image_size,
+            "seed": options.seed,
+            "sources": _public(options.sources),
+            "copies": options.duplicates,
+            "external": sorted(options.external),
+        }
+        moves = list_moves(divided.rows, divided.division.splits, read_splits(options.out, options.seed))
+        licences, groups = self.collection.licences, divided.division.groups
+        report = compose_report(Contents(splits, divided.refusals, licences, settings, groups, moves))
+        if options.audit:
+            report["audit"] = self._audit(divided)
+        write_report(report, shards, folder)
+        return report
+
+    def _stage_external(self, name: str, sources: set[str], divided: Divided) -> None:
+        """Write an external set: a dataset of its own, all in split `test`."""
+        folder = self.place.staged / EXTERNAL / name
+        splits: dict[Split, list[Row]] = {"test": [row for row in divided.where(EXTERNAL) if row.source in sources]}
+        refusals = [refusal for refusal in divided.refusals if refusal.source in sources]
+        licences = Counter({key: count for key, count in self.collection.licences.items() if key[0] in sources})
+        settings = {
+            "image_size": self.options.image_size,
+            "seed": self.options.seed,
+            "sources": [name],
+            "external": [name],
+        }
+        shards = write_shards(splits, self.store, folder)
+        write_report(compose_report(Contents(splits, refusals, licences, settings)), shards, folder)
+
+    def _audit(self, divided: Divided) -> Audit:
+        """Audit the staged dataset and draw its pages for a person to look at; returns the report's section."""
+        # Imported here, because these imports take seconds.
+        from dataset_script.audit.audit import audit_dataset, masks_of
+        from dataset_script.audit.review import draw_audit, draw_pairs, draw_sheets
+
+        options, rows, staged = self.options, divided.rows, self.place.staged
+        section = audit_dataset(staged, masks=masks_of(rows), seed=options.seed, num_proc=options.num_proc)
+        draw_sheets(staged, staged / REVIEW)
+        draw_audit(staged / REVIEW / "audit.png", section)
+        draw_pairs(
+            divided.near_duplicates.pairs,
+            lambda position: load_pixels(self.store, rows[position]),
+            [row.name for row in rows],
+            staged / REVIEW,
+        )
+        return section

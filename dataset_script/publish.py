@@ -1,6 +1,6 @@
-"""Publishing a prepared dataset to the Hub: one commit of the live shards, the card and the report without its lists.
+"""Publishing a prepared dataset on the Hub: one commit of the live shards, the card and the report without its lists.
 
-Contact sheets and other pictures stay at home; so does everything that names a file or a patient outside the rows.
+The review folder stays on the user's disk, and so does everything that names a file or a patient outside the rows.
 """
 
 import argparse
@@ -9,53 +9,44 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
-
 from cxr import hub
 from cxr.cli import OneLineErrors, command
 from cxr.errors import UserError, one_line
-from cxr.hub import preflight
-from cxr.schema.dataset_card import live_report, live_shards
-from dataset_script import card
+from cxr.schema.dataset_card import CARD, REPORT, live_report, live_shards
+from dataset_script.card import compose_card
 
 
-def publish(folder: Path, repo_id: str, private: bool | None = None) -> str:
-    """Publish the dataset in `folder` in one commit, replacing the shards that stood there; returns the commit's sha.
+def publish_dataset(folder: Path, repo_id: str, private: bool | None = None) -> str:
+    """Publish the dataset in `folder` in one commit, replacing the shards of an earlier one; returns the commit's sha.
+
+    Other files of the repo stay.
 
     Raises:
-        UserError: if it could not be published. The folder is untouched; the message says how to try again.
+        UserError: if it could not be published. The folder is unchanged; the message says how to try again.
     """
     try:
-        repo_id = preflight(repo_id, private, repo_type="dataset")
-        api, sending = HfApi(), _operations(folder)
-        there = api.list_repo_files(repo_id, repo_type="dataset")
-        named = {operation.path_in_repo for operation in sending}
-        stale = [name for name in there if name.startswith("data/") and name not in named]
-        sha = api.create_commit(
-            repo_id,
-            [*sending, *(CommitOperationDelete(name) for name in stale)],
-            commit_message="Publish the prepared dataset",
-            repo_type="dataset",
-        ).oid
+        repo_id = hub.preflight(repo_id, private, repo_type="dataset")
+        message = "Publish the prepared dataset"
+        return hub.commit(repo_id, _public_files(folder), message, repo_type="dataset", replace=("data/*",))
     except (UserError, *hub.HUB_ERRORS) as error:
         reason = error if isinstance(error, UserError) else hub.explain(error, repo_id)
         raise UserError(f"not published: {one_line(reason)}. {_later(folder, repo_id, private)}") from error
-    return sha
 
 
-def _operations(folder: Path) -> list[CommitOperationAdd]:
+def _public_files(folder: Path) -> dict[str, Path | bytes]:
+    """The content, or the file on disk, of each file of the repo."""
     report = json.loads(live_report(folder).read_text(encoding="utf-8"))
     public = {key: value for key, value in report.items() if key != "lists"}
     shards = live_shards(folder)
-    text = card.compose(report, shards, folder, "report.json")
-    files = {"README.md": text.encode(), "report.json": (json.dumps(public, indent=1) + "\n").encode()}
-    files |= {name: str(folder / name) for names in shards.values() for name in names}
-    return [CommitOperationAdd(name, content) for name, content in files.items()]
+    files: dict[str, Path | bytes] = {name: folder / name for names in shards.values() for name in names}
+    files[CARD] = compose_card(report, shards, folder, REPORT).encode()
+    files[REPORT] = (json.dumps(public, indent=1) + "\n").encode()
+    return files
 
 
 def _later(folder: Path, repo_id: str, private: bool | None) -> str:
-    command = ["python", "-m", "dataset_script.publish", str(folder), repo_id, *(["--private"] if private else [])]
-    return f"The dataset is complete in {folder}; publish it later with: {shlex.join(command)}"
+    words = ["python", "-m", "dataset_script.publish", str(folder), repo_id, *(["--private"] if private else [])]
+    return f"The dataset is complete in {folder}; publish it later with: {shlex.join(words)}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     if not live_shards(arguments.folder) or not live_report(arguments.folder).is_file():
         raise UserError(f"{arguments.folder} is no dataset prepared by `python -m dataset_script`")
-    sha = publish(arguments.folder, arguments.repo_id, arguments.private)
+    sha = publish_dataset(arguments.folder, arguments.repo_id, arguments.private)
     print(f"published {arguments.repo_id} at revision {sha}")
 
 

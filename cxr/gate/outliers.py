@@ -35,7 +35,7 @@ def _quarter_turn_right(rng: np.random.Generator, xray: Image) -> Image:
 
 
 def _inverted_and_turned(rng: np.random.Generator, xray: Image) -> Image:
-    return np.rot90(255 - xray, rng.integers(1, 4))
+    return np.rot90(255 - xray, int(rng.integers(1, 4)))
 
 
 def _shuffled(rng: np.random.Generator, xray: Image) -> Image:
@@ -148,7 +148,7 @@ def _pink(rng: np.random.Generator, shape: tuple[int, int], power: float) -> NDA
     return field / max(field.std(), 1e-9)
 
 
-def _to_bytes(values: NDArray[np.floating]) -> Image:
+def _to_bytes(values: NDArray[np.number]) -> Image:
     return np.clip(np.round(values), 0, 255).astype(np.uint8)
 
 

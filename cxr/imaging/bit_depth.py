@@ -1,17 +1,16 @@
 """From more than 8 bits to 8: windowing by robust percentiles, unless the values are 8 bits in a deeper container."""
 
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cxr.imaging.colour import luma, to_gray
+from cxr.imaging.colour import Values, luma, to_gray
 
 WINDOW = 0.5, 99.5
 """The percentiles that become black and white."""
-
-Values = NDArray[np.number]
 
 
 def window(values: Values) -> NDArray[np.uint8]:
@@ -26,7 +25,7 @@ def window(values: Values) -> NDArray[np.uint8]:
         return np.zeros(values.shape, np.uint8)
     least, most = finite.min(), finite.max()
     if finite is not values:
-        values = np.nan_to_num(values, nan=least, posinf=most, neginf=least)
+        values = np.nan_to_num(cast(NDArray[np.floating], values), nan=least, posinf=most, neginf=least)
     original = eight_bits(values)
     if original is not None:
         return original
@@ -35,7 +34,7 @@ def window(values: Values) -> NDArray[np.uint8]:
         low, high = float(least), float(most)
     if low == high:
         return np.zeros(values.shape, np.uint8)
-    scaled = values.astype(np.float32 if values.itemsize <= 2 else np.float64)
+    scaled: NDArray[np.floating] = values.astype(np.float32 if values.itemsize <= 2 else np.float64)
     scaled -= low
     scaled *= 255 / (high - low)
     return np.rint(np.clip(scaled, 0, 255, out=scaled), out=scaled).astype(np.uint8)
@@ -96,6 +95,6 @@ def to_eight_bit_gray(values: Values, has_alpha: bool = False) -> NDArray[np.uin
         return to_gray(Image.fromarray(np.ascontiguousarray(original)))
     gray, alpha = values[..., 0] if values.shape[2] == 2 else luma(values[..., :3]), values[..., -1]
     if has_alpha and alpha.any():
-        opaque = 1 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype).max
+        opaque = 1 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype.name).max
         gray = gray * (alpha.astype(np.float32) / opaque)
     return window(gray)

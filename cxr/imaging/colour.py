@@ -14,6 +14,9 @@ from PIL import Image, ImageChops
 PHOTOGRAPH_THRESHOLD = 9
 """Colour cast, in levels of 255, from which on an image is taken for a photograph."""
 
+Values = NDArray[np.integer] | NDArray[np.floating]
+"""Pixel values of any depth."""
+
 _GRAY_MODES = ("1", "L", "LA", "La", "F")
 _SIDE = 128
 _OPAQUE = 255
@@ -40,7 +43,7 @@ def to_gray_exactly(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return pixels
     first, *others = (cv2.extractChannel(pixels, index) for index in range(3))
     if _is_opaque(pixels) and all(np.array_equal(first, other) for other in others):
-        return first
+        return np.asarray(first, np.uint8)
     return to_gray(Image.fromarray(pixels))
 
 
@@ -51,22 +54,22 @@ def to_gray_fast(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if not _is_opaque(pixels):
         return to_gray(Image.fromarray(pixels))
     code = cv2.COLOR_RGB2GRAY if pixels.shape[2] == 3 else cv2.COLOR_RGBA2GRAY
-    return cv2.cvtColor(pixels, code)
+    return np.asarray(cv2.cvtColor(pixels, code), np.uint8)
 
 
 def _is_opaque(pixels: NDArray[np.uint8]) -> bool:
     return pixels.shape[2] == 3 or bool(np.all(cv2.extractChannel(pixels, 3) == _OPAQUE))
 
 
-def luma(colour: NDArray[np.generic]) -> NDArray[np.generic]:
+def luma(colour: Values) -> Values:
     """ITU-R 601 luma (H, W) of (H, W, 3) in R, G, B order: uint16 in Pillow's integer arithmetic, others as float64.
 
     So R = G = B stays that value exactly in uint16.
     """
     if colour.dtype != np.uint16:
         return colour @ np.array([0.299, 0.587, 0.114])
-    weighted = [colour[..., channel] * np.uint32(weight) for channel, weight in enumerate(_LUMA)]
-    return ((sum(weighted) + np.uint32(0x8000)) >> np.uint32(16)).astype(np.uint16)
+    red, green, blue = (colour[..., channel].astype(np.uint32) * np.uint32(_LUMA[channel]) for channel in range(3))
+    return ((red + green + blue + np.uint32(0x8000)) >> np.uint32(16)).astype(np.uint16)
 
 
 def colour_cast(pixels: NDArray[np.uint8]) -> float:

@@ -108,12 +108,12 @@ def _decode_eight_bit(raw: bytes, min_short_side: int | None = None) -> DecodedI
         if pixels is None:
             return _decode_with_pillow(image, size)
     gray = colour.to_gray_exactly(pixels) if min_short_side is None else colour.to_gray_fast(pixels)
-    return DecodedImage(gray, size, mode, image.format, colour.colour_cast(pixels))
+    return DecodedImage(gray, size, mode, str(image.format), colour.colour_cast(pixels))
 
 
 def _decode_with_pillow(image: Image.Image, size: tuple[int, int]) -> DecodedImage:
     """Decode an opened image, perhaps at reduced size; `size` is its (width, height) as stored."""
-    mode, kind = image.mode, "JPEG" if image.format == "MPO" else image.format
+    mode, kind = image.mode, "JPEG" if image.format == "MPO" else str(image.format)
     image.load()
     sideways = _orientation(image) in _SIDEWAYS
     ImageOps.exif_transpose(image, in_place=True)

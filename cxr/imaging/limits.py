@@ -18,8 +18,10 @@ MAX_PIXELS = 100_000_000
 DAMAGED = "is damaged or cut off"
 TOO_LARGE = f"is larger than {MAX_PIXELS // 1_000_000} megapixels"
 
-_DECODER_ERRORS = (OSError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
-_DECODER_ERRORS += (AssertionError, EOFError, struct.error, zlib.error, MemoryError, RuntimeError)
+_DECODER_ERRORS: tuple[type[Exception], ...] = (
+    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+    *(AssertionError, RuntimeError, MemoryError, struct.error, zlib.error),
+)
 
 
 def check_size(width: int, height: int) -> None:

@@ -51,21 +51,27 @@ def processor_short_side(processor: BaseImageProcessor) -> int | None:
     """The short side in pixels that a processor resizes to before its crop; None if it works in another way."""
     if not isinstance(processor, ConvNextImageProcessorPil) or not processor.do_resize:
         return None
-    side = processor.size.shortest_edge
-    crops = side is not None and side < WARPED_FROM and processor.resample == Image.Resampling.BICUBIC
-    return int(side / processor.crop_pct) if crops else None
+    side = processor.size.get("shortest_edge")
+    if side is None or side >= WARPED_FROM or processor.resample != Image.Resampling.BICUBIC:
+        return None
+    return int(side / processor.crop_pct)
 
 
 class FastPixelValues:
     """Nearly `to_pixel_values`, of one image at a time, in a third of the time.
 
-    Takes processors for which `processor_short_side` is known. Only what the crop keeps is resized, for large images
-    from averages over squares (as with Pillow's `reducing_gap`). Normalised values are looked up in a table that the
-    processor itself has filled.
+    Only what the crop keeps is resized, for large images from averages over squares (as with Pillow's `reducing_gap`).
+    Normalised values are looked up in a table that the processor itself has filled.
+
+    Raises:
+        ValueError: for a processor whose `processor_short_side` is unknown.
     """
 
     def __init__(self, processor: BaseImageProcessor):
-        self._short, self._side = processor_short_side(processor), processor.size.shortest_edge
+        short = processor_short_side(processor)
+        if short is None or not isinstance(processor, ConvNextImageProcessorPil):
+            raise ValueError("this processor does not crop the centre of a resized image")
+        self._short, self._side = short, processor.size["shortest_edge"]
         shades = np.resize(np.arange(256, dtype=np.uint8), (self._side, self._side))
         margin = self._short - self._side
         framed = np.pad(shades, (margin // 2, margin - margin // 2))
@@ -79,12 +85,12 @@ class FastPixelValues:
             UnreadableImage: if the image is far too elongated.
         """
         check_elongation(pixels, self._short)
-        box = tuple(visible_box(pixels.shape[::-1], self._side, self._short))
+        left, top, right, bottom = visible_box(pixels.shape[::-1], self._side, self._short)
         factor = max(1, int(min(pixels.shape) / self._short / _REDUCING_GAP))
         if factor > 1:
             height, width = (side // factor for side in pixels.shape)
             whole = pixels[: factor * height, : factor * width]
-            pixels = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
-            box = tuple(edge / factor for edge in box)
+            pixels = np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        box = (left / factor, top / factor, right / factor, bottom / factor)
         resized = Image.fromarray(pixels).resize((self._side, self._side), Image.Resampling.BICUBIC, box)
         return torch.from_numpy(np.take(self._table, np.asarray(resized), axis=1)[None])

@@ -101,7 +101,7 @@ def _estimate(statistic: Statistic, images: int) -> float:
 
 def _values(statistics: Mapping[str, Statistic], drawn: Iterable[Floats]) -> dict[str, Floats]:
     """The values of each statistic on the same resamples, float (B,) each."""
-    values = {name: [] for name in statistics}
+    values: dict[str, list[Floats]] = {name: [] for name in statistics}
     for weights in drawn if statistics else ():
         for name, statistic in statistics.items():
             values[name].append(statistic(weights))

@@ -52,7 +52,7 @@ def ece_interval(
     is extended to the estimate, which often is its upper end.
     """
     errors = metrics.calibration_errors(probability, labels)
-    if len(np.unique(patients)) < bootstrap.FEWEST:
+    if len(np.unique(np.asarray(patients))) < bootstrap.FEWEST:
         return None
     observed = errors.mean(axis=0)
     drawn = [

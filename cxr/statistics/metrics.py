@@ -82,11 +82,11 @@ def compute_metrics(
 def _at_threshold(positive: NDArray[np.bool_], labels: NDArray[np.integer]) -> dict[str, float | None]:
     (tn, fp), (fn, tp) = confusion_matrix(labels, positive.astype(int), labels=[NON_COVID, COVID])
     sensitivity, specificity = _share(tp, tp + fn), _share(tn, tn + fp)
-    both = sensitivity is not None and specificity is not None
+    balanced = None if sensitivity is None or specificity is None else (sensitivity + specificity) / 2
     f1 = float(f1_score(labels, positive, pos_label=COVID)) if tp + fp + fn else None
     return {
         "accuracy": float((tn + tp) / len(labels)),
-        "balanced_accuracy": (sensitivity + specificity) / 2 if both else None,
+        "balanced_accuracy": balanced,
         "sensitivity": sensitivity,
         "specificity": specificity,
         "f1": f1,
@@ -115,7 +115,7 @@ def ece(probability: NDArray[np.floating], labels: NDArray[np.integer]) -> float
     return float(np.abs(calibration_errors(probability, labels).mean(axis=0)).sum())
 
 
-def calibration_errors(probability: NDArray[np.floating], labels: NDArray[np.integer]) -> NDArray[np.integer]:
+def calibration_errors(probability: NDArray[np.floating], labels: NDArray[np.integer]) -> NDArray[np.floating]:
     """Right (1) or wrong (0) minus the confidence, of each of N images, in the column of its bin: float (N, 15)."""
     probability = np.asarray(probability, dtype=np.float64)
     confidence, right = np.maximum(probability, 1 - probability), (probability >= 0.5) == (np.asarray(labels) == COVID)

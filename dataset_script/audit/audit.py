@@ -1,149 +1,204 @@
-"""How much of the label can be guessed without looking at a lung, measured on a finished dataset.
+"""How much of the label can be guessed without seeing the lungs, measured on a written dataset.
 
-    section = audit(Path("data/xrays"))           # for report.json; names no file and no patient
-    text = paragraph(section)                     # for the dataset card
-    charts.audit(pictures / "audit.png", section)
+    section = audit_dataset(Path("data/xrays"))  # for report.json; names no file and no patient
 
-Every probe (`dataset_script.audit.probes`) is fitted on training pictures and scored once on test pictures, at most
-`MOST` of a class in each, whole patients chosen by hash, so that neither time nor memory grows with the dataset.
+Every probe (`dataset_script.audit.probes`) is fitted on training images and scored once on test images, at most
+`MAX_IMAGES` of a class in each, whole patients chosen by hash, so that neither time nor memory grows with the dataset.
 
-Lungs are blacked out by masks only if every sampled picture has one. A dataset in which some collections have masks and
-others have none would otherwise be told apart by the kind of blackout, and the audit would find its own tool marks.
+Lungs are blacked out by masks only if every sampled image has one. In a dataset in which only some collections have
+masks, the shape of the blacked-out area would reveal the collection, and the audit would measure its own traces.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from cxr.schema.labels import LABELS
-from cxr.schema.probes import FLAG_AUROC, FLAG_LOW, PROBES
-from dataset_script.audit import differences, probes, regions
-from dataset_script.audit.probes import Part
-from dataset_script.storage import finished
+from cxr.schema.labels import COVID, LABELS, NON_COVID
+from cxr.schema.probes import FLAG_AUROC, PROBES
+from cxr.schema.report import Audit, ProbeResult
+from dataset_script.audit.probes import Sample, all_probes, run_probe
+from dataset_script.audit.regions import Regions, extract_regions
+from dataset_script.records import FileRef, Row
+from dataset_script.storage.finished import BATCH, find_shards, patient_keys, read_facts, read_images
 
-MOST = 1000
-"""Pictures of a class in the training and in the test sample; a patient's pictures are taken together."""
+MAX_IMAGES = 1000
+"""Images of a class in the training and in the test sample; all images of a patient are taken together."""
 
-Masks = Callable[[dict], np.ndarray | None]
-"""A dataset's row without its picture → lungs as bool (H, W) over the whole picture, at any size, or None."""
+MIN_KNOWN = 20
+"""Images of a class with a known value below which shares and medians are not compared."""
+
+_SHARE, _YEARS, _ADULT = 0.3, 10, 18
+"""Differences between the classes from which on they are reported, and the age of an adult."""
+
+Item = TypeVar("Item")
+
+MaskOf = Callable[[dict[str, Any]], np.ndarray | None]
+"""A row of the dataset without its image → lungs as bool (H, W) over the whole image, at any size, or None."""
 
 
-def audit(folder: Path, *, masks: Masks | None = None, seed: int = 0, num_proc: int = 1) -> dict:
+def audit_dataset(folder: Path, *, masks: MaskOf | None = None, seed: int = 0, num_proc: int = 1) -> Audit:
     """Run the probes on the dataset in `folder` and return the `audit` section of its report.
 
     `probes` lists for each: `name`, `what` it was shown, `auroc`, `low` and `high` (95 % interval over patients; None
-    where it cannot be had, and then a `note` says why), `shouts`, and how many test `images` and `patients` it was
-    scored on. `verdict` is one sentence. `differences` are sentences on ages and views that part the classes.
+    where there is none, and then a `note` says why), `shouts` (whether it is flagged), and how many test `images` and
+    `patients` it was scored on. `verdict` is one sentence. `differences` are sentences on ages and views.
     """
-    files = finished.shards(folder)
-    rows = {split: finished.facts(paths) for split, paths in files.items()}
-    chosen = {split: sample(rows[split], seed) for split in ("train", "test")}
-    with tqdm(total=sum(map(len, chosen.values())), desc="auditing", unit=" pictures") as progress:
-        train, test = (_part(files[split], rows[split], chosen[split], masks, num_proc, progress) for split in chosen)
-    lungs = "masks" if all(g.masked is not None for part in (train, test) for g in part.glimpses) else "box"
-    found = [probes.run(probe, train, test, seed) | _size(test) for probe in probes.all_probes(lungs)]
+    files = find_shards(folder)
+    facts = {split: read_facts(paths) for split, paths in files.items()}
+    chosen = {split: choose_sample(facts[split], seed) for split in ("train", "test")}
+    with tqdm(total=sum(map(len, chosen.values())), desc="auditing", unit=" images") as progress:
+        train, test = (
+            Sample(
+                facts[split].take(pa.array(positions, pa.int64())),
+                _extract(files[split], facts[split], set(positions), masks, num_proc, progress),
+            )
+            for split, positions in chosen.items()
+        )
+    has_masks = all(regions.masked is not None for sample in (train, test) for regions in sample.regions)
+    lungs: Literal["masks", "box"] = "masks" if has_masks else "box"
+    entries = [run_probe(probe, train, test, seed) for probe in all_probes(lungs)]
     return {
-        "verdict": verdict(found),
-        "probes": found,
-        "differences": differences.between_classes(pa.concat_tables(rows.values(), promote_options="default")),
+        "verdict": compose_verdict(entries),
+        "probes": entries,
+        "differences": describe_differences(pa.concat_tables(facts.values(), promote_options="default")),
         "lungs": lungs,
-        "fitted_on": _size(train),
-        "scored_on": _size(test),
+        "fitted_on": train.size,
+        "scored_on": test.size,
     }
 
 
-def sample(rows: pa.Table, seed: int, most: int = MOST) -> list[int]:
-    """Positions of whole patients in the order of their hash, until each class has `most` pictures or all it has."""
-    labels, hashes = rows["label"].to_numpy(), _hashes(rows, seed)
+def choose_sample(rows: pa.Table, seed: int, most: int = MAX_IMAGES) -> list[int]:
+    """Positions of whole patients in the order of their hash, until each class has `most` images or all it has."""
+    labels, hashes = rows["label"].to_numpy(), _hash_patients(rows, seed)
     order = np.argsort(hashes, kind="stable")
     taken, chosen = np.zeros(len(LABELS), int), []
     for positions in np.split(order, np.flatnonzero(np.diff(hashes[order])) + 1):
-        found = np.bincount(labels[positions], minlength=len(LABELS))
-        if (taken[found > 0] < most).any():
+        counts = np.bincount(labels[positions], minlength=len(LABELS))
+        if (taken[counts > 0] < most).any():
             chosen += positions.tolist()
-            taken += found
+            taken += counts
         elif taken.min() >= most:
             break
     return sorted(chosen)
 
 
-def _hashes(rows: pa.Table, seed: int) -> np.ndarray:
+def _hash_patients(rows: pa.Table, seed: int) -> np.ndarray:
     """64 bits of each row's patient, uint64 (N,)."""
-    digests = (hashlib.sha256(f"{seed}:{name}".encode()).digest()[:8] for name in finished.patients(rows))
+    digests = (hashlib.sha256(f"{seed}:{key}".encode()).digest()[:8] for key in patient_keys(rows))
     return np.fromiter((int.from_bytes(digest) for digest in digests), np.uint64, len(rows))
 
 
-def verdict(found: Sequence[dict]) -> str:
-    """What the probes say, in one plain sentence."""
-    tested = [probe for probe in found if probe["auroc"] is not None]
-    untested = [probe for probe in found if probe["auroc"] is None]
+def _extract(
+    files: Sequence[Path], facts: pa.Table, chosen: set[int], masks: MaskOf | None, num_proc: int, progress: tqdm
+) -> list[Regions]:
+    """The regions of the chosen images, in the order of the files."""
+
+    def extract(item: tuple[int, bytes]) -> Regions:
+        position, png = item
+        return extract_regions(png, masks(facts.slice(position, 1).to_pylist()[0]) if masks else None)
+
+    regions: list[Regions] = []
+    with ThreadPoolExecutor(num_proc) as pool:
+        for batch in _batched(read_images(files, chosen), BATCH):
+            regions += pool.map(extract, batch)
+            progress.update(len(batch))
+    return regions
+
+
+def _batched(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    while batch := list(islice(items, size)):
+        yield batch
+
+
+def masks_of(rows: Iterable[Row]) -> MaskOf | None:
+    """Finds the lung mask that a collection has for an image; None where no image has one."""
+    masks = {row.name: row.mask for row in rows if row.mask}
+    if not masks:
+        return None
+
+    def mask_of(row: dict[str, Any]) -> np.ndarray | None:
+        file = masks.get(f"{row['source']}/{row['file']}")
+        return _read_mask(file) if file else None
+
+    return mask_of
+
+
+def _read_mask(file: FileRef) -> np.ndarray | None:
+    """The mask, bool (H, W); None where its file cannot be read."""
+    try:
+        with Image.open(io.BytesIO(file.read())) as image:
+            return np.asarray(image.convert("L")) > 127
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
+        return None
+
+
+def compose_verdict(entries: Sequence[ProbeResult]) -> str:
+    """The result of the probes in one sentence."""
+    tested = [entry for entry in entries if entry["auroc"] is not None]
     if not tested:
-        return f"Whether the label can be guessed without the lungs could not be tested: {untested[0]['note']}."
-    loud = [probe for probe in tested if probe["shouts"]]
-    if any(probe["name"] == "border" for probe in loud):
-        loud = [probe for probe in loud if probe["name"] != "border_in_view"]
-    if loud:
-        means = _listed([f"{PROBES[probe['name']].short} (AUROC {probe['auroc']:.2f})" for probe in loud])
-        return f"The label can be guessed from {means}, without looking at a lung."
-    highest, widest = (max(tested, key=lambda probe: probe[key]) for key in ("auroc", "high"))
-    quiet = "None of the probes can be seen to guess the label without looking at a lung; the highest AUROC is "
-    quiet += f"{highest['auroc']:.2f}"
-    if widest["high"] < FLAG_AUROC:
-        return f"{quiet}."
-    return f"{quiet}, but {widest['patients']} test patients are too few to rule out {widest['high']:.2f}."
-
-
-def paragraph(section: dict) -> str:
-    """The audit in Markdown for the dataset card."""
-    rows = [
-        f"| {probe['what']} | {_number(probe)} | {'yes' if probe['shouts'] else 'no'} |" for probe in section["probes"]
-    ]
-    scored, fitted = section["scored_on"], section["fitted_on"]
-    table = ["| Shown to a small classifier | AUROC (95 % interval) | Shouts |", "| --- | --- | --- |", *rows]
-    how = (
-        f"Fitted on {fitted['images']:,} training pictures ({fitted['patients']:,} patients), scored once on "
-        f"{scored['images']:,} test pictures ({scored['patients']:,} patients), intervals over patients. "
-        f"Chance is 0.50. A probe shouts from an AUROC of {FLAG_AUROC:.2f} on if its interval begins above "
-        f"{FLAG_LOW:.2f}: then a model's score on this dataset's own test split is no evidence that it read a lung."
-    )
-    return "\n\n".join([f"**{section['verdict']}**", "\n".join(table), how, *section["differences"]])
-
-
-def _number(probe: dict) -> str:
-    if probe["auroc"] is None:
-        return f"not tested: {probe['note']}"
-    return f"{probe['auroc']:.2f} ({probe['low']:.2f}–{probe['high']:.2f})"
+        return f"Whether the label can be guessed without the lungs could not be tested: {entries[0]['note']}."
+    flagged = [entry for entry in tested if entry["shouts"]]
+    if any(entry["name"] == "border" for entry in flagged):
+        flagged = [entry for entry in flagged if entry["name"] != "border_in_view"]
+    if flagged:
+        ways = _listed([f"{PROBES[entry['name']].short} (AUROC {entry['auroc']:.2f})" for entry in flagged])
+        return f"The label can be guessed from {ways}, without seeing the lungs."
+    highest = max(entry["auroc"] or 0.0 for entry in tested)
+    not_excluded, patients = max((entry["high"] or 0.0, entry["patients"]) for entry in tested)
+    sentence = f"No probe is flagged; the highest AUROC without seeing the lungs is {highest:.2f}"
+    if not_excluded < FLAG_AUROC:
+        return f"{sentence}."
+    return f"{sentence}, but {patients} test patients are too few to rule out {not_excluded:.2f}."
 
 
 def _listed(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
-def _size(part: Part) -> dict[str, int]:
-    return {"images": len(part.labels), "patients": len(set(part.patients))}
+def describe_differences(rows: pa.Table) -> list[str]:
+    """A sentence for each large difference between the classes: in views, age, children, and what is recorded at all.
+
+    A model may learn such a difference in place of the disease.
+    """
+    covid = rows["label"].to_numpy() == COVID
+    age = rows["age"].to_numpy().astype(float)
+    ap, pa_view = (_starts_with(rows["view"], view) for view in ("AP", "PA"))
+    everyone, has_view, has_age = np.ones(len(covid), bool), ap | pa_view, ~np.isnan(age)
+    sentences = [
+        _compare_shares(covid, has_view, ap, "with a known view ", "are AP, as taken at a bedside"),
+        _compare_shares(covid, has_age, age < _ADULT, "with a known age ", "show children"),
+        _compare_ages(age[has_age & covid], age[has_age & ~covid]),
+        _compare_shares(covid, everyone, has_view, "", "have a known view"),
+        _compare_shares(covid, everyone, has_age, "", "have a known age"),
+    ]
+    return [sentence for sentence in sentences if sentence]
 
 
-def _part(
-    files: list[Path], rows: pa.Table, chosen: list[int], masks: Masks | None, num_proc: int, progress: tqdm
-) -> Part:
-    def look(item: tuple[int, bytes]) -> regions.Glimpse:
-        position, png = item
-        return regions.look(png, masks(rows.slice(position, 1).to_pylist()[0]) if masks else None)
-
-    glimpses = []
-    with ThreadPoolExecutor(num_proc) as pool:
-        for few in _batched(finished.pictures(files, set(chosen)), finished.BATCH):
-            glimpses += pool.map(look, few)
-            progress.update(len(few))
-    return Part(rows.take(pa.array(chosen, pa.int64())), glimpses)
+def _starts_with(column: pa.ChunkedArray, prefix: str) -> np.ndarray:
+    return pc.fill_null(pc.starts_with(column, prefix), False).to_numpy()
 
 
-def _batched(items: Iterator, size: int) -> Iterator[list]:
-    while few := list(islice(items, size)):
-        yield few
+def _compare_shares(covid: np.ndarray, among: np.ndarray, holds: np.ndarray, which: str, what: str) -> str | None:
+    """The sentence, if the shares for which it `holds` differ much between the classes; all bool (N,)."""
+    ours, others = holds[among & covid], holds[among & ~covid]
+    if min(len(ours), len(others)) < MIN_KNOWN or abs(ours.mean() - others.mean()) < _SHARE:
+        return None
+    share, other = (f"{100 * part.mean():.0f} %" for part in (ours, others))
+    return f"Of the {LABELS[COVID]} images {which}{share} {what}, of the {LABELS[NON_COVID]} ones {other}."
+
+
+def _compare_ages(ours: np.ndarray, others: np.ndarray) -> str | None:
+    if min(len(ours), len(others)) < MIN_KNOWN or abs(np.median(ours) - np.median(others)) < _YEARS:
+        return None
+    ages = f"{np.median(ours):.0f} years in {LABELS[COVID]} and {np.median(others):.0f} in {LABELS[NON_COVID]}"
+    return f"The median age is {ages} images."

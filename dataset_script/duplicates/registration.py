@@ -1,9 +1,10 @@
-"""Whether two pictures show the same exposure: register one on the other, then compare them block by block.
+"""Whether two images show the same exposure: register one on the other, then compare them block by block.
 
-Registered, a copy agrees with its original down to the finest detail it kept; another exposure of the same patient
-does not, because breath and posture move ribs, vessels and diaphragm against each other. Local contrast is divided
-out first, so that brightness, gamma and window do not count. The median over blocks bears arrows and text. No single
-affine map fits two exposures everywhere, which is why blocks part them better than one correlation does.
+Once registered, a near-duplicate agrees with its original down to the finest detail that it kept. Another exposure of
+the same patient does not, because breathing and posture move ribs, vessels and diaphragm relative to each other, and no
+single affine map fits two exposures everywhere. That is why comparing blocks separates the two cases better than one
+correlation of the whole. Local contrast is divided out first, so that brightness, gamma and window have no effect. The
+median over the blocks tolerates arrows and text.
 """
 
 from functools import cached_property
@@ -14,44 +15,49 @@ import numpy as np
 from dataset_script.duplicates.fingerprint import trim
 
 ACCEPT = 0.87
-"""Similarity from which a pair is taken for copies.
+"""Similarity from which a pair counts as near-duplicates.
 
-Among 33,738 proposals of 1,889 real radiographs at 256 px, copies start at 0.886 (at 182 px 0.882), and the most alike
-of what is no copy reaches 0.847; a photograph of a screen, at 0.71, is missed. On pairs that had no say in the choice,
-copies of real radiographs planted in eight ways start at 0.917, and the most alike of different phantoms reach 0.845.
+Among 33,738 proposed pairs of 1,889 real radiographs at 256 px, near-duplicates start at 0.886 (at 182 px 0.882), and
+other pairs reach at most 0.847; one photograph of a screen, at 0.71, is missed. On pairs that were not used to choose
+the threshold, near-duplicates of real radiographs made in eight ways start at 0.917, and different phantoms reach at
+most 0.845.
 """
 
 _COARSE, _MIDDLE, _FINE = 64, 96, 192
 _SCALES = (0.87, 0.90, 0.93, 0.955, 0.98, 1.0, 1.02, 1.045, 1.07, 1.10, 1.14)
 _MARGIN = 10
-_MATCH_GATE, _COARSE_GATE, _MIDDLE_GATE = 0.6, 0.80, 0.75
-"""Correlations below which a search ends. Copies among real radiographs start at 0.65, 0.878 and 0.826."""
-_HOPELESS, _PLAIN = 0.70, 0.95
-"""Similarities in one direction outside which the other need not be asked; of copies the lesser starts at 0.81."""
+_MIN_MATCH, _MIN_COARSE, _MIN_MIDDLE = 0.6, 0.80, 0.75
+"""Correlations below which a comparison ends early. Near-duplicates of real radiographs start at 0.65, 0.878, 0.826."""
+_CLEARLY_DIFFERENT, _CLEARLY_EQUAL = 0.70, 0.95
+"""Only between these similarities is the other direction tried too; near-duplicates reach 0.81 in both."""
 _BLOCKS = 8
-_LEAST_BLOCKS = 16
-_LEAST_COVER = 0.5
-_LEAST_TEXTURE = 0.15
+_MIN_BLOCKS = 16
+_MIN_COVER = 0.5
+_MIN_TEXTURE = 0.15
 _HALF = np.full(2, 0.5, np.float32)
 
 
 Squares = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""A trimmed picture made square, uint8 (S, S), at the growing sizes of the steps of a comparison."""
+"""A trimmed image made square, uint8 (S, S), at the growing sizes of the steps of a comparison."""
 
 
 def squares(pixels: np.ndarray) -> Squares:
-    """All that comparing needs of a picture, uint8 (H, W).
+    """All that a comparison needs of an image, uint8 (H, W).
 
-    Squaring undoes the stretching of collections that make every picture square.
+    Some collections stretch every image to a square; squaring all of them undoes the difference.
     """
     trimmed = trim(pixels)
-    return tuple(cv2.resize(trimmed, (size, size), interpolation=cv2.INTER_AREA) for size in (_COARSE, _MIDDLE, _FINE))
+    return _square(trimmed, _COARSE), _square(trimmed, _MIDDLE), _square(trimmed, _FINE)
+
+
+def _square(pixels: np.ndarray, side: int) -> np.ndarray:
+    return np.asarray(cv2.resize(pixels, (side, side), interpolation=cv2.INTER_AREA))
 
 
 class Prepared:
-    """A picture's squares normalised, float32 (S, S), ready to be compared with many.
+    """An image's squares, normalised, float32 (S, S), to be compared with many others.
 
-    Most comparisons end at `coarse`, so that what costs more is made when it is asked for.
+    Most comparisons end at `coarse`, so the larger ones are computed only when they are needed.
     """
 
     def __init__(self, squares: Squares) -> None:
@@ -59,22 +65,22 @@ class Prepared:
 
     @cached_property
     def coarse(self) -> np.ndarray:
-        """What the search runs on."""
+        """For the search over scales and positions."""
         return _normalised(self._coarse.astype(np.float32), 4)
 
     @cached_property
     def middle(self) -> np.ndarray:
-        """What the first registration runs on."""
+        """For the first registration."""
         return _normalised(self._middle.astype(np.float32), 5)
 
     @cached_property
     def fine(self) -> np.ndarray:
-        """What the last registration runs on."""
+        """For the last registration."""
         return _normalised(self._smooth, 8)
 
     @cached_property
     def detail(self) -> np.ndarray:
-        """What is compared at last: structures of a few pixels."""
+        """For the final comparison: structures of a few pixels."""
         return _normalised(self._smooth, 3)
 
     @cached_property
@@ -83,29 +89,32 @@ class Prepared:
 
 
 def similarity(first: Prepared, second: Prepared) -> float:
-    """How alike two pictures are once registered, whichever comes first: at most 1, 0 if they have little in common.
+    """The similarity of two images once registered, in either order: at most 1, and 0 if they have little in common.
 
-    The larger of both directions counts: a search that ends beside the true map in one often finds it in the other.
-    A glance at the coarse squares, improved a little, spares most strangers the long search on the middle ones.
+    The larger of both directions counts, because a registration that misses the true map in one direction often finds
+    it in the other.
     """
     forth = _similarity_onto(first, second)
-    return max(forth, _similarity_onto(second, first)) if _HOPELESS <= forth < _PLAIN else forth
+    return max(forth, _similarity_onto(second, first)) if _CLEARLY_DIFFERENT <= forth < _CLEARLY_EQUAL else forth
 
 
 def _similarity_onto(first: Prepared, second: Prepared) -> float:
-    """The median correlation of the blocks of the first with the second moved onto it; 0 if the search ended early."""
+    """The median correlation of the blocks after moving the second onto the first; 0 if the comparison ended early.
+
+    A short registration on the coarse squares rules out most unrelated images before the long one on the middle ones.
+    """
     correlation, to_second = _match(first.coarse, second.coarse)
-    if correlation < _MATCH_GATE or _refined(first.coarse, second.coarse, to_second, 5)[0] < _COARSE_GATE:
+    if correlation < _MIN_MATCH or _refined(first.coarse, second.coarse, to_second, 5)[0] < _MIN_COARSE:
         return 0.0
     correlation, to_second = _refined(first.middle, second.middle, _rescaled(to_second, _MIDDLE / _COARSE), 30)
-    if correlation < _MIDDLE_GATE:
+    if correlation < _MIN_MIDDLE:
         return 0.0
     _, to_second = _refined(first.fine, second.fine, _rescaled(to_second, _FINE / _MIDDLE), 20)
     return _agreement(first.detail, second.detail, to_second)
 
 
 def _normalised(pixels: np.ndarray, sigma: float) -> np.ndarray:
-    """Local mean taken off and local contrast divided out; three gray levels keep noise from becoming structure."""
+    """Subtract the local mean and divide by the local contrast plus 3 gray levels, so that noise is not amplified."""
     structure = pixels - cv2.GaussianBlur(pixels, (0, 0), sigma)
     return structure / (np.sqrt(cv2.GaussianBlur(structure**2, (0, 0), sigma)) + 3.0)
 
@@ -116,8 +125,8 @@ def _match(first: np.ndarray, second: np.ndarray) -> tuple[float, np.ndarray]:
     best = -1.0, np.eye(2, 3, dtype=np.float32)
     for scale in _SCALES:
         side = round(len(centre) * scale)
-        found = cv2.matchTemplate(first, cv2.resize(centre, (side, side)), cv2.TM_CCOEFF_NORMED)
-        _, value, _, corner = cv2.minMaxLoc(found)
+        correlations = cv2.matchTemplate(first, cv2.resize(centre, (side, side)), cv2.TM_CCOEFF_NORMED)
+        _, value, _, corner = cv2.minMaxLoc(correlations)
         if value > best[0]:
             zoom = len(centre) / side
             offset = _MARGIN - 0.5 + zoom * (0.5 - np.array(corner))
@@ -126,34 +135,34 @@ def _match(first: np.ndarray, second: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 def _rescaled(mapping: np.ndarray, factor: float) -> np.ndarray:
-    """The same map between pictures `factor` times as large; pixel centres lie at whole numbers."""
+    """The same map between images `factor` times as large; pixel centres are at whole numbers."""
     linear, offset = mapping[:, :2], mapping[:, 2]
     offset = factor * offset + (factor - 1) * (_HALF - linear @ _HALF)
     return np.column_stack([linear, offset]).astype(np.float32)
 
 
 def _refined(first: np.ndarray, second: np.ndarray, mapping: np.ndarray, iterations: int) -> tuple[float, np.ndarray]:
-    """The affine map improved by maximising the correlation, which is given too.
+    """The largest correlation that can be reached from an affine map, and the improved map.
 
     Enhanced correlation coefficient (Evangelidis & Psarakis 2008, doi 10.1109/TPAMI.2008.113).
     """
     stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, iterations, 1e-4)
     try:
         return cv2.findTransformECC(first, second, mapping.copy(), cv2.MOTION_AFFINE, stop, None, 1)
-    except cv2.error:  # it diverged: the pictures have little in common
+    except cv2.error:  # it diverged: the images have little in common
         return -1.0, mapping
 
 
 def _agreement(first: np.ndarray, second: np.ndarray, to_second: np.ndarray) -> float:
-    """Median correlation of the blocks that both pictures cover and that show structure; 0 if there are too few."""
+    """Median correlation of the blocks that both images cover and that show structure; 0 if there are too few."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     moved = cv2.warpAffine(second, to_second, (_FINE, _FINE), flags=flags)
     inside = cv2.warpAffine(np.ones_like(second), to_second, (_FINE, _FINE), flags=flags) > 0.99
     one, other, covered = _blocks(first), _blocks(moved), _blocks(inside).mean(axis=1)
     one, other = one - one.mean(axis=1, keepdims=True), other - other.mean(axis=1, keepdims=True)
     contrast = one.std(axis=1), other.std(axis=1)
-    usable = (covered > 0.9) & (np.minimum(*contrast) > _LEAST_TEXTURE)
-    if usable.sum() < _LEAST_BLOCKS or inside.mean() < _LEAST_COVER:
+    usable = (covered > 0.9) & (np.minimum(*contrast) > _MIN_TEXTURE)
+    if usable.sum() < _MIN_BLOCKS or inside.mean() < _MIN_COVER:
         return 0.0
     product = (one * other).mean(axis=1)
     return float(np.median(product[usable] / (contrast[0] * contrast[1])[usable]))

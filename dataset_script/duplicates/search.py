@@ -1,68 +1,93 @@
-"""Finds copies of pictures across sources and labels, exact and near, without holding the pictures.
+"""Finds near-duplicates across collections and labels, without holding the images in memory.
 
-Three steps, of which only the last opens a picture again:
+Three steps, of which only the last opens an image again:
 
-1. `fingerprint.fingerprint` reduces every picture to 208 bytes while it is read (about 1.5 ms, in any worker).
-2. `candidates.candidates` proposes a few neighbours for each, in about n log n.
-3. `registration.similarity` registers the two pictures of a proposal and compares them (about 3 ms, and there are
-   at most twenty proposals a picture).
+1. `fingerprint.fingerprint` reduces every image to 208 bytes while it is read (about 1.5 ms, in any worker).
+2. `candidates.propose_pairs` proposes a few neighbours for each image, in about n log n.
+3. `registration.similarity` registers the two images of a proposed pair and compares them (about 3 ms; an image has at
+   most twenty proposals).
 
-`find_copies` runs steps 2 and 3, `clusters` joins its pairs, `copies.resolve` decides who stays, and
-`pair_sheets.draw` shows the pairs to a person. Mirrored pictures are not looked for.
-
-    marks = np.stack([fingerprint(pixels) for pixels in ...])  # of the pictures as the dataset holds them
-    pairs = find_copies(marks, load, known=similarities_of_the_last_run, num_proc=2)
-    found = resolve(clusters(pairs, len(marks)), copies, "drop")
-    pair_sheets.draw(pairs, load, names, folder)
+`find_near_duplicates` runs steps 2 and 3 on the rows of a preparation, `find_pairs` on any fingerprints. Mirrored
+images are not searched for.
 """
 
+import io
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import cv2
 import numpy as np
+from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-from dataset_script.duplicates.candidates import candidates
+from cxr.import_closure import code_digest
+from dataset_script.duplicates.candidates import propose_pairs
 from dataset_script.duplicates.fingerprint import HASH_BYTES, codes, pixel_hash
 from dataset_script.duplicates.registration import ACCEPT, Prepared, Squares, similarity, squares
+from dataset_script.records import Row
+from dataset_script.storage.store import Store
 
-METHOD = 2
-"""Belongs into the key of whatever keeps fingerprints or similarities: counts up whenever they would differ."""
+CACHED_SQUARES = 600
+"""Images whose squares are kept in memory at a time; each takes 50 kB."""
 
-HELD = 600
-"""Pictures whose squares are held at a time; each takes 50 kB."""
+_CACHED_PREPARED = 32
+"""Images kept normalised for comparison at a time; each takes 0.4 MB."""
 
-_READY = 32
-"""Pictures held ready for comparison at a time, for each takes 0.4 MB."""
-
-_BATCH, _BLOCK = 1024, HELD // 3
+_PAIRS_PER_LOT, _IMAGES_PER_BLOCK = 1024, CACHED_SQUARES // 3
+_CODE = "dataset_script/duplicates/registration.py"
+"""What a similarity depends on: an edit there, or in what it imports, discards the similarities of earlier runs."""
 
 
 class Known(Protocol):
-    """Similarities of an earlier run by two pixel hashes in order: a `dict`, or a table on disk that is none."""
+    """Similarities of an earlier run by two pixel hashes in order: a `dict`, or a table on disk."""
 
-    def get(self, key: tuple[str, str]) -> float | None:
+    def get(self, key: tuple[str, str], /) -> float | None:
         """The similarity, None if the pair has not been compared."""
 
-    def update(self, found: Mapping[tuple[str, str], float]) -> None:
+    def update(self, values: Mapping[tuple[str, str], float], /) -> None:
         """Add similarities."""
 
 
 class Pair(NamedTuple):
-    """Two copies, `first` < `second`; `similarity` is 1.0 for equal pixels."""
+    """Two near-duplicates, `first` < `second`; `similarity` is 1.0 for equal pixels."""
 
     first: int
     second: int
     similarity: float
 
 
-def find_copies(
+@dataclass(frozen=True)
+class NearDuplicates:
+    """The pairs found, and the clusters of two and more images that they form; both hold positions of rows."""
+
+    pairs: list[Pair]
+    clusters: list[list[int]]
+
+
+def find_near_duplicates(rows: Sequence[Row], store: Store, num_proc: int) -> NearDuplicates:
+    """Find the near-duplicates among `rows`; pairs that an earlier run compared are not compared again."""
+    pairs = find_pairs(
+        store.fingerprints([row.number for row in rows]),
+        lambda position: load_pixels(store, rows[position]),
+        known=store.similarities(code_digest(_CODE)),
+        num_proc=num_proc,
+    )
+    return NearDuplicates(pairs, cluster_pairs(pairs, len(rows)))
+
+
+def load_pixels(store: Store, row: Row) -> np.ndarray:
+    """A row's image, uint8 (H, W)."""
+    with Image.open(io.BytesIO(store.image(row.number))) as image:
+        return np.asarray(image)
+
+
+def find_pairs(
     fingerprints: np.ndarray,
     load: Callable[[int], np.ndarray],
     *,
@@ -70,44 +95,45 @@ def find_copies(
     num_proc: int = 1,
     progress: bool = True,
 ) -> list[Pair]:
-    """Find the pairs of pictures that show the same exposure.
+    """Find the pairs of images that show the same exposure.
 
-    Of three and more copies not every pair may be listed, but enough to join them all. The outcome depends on the
-    pixels and their order alone, not on `num_proc`.
+    Of three and more near-duplicates not every pair may be listed, but enough pairs to join them all. The result
+    depends only on the pixels and their order, not on `num_proc`.
 
     Args:
         fingerprints: uint8 (N, `fingerprint.SIZE`).
         load: gives the pixels, uint8 (H, W), that fingerprint i was made of; called from `num_proc` threads.
-        known: similarities by the two pixel hashes in order (`fingerprint.pixel_hash`), from an earlier run. New
-            ones are added, those of pairs refused too: stored, they spare the next run all comparisons but new ones.
-        num_proc: threads; decoding and comparing let go of the interpreter.
+        known: similarities of an earlier run by two pixel hashes in order (`fingerprint.pixel_hash`). New ones are
+            added, those below the threshold included, so that the next run compares only new pairs.
+        num_proc: threads; decoding and comparing release the interpreter lock.
         progress: whether to show a bar on stderr.
 
     Returns:
         The pairs in order.
     """
-    known = {} if known is None else known
-    squared = lru_cache(HELD)(lambda index: squares(load(index)))
-    first = _first_of_its_pixels(fingerprints)
-    asking = np.unique(first)
-    others = np.flatnonzero(first != np.arange(len(first)))
-    found = [Pair(int(first[other]), int(other), 1.0) for other in others]
-    while len(asking):
-        mine = fingerprints if len(asking) == len(fingerprints) else fingerprints[asking]
-        proposed = _in_blocks(candidates(codes(mine), num_proc))
-        scored = _scored(proposed, asking, fingerprints, squared, known, num_proc)
+    no_values: dict[tuple[str, str], float] = {}
+    cache: Known = no_values if known is None else known
+    load_squares = lru_cache(CACHED_SQUARES)(lambda index: squares(load(index)))
+    first = _first_with_equal_pixels(fingerprints)
+    searched = np.unique(first)
+    repeated = np.flatnonzero(first != np.arange(len(first)))
+    pairs = [Pair(int(first[index]), int(index), 1.0) for index in repeated]
+    while len(searched):
+        part = fingerprints if len(searched) == len(fingerprints) else fingerprints[searched]
+        proposed = _in_blocks(propose_pairs(codes(part), num_proc))
+        scored = _score(proposed, searched, fingerprints, load_squares, cache, num_proc)
         bar = tqdm(scored, total=len(proposed), desc="comparing", unit=" pairs", disable=not progress)
-        fresh = [pair for pair in bar if pair.similarity >= ACCEPT]
-        found += fresh
-        # Many copies of one picture crowd each other out of its few candidates, and part into several clusters: one
-        # of each asks again.
-        joined = clusters(found, len(fingerprints)) if fresh else []
-        asking = np.array([min(one, key=lambda i: pixel_hash(fingerprints[i])) for one in joined], np.int64)
-    return sorted(found)
+        new_pairs = [pair for pair in bar if pair.similarity >= ACCEPT]
+        pairs += new_pairs
+        # Many near-duplicates of one image push each other out of the few candidates and form several clusters:
+        # search again with one image of each cluster.
+        joined = cluster_pairs(pairs, len(fingerprints)) if new_pairs else []
+        searched = np.array([min(one, key=lambda i: pixel_hash(fingerprints[i])) for one in joined], np.int64)
+    return sorted(pairs)
 
 
-def clusters(pairs: Iterable[Pair], count: int) -> list[list[int]]:
-    """Join pairs of `count` pictures to clusters of two and more, each and all of them in order."""
+def cluster_pairs(pairs: Iterable[Pair], count: int) -> list[list[int]]:
+    """Join pairs among `count` images to clusters of two and more; the clusters and their members are in order."""
     first, second = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
     graph = coo_array((np.ones(len(first), bool), (first, second)), shape=(count, count))
     _, component = connected_components(graph, directed=False)
@@ -117,59 +143,61 @@ def clusters(pairs: Iterable[Pair], count: int) -> list[list[int]]:
     return sorted(members.values())
 
 
-def _first_of_its_pixels(fingerprints: np.ndarray) -> np.ndarray:
-    """For each picture the first that has the same pixels, int64 (N,)."""
+def _first_with_equal_pixels(fingerprints: np.ndarray) -> np.ndarray:
+    """For each image the first one that has the same pixels, int64 (N,)."""
     hashes = np.ascontiguousarray(fingerprints[:, :HASH_BYTES]).view(f"V{HASH_BYTES}").ravel()
     _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
     return first[inverse]
 
 
 def _in_blocks(proposed: np.ndarray) -> np.ndarray:
-    """Pairs, int32 (M, 2), in an order in which a picture is asked for again while it is still held."""
+    """Pairs, int32 (M, 2), ordered so that an image is needed again while it is still cached."""
     first, second = proposed.T
-    return proposed[np.lexsort((second, first, second // _BLOCK, first // _BLOCK))]
+    return proposed[np.lexsort((second, first, second // _IMAGES_PER_BLOCK, first // _IMAGES_PER_BLOCK))]
 
 
-def _scored(
+def _score(
     proposed: np.ndarray,
-    asking: np.ndarray,
+    searched: np.ndarray,
     fingerprints: np.ndarray,
-    squared: Callable[[int], Squares],
+    load_squares: Callable[[int], Squares],
     known: Known,
     num_proc: int,
 ) -> Iterator[Pair]:
-    """The proposed pairs (of places in `asking`) with their similarity, looked up in `known` or measured and added.
+    """The proposed pairs (positions in `searched`) with their similarity, from `known` or measured and added to it.
 
-    They go in lots: millions of pairs are held as numbers only, and what was compared survives an interruption.
+    Pairs are processed in lots: an array holds millions of them, and an interruption loses one lot of comparisons.
     """
-    for start in range(0, len(proposed), _BATCH):
-        pairs = asking[proposed[start : start + _BATCH]].tolist()
+    for start in range(0, len(proposed), _PAIRS_PER_LOT):
+        pairs = searched[proposed[start : start + _PAIRS_PER_LOT]].tolist()
         hashes = {index: pixel_hash(fingerprints[index]) for pair in pairs for index in pair}
-        pairs = [sorted(pair, key=hashes.__getitem__) for pair in pairs]  # the order of pictures must not matter
-        values = [known.get((hashes[first], hashes[second])) for first, second in pairs]
-        unknown = [place for place, value in enumerate(values) if value is None]
-        fresh = {}
-        for place, value in zip(unknown, _compare([pairs[place] for place in unknown], squared, num_proc), strict=True):
-            first, second = pairs[place]
-            fresh[hashes[first], hashes[second]] = values[place] = value
-        known.update(fresh)
-        yield from (Pair(*sorted(pair), value) for pair, value in zip(pairs, values, strict=True))
+        # The order of the two must not depend on the order of the images.
+        pairs = [(i, j) if hashes[i] <= hashes[j] else (j, i) for i, j in pairs]
+        values = {(i, j): known.get((hashes[i], hashes[j])) for i, j in pairs}
+        missing = [pair for pair, value in values.items() if value is None]
+        measured = dict(zip(missing, _compare(missing, load_squares, num_proc), strict=True))
+        known.update({(hashes[i], hashes[j]): value for (i, j), value in measured.items()})
+        for i, j in pairs:
+            value = values[i, j]
+            yield Pair(min(i, j), max(i, j), measured[i, j] if value is None else value)
 
 
-def _compare(pairs: Sequence[Sequence[int]], squared: Callable[[int], Squares], num_proc: int) -> Iterator[float]:
-    """Similarities of pairs, in their order; neighbouring pairs share pictures, which are kept for a while."""
+def _compare(
+    pairs: Sequence[tuple[int, int]], load_squares: Callable[[int], Squares], num_proc: int
+) -> Iterator[float]:
+    """Similarities of pairs, in their order; neighbouring pairs share images, which are cached."""
 
-    @lru_cache(_READY)
-    def ready(index: int) -> Prepared:
-        return Prepared(squared(index))
+    @lru_cache(_CACHED_PREPARED)
+    def prepared(index: int) -> Prepared:
+        return Prepared(load_squares(index))
 
-    def verdict(pair: Sequence[int]) -> float:
-        return similarity(ready(pair[0]), ready(pair[1]))
+    def compare(pair: tuple[int, int]) -> float:
+        return similarity(prepared(pair[0]), prepared(pair[1]))
 
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # pictures this small keep threads of OpenCV's own waiting for each other
+    threads_before = cv2.getNumThreads()
+    cv2.setNumThreads(1)  # on images this small, OpenCV's own threads mostly wait for each other
     try:
         with ThreadPoolExecutor(num_proc) as pool:
-            yield from pool.map(verdict, pairs)
+            yield from pool.map(compare, pairs)
     finally:
-        cv2.setNumThreads(before)
+        cv2.setNumThreads(threads_before)

@@ -1,14 +1,15 @@
-"""Patient-level splits that new images do not disturb.
+"""Patient-level splits that stay as they are when images are added.
 
-Pictures that share a patient, their very bytes or a cluster of copies form a group, and a group never straddles
-splits. The group's split is drawn by hash, 70/15/15, from its patient with the smallest hash (`source:patient_id`; a
-file without a patient is its own, named by its bytes, so that moving files about moves no split) and the seed. Classes
-are divided alike in expectation; there is no rebalancing, because it would move old pictures whenever a new one came.
+Images that share a patient, their very bytes or a cluster of near-duplicates form a group, and a group is never spread
+over several splits. The split of a group is drawn by hash, 70/15/15, from the seed and that patient of the group who
+has the smallest hash (`source:patient_id`; a file without a patient is identified by its bytes, so that moving files
+changes no split). Classes are divided alike in expectation; there is no rebalancing, because it would move old images
+whenever new ones came.
 
-A collection's own splits are kept. Where it has no validation (or test) split, that is carved out of its training
-pictures; pictures that it leaves undecided count as training pictures. In a group that its collections put on both
-sides, the copies in test stay, then those in validation, and the others leave. Before all of them an external set
-stays: whoever shares a group with one of its pictures is no picture to train on.
+A collection's own splits are kept. If it has no validation (or test) split, that is drawn from its training images;
+images without a split count as training images. If a group has images in several predefined splits, those in test stay,
+or else those in validation, and the others leave. External sets come before all of them: an image that shares a group
+with one of an external set is not trained on.
 """
 
 import hashlib
@@ -26,42 +27,42 @@ from cxr.schema.labels import LABELS
 from dataset_script.records import Row
 
 WEIGHTS = {"train": 70, "validation": 15, "test": 15}
-_SEEDS_TRIED, _FEW_GROUPS = 100, 2000
+_MAX_SEEDS_TRIED, _MAX_GROUPS_FOR_TRIALS = 100, 2000
 
 
 @dataclass
 class Assignment:
-    """A split for every item, None for those that leave; `straddling` lists the groups that made them leave."""
+    """A split for every row, None for those that leave; `straddling` lists the groups that they leave."""
 
     splits: list[str | None]
     straddling: list[list[int]] = field(default_factory=list)
 
 
-def assign(items: Sequence[Row], seed: int) -> Assignment:
-    """Give every item its split.
+def assign_splits(rows: Sequence[Row], clusters: Sequence[int | None], seed: int) -> Assignment:
+    """Give every row its split; `clusters` holds the number of each row's cluster of near-duplicates, if any.
 
     Raises:
         UserError: if a class would be absent from a split; it names a seed that works where there is one.
     """
-    groups, open_splits = _Groups(items), _open_splits(items)
-    found = _draw(items, groups, open_splits, seed)
-    absent = _absent(items, found)
+    groups, open_splits = _Groups(rows, clusters), _open_splits(rows)
+    assignment = _draw_splits(rows, groups, open_splits, seed)
+    absent = _absent_class(rows, assignment)
     if absent:
-        seeds = range(_SEEDS_TRIED if len(groups) <= _FEW_GROUPS else 0)
-        other = next((s for s in seeds if not _absent(items, _draw(items, groups, open_splits, s))), None)
-        raise UserError(_way_out(*absent, seed, other))
-    return found
+        seeds = range(_MAX_SEEDS_TRIED if len(groups) <= _MAX_GROUPS_FOR_TRIALS else 0)
+        trials = ((other, _draw_splits(rows, groups, open_splits, other)) for other in seeds)
+        working = next((other for other, trial in trials if not _absent_class(rows, trial)), None)
+        raise UserError(_absent_message(*absent, seed, working))
+    return assignment
 
 
 class _Groups:
-    """Items joined by patient, bytes or cluster; iterating gives each group's indices, in order, as are the groups."""
+    """Rows joined by patient, bytes or cluster. Iterating gives each group's positions; both are in order."""
 
-    def __init__(self, items: Sequence[Row]) -> None:
-        keys = (
-            (item.sha256 for item in items),
-            (item.patient for item in items),
-            (item.sha256 if item.cluster is None else f"cluster {item.cluster}" for item in items),
+    def __init__(self, rows: Sequence[Row], clusters: Sequence[int | None]) -> None:
+        own_or_cluster = (
+            row.sha256 if cluster is None else f"cluster {cluster}" for row, cluster in zip(rows, clusters, strict=True)
         )
+        keys = (row.sha256 for row in rows), (row.patient for row in rows), own_or_cluster
         _, self._first, joined = np.unique(_joined(*map(_numbered, keys)), return_index=True, return_inverse=True)
         self._members = np.argsort(joined, kind="stable")
         self._ends = np.cumsum(np.bincount(joined)) if len(joined) else joined
@@ -76,13 +77,13 @@ class _Groups:
 
 
 def _numbered(keys: Iterable[str]) -> np.ndarray:
-    """Equal keys get equal numbers, int64 (N,); by 128 bits of a hash, because texts take ten times as much."""
+    """Equal keys get equal numbers, int64 (N,). Compares 128-bit hashes: texts take ten times the memory."""
     hashes = np.frombuffer(b"".join(hashlib.blake2b(key.encode(), digest_size=16).digest() for key in keys), "V16")
     return np.unique(hashes, return_inverse=True)[1]
 
 
 def _joined(*keys: np.ndarray) -> np.ndarray:
-    """The number of each item's connected component, where items that share a number in any of `keys` are joined."""
+    """The number of each row's connected component, where rows that share a number in any of `keys` are joined."""
     count = len(keys[0])
     nodes = [count + place * count + key for place, key in enumerate(keys)]
     edges = np.tile(np.arange(count), len(keys)), np.concatenate(nodes)
@@ -91,37 +92,37 @@ def _joined(*keys: np.ndarray) -> np.ndarray:
     return connected_components(graph, directed=False)[1][:count]
 
 
-def _open_splits(items: Sequence[Row]) -> dict[str, set[str]]:
-    """By source, the splits among which its training and undecided pictures are drawn."""
-    own = defaultdict(set)
-    for item in items:
-        own[item.source].add(item.predefined)
-    return {source: {"train"} | (set(SPLITS) - splits) for source, splits in own.items()}
+def _open_splits(rows: Sequence[Row]) -> dict[str, set[str]]:
+    """By source, the splits among which its training images and those without a split are drawn."""
+    predefined = defaultdict(set)
+    for row in rows:
+        predefined[row.source].add(row.predefined)
+    return {source: {"train"} | (set(SPLITS) - splits) for source, splits in predefined.items()}
 
 
-def _draw(items: Sequence[Row], groups: _Groups, open_splits: dict[str, set[str]], seed: int) -> Assignment:
-    found = Assignment([None] * len(items))
+def _draw_splits(rows: Sequence[Row], groups: _Groups, open_splits: dict[str, set[str]], seed: int) -> Assignment:
+    assignment = Assignment([None] * len(rows))
     for group in groups:
-        held_out = {items[index].predefined for index in group}
-        fixed = next((split for split in HELD_OUT if split in held_out), None)
-        if fixed is None:
-            common = set.intersection(*(open_splits[items[index].source] for index in group))
-            drawn = _split_of(min(_hash(items[index].patient) for index in group), seed, common)
+        predefined = {rows[position].predefined for position in group}
+        held_out = next((split for split in HELD_OUT if split in predefined), None)
+        if held_out is None:
+            common = set.intersection(*(open_splits[rows[position].source] for position in group))
+            split = _draw_split(min(_hash(rows[position].patient) for position in group), seed, common)
             staying = group
         else:
-            drawn, staying = fixed, [index for index in group if items[index].predefined == fixed]
-        for index in staying:
-            found.splits[index] = drawn
+            split, staying = held_out, [position for position in group if rows[position].predefined == held_out]
+        for position in staying:
+            assignment.splits[position] = split
         if len(staying) < len(group):
-            found.straddling.append(group)
-    return found
+            assignment.straddling.append(group)
+    return assignment
 
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _split_of(patient: str, seed: int, among: set[str]) -> str:
+def _draw_split(patient: str, seed: int, among: set[str]) -> str:
     """Draw one of the splits, with their weights, by hash."""
     choices = [split for split in SPLITS if split in among]
     total = sum(WEIGHTS[split] for split in choices)
@@ -133,9 +134,9 @@ def _split_of(patient: str, seed: int, among: set[str]) -> str:
     return choices[-1]
 
 
-def _absent(items: Sequence[Row], found: Assignment) -> tuple[str, str] | None:
-    """The first class and split where none is to be found."""
-    present = {(item.label, split) for item, split in zip(items, found.splits, strict=True)}
+def _absent_class(rows: Sequence[Row], assignment: Assignment) -> tuple[str, str] | None:
+    """The first class and split that have no image in common."""
+    present = {(row.label, split) for row, split in zip(rows, assignment.splits, strict=True)}
     for split in SPLITS:
         for label, name in enumerate(LABELS):
             if (label, split) not in present:
@@ -143,6 +144,8 @@ def _absent(items: Sequence[Row], found: Assignment) -> tuple[str, str] | None:
     return None
 
 
-def _way_out(label: str, split: str, seed: int, other: int | None) -> str:
-    message = f"no {label} picture falls into the {split} split with --seed {seed}: add more {label} patients"
-    return message if other is None else f"{message}, or use --seed {other}, with which every split holds both classes"
+def _absent_message(label: str, split: str, seed: int, working: int | None) -> str:
+    message = f"no {label} image falls into the {split} split with --seed {seed}: add more {label} patients"
+    if working is None:
+        return message
+    return f"{message}, or use --seed {working}, with which every split has both classes"

@@ -1,10 +1,16 @@
-"""The output folder while a preparation works in it: whose it is, its lock, its cache, and how it is left."""
+"""The output folder: whose it is, its lock, its cache, and how a new dataset replaces the old one in it.
+
+The card lists the live shards and names the live report. Its replacement, one rename, is the moment at which the new
+dataset replaces the old one: until then nothing that the old card lists is touched, and afterwards the files that only
+the old card listed are deleted. A reader sees the old dataset or the new one.
+"""
 
 import errno
-import hashlib
 import json
+import os
+import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,16 +18,23 @@ from filelock import FileLock, Timeout
 
 from cxr.errors import UserError
 from cxr.schema.dataset import EXTERNAL
+from cxr.schema.dataset_card import CARD, REPORT, live_report, live_shards
 from cxr.schema.report import PREPARED_BY
-from dataset_script.storage import writing
 
-OUR_FILES = {"README.md", "data", "report.json", EXTERNAL, writing.PICTURES, ".cache"}
+REVIEW = "review"
+"""The private folder of a dataset: pages with its images for a person to look at, and charts."""
+
+_REVIEW_BEFORE = "pictures"
+"""What `REVIEW` was called by earlier versions."""
+
+_OUR_FILES = {CARD, "data", REPORT, EXTERNAL, REVIEW, _REVIEW_BEFORE, ".cache"}
+_OUR_DATA = re.compile(r"(train|validation|test)-\d{5}-of-\d{5}(-[0-9a-f]{12})?\.parquet|report-[0-9a-f]{12}\.json")
 
 
 class Workspace:
-    """`out` and what lies in its `.cache`: the store, downloads, the new dataset while it is written (`staged`)."""
+    """`out` and what is in its `.cache`: the store, downloads, and the new dataset while it is written (`staged`)."""
 
-    def __init__(self, out: Path):
+    def __init__(self, out: Path) -> None:
         self.out, self.cache = out, out / ".cache"
         self.staged = self.cache / "new"
         self._state = self.cache / "state.json"
@@ -30,28 +43,43 @@ class Workspace:
         """Whether `out` holds, untouched, what an earlier run with this digest made."""
         try:
             state = json.loads(self._state.read_text(encoding="utf-8"))
-            return state == {"digest": digest, "files": self._files()}
+            return state == {"digest": digest, "files": self._file_stamps()}
         except (OSError, ValueError, AttributeError):
             return False
 
     def remember(self, digest: str) -> None:
         """Note that `out` is what a run with this digest makes."""
-        self._state.write_text(json.dumps({"digest": digest, "files": self._files()}), encoding="utf-8")
+        self._state.write_text(json.dumps({"digest": digest, "files": self._file_stamps()}), encoding="utf-8")
 
-    def _files(self) -> dict[str, list[int]]:
-        stats = {path.relative_to(self.out).as_posix(): path.stat() for path in writing.contents(self.out)}
-        return {name: [found.st_size, found.st_mtime_ns] for name, found in stats.items()}
+    def put_in_place(self, external: Collection[str]) -> None:
+        """Move the staged dataset and its external sets, by name, to `out`; remove other external sets from there."""
+        for name in external:
+            _replace_dataset(self.staged / EXTERNAL / name, self.out / EXTERNAL / name)
+        _replace_dataset(self.staged, self.out)
+        for folder in (self.out / EXTERNAL).glob("*"):
+            if folder.name not in external:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _file_stamps(self) -> dict[str, list[int]]:
+        """Size and time of every file of the dataset and its external sets, without the review folder."""
+        stats = {path.relative_to(self.out).as_posix(): path.stat() for path in self._files()}
+        return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
+
+    def _files(self) -> Iterator[Path]:
+        for folder in (self.out, *sorted((self.out / EXTERNAL).glob("*"))):
+            yield from (folder / CARD, folder / REPORT, live_report(folder))
+            yield from (folder / name for names in live_shards(folder).values() for name in names)
 
 
 @contextmanager
-def workspace(out: Path) -> Iterator[Workspace]:
-    """Work in `out`, alone; bad input leaves it as it was.
+def open_workspace(out: Path) -> Iterator[Workspace]:
+    """Work in `out`, alone; after bad input it is as it was before.
 
     Raises:
         UserError: if it cannot be written to, holds something else, or another preparation works in it.
     """
     _check_out(out)
-    first = next((path for path in (*reversed(out.parents), out) if not path.exists()), None)
+    first_made = next((path for path in (*reversed(out.parents), out) if not path.exists()), None)
     place = Workspace(out)
     try:
         place.cache.mkdir(parents=True, exist_ok=True)
@@ -64,8 +92,8 @@ def workspace(out: Path) -> Iterator[Workspace]:
     except Timeout as error:
         raise UserError(f"--out {out}: another preparation is writing there; wait for it or name another") from error
     except UserError:
-        if first:
-            shutil.rmtree(first, ignore_errors=True)
+        if first_made:
+            shutil.rmtree(first_made, ignore_errors=True)
         raise
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -73,11 +101,6 @@ def workspace(out: Path) -> Iterator[Workspace]:
         raise UserError(f"--out {out}: the disk is full; free some space or name a folder elsewhere") from error
     finally:
         shutil.rmtree(place.staged, ignore_errors=True)
-
-
-def digest_of(*parts: Iterable | str) -> str:
-    """A hash of everything that a run's outcome depends on."""
-    return hashlib.sha256(json.dumps(parts, default=list).encode("utf-8", "replace")).hexdigest()
 
 
 def _check_out(out: Path) -> None:
@@ -88,7 +111,7 @@ def _check_out(out: Path) -> None:
         held = {path.name for path in out.iterdir()} if out.exists() else set()
     except OSError as error:
         raise UserError(f"--out {out}: cannot be read ({error.strerror})") from error
-    foreign = sorted(held - OUR_FILES) if _is_ours(out) else sorted(held)
+    foreign = sorted(held - _OUR_FILES) if _is_ours(out) else sorted(held)
     if foreign:
         raise UserError(f"--out {out} holds {foreign[0]}, which is no dataset of ours: name a new or empty folder")
 
@@ -96,6 +119,42 @@ def _check_out(out: Path) -> None:
 def _is_ours(out: Path) -> bool:
     """Whether a report says so, or a run was stopped here before there was one."""
     try:
-        return json.loads((out / "report.json").read_text(encoding="utf-8"))["prepared_by"] == PREPARED_BY
+        return json.loads((out / REPORT).read_text(encoding="utf-8"))["prepared_by"] == PREPARED_BY
     except (OSError, ValueError, LookupError, TypeError):
         return (out / ".cache" / "rows.sqlite").is_file()
+
+
+def _replace_dataset(staged: Path, out: Path) -> None:
+    """Make `out` the dataset that is complete in `staged`, on the same disk."""
+    (out / "data").mkdir(parents=True, exist_ok=True)
+    for path in sorted(staged.glob("data/*")):
+        _sync(path)
+        path.replace(out / "data" / path.name)
+    _sync(out / "data")
+    _sync(staged / CARD)
+    (staged / CARD).replace(out / CARD)
+    _tidy(out)
+    for name in (REVIEW, _REVIEW_BEFORE):
+        shutil.rmtree(out / name, ignore_errors=True)
+    if (staged / REVIEW).is_dir():
+        (staged / REVIEW).rename(out / REVIEW)
+
+
+def _tidy(out: Path) -> None:
+    """Repeat the live report as `report.json`, and delete the shards and reports that the card does not name."""
+    report = live_report(out)
+    named = {Path(name).name for names in live_shards(out).values() for name in names} | {report.name}
+    draft = out / "data" / "report.json.draft"
+    shutil.copyfile(report, draft)
+    draft.replace(out / REPORT)
+    for path in (out / "data").iterdir():
+        if path.name not in named and _OUR_DATA.fullmatch(path.name):
+            path.unlink()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 from raw import prepare, table
 
 from cxr.phantom import draw_phantom
-from dataset_script.audit import audit
+from dataset_script.audit.audit import audit_dataset
 
 SPLITS = ("train", "train", "test", "train", "train", "validation", "train", "test", "train", "train")
 
@@ -39,7 +39,7 @@ def dataset(folder, marked, count):
 @pytest.mark.slow
 @pytest.mark.parametrize("marked", [0, 1])
 def test_a_letter_in_a_corner_is_named(tmp_path, marked):
-    section = audit(dataset(tmp_path, marked, count=300))
+    section = audit_dataset(dataset(tmp_path, marked, count=300))
     probes = {probe["name"]: probe for probe in section["probes"]}
     assert probes["border"]["auroc"] >= 0.9
     assert probes["border"]["shouts"]
@@ -49,13 +49,13 @@ def test_a_letter_in_a_corner_is_named(tmp_path, marked):
 @pytest.mark.slow
 def test_clean_phantoms_are_quiet_with_the_box_and_with_their_own_lungs(tmp_path):
     out = dataset(tmp_path, marked=None, count=600)
-    section = audit(out)
+    section = audit_dataset(out)
     assert not any(probe["shouts"] for probe in section["probes"])
-    assert "None of the probes" in section["verdict"]
+    assert "No probe is flagged" in section["verdict"]
 
     def lungs(row):
         return draw_phantom(int(row["file"].removesuffix(".png")), row["label"]).lungs
 
-    masked = audit(out, masks=lungs)
+    masked = audit_dataset(out, masks=lungs)
     assert masked["lungs"] == "masks"
     assert not any(probe["shouts"] for probe in masked["probes"])

@@ -68,7 +68,7 @@ def test_a_table_in_any_encoding(tmp_path, encoding):
 def test_a_class_with_one_patient_is_one_line(tmp_path, capsys):
     raw = folders(tmp_path / "raw", covid=60, normal=1)
     message = refused(capsys, tmp_path / "out", f"folder={raw}")
-    assert "no NON-COVID picture falls into the" in message
+    assert "no NON-COVID image falls into the" in message
     assert "add more NON-COVID patients" in message
 
 

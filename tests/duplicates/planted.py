@@ -7,7 +7,7 @@ from PIL import Image
 
 from cxr.imaging.geometry import resize_to_short_side
 from dataset_script.duplicates.fingerprint import fingerprint
-from dataset_script.duplicates.search import Pair, find_copies
+from dataset_script.duplicates.search import Pair, find_pairs
 
 
 def jpeg(pixels, quality=60):
@@ -47,7 +47,7 @@ def find(pictures, **options):
     """The pairs among pictures of any size, as the dataset would hold them."""
     ready = [resize_to_short_side(pixels, 256) for pixels in pictures]
     fingerprints = np.stack([fingerprint(pixels) for pixels in ready])
-    return find_copies(fingerprints, ready.__getitem__, **({"progress": False} | options))
+    return find_pairs(fingerprints, ready.__getitem__, **({"progress": False} | options))
 
 
 def planted(originals):

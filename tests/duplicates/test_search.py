@@ -8,10 +8,10 @@ from cxr.imaging.geometry import resize_to_short_side
 from cxr.imaging.reader import read_radiograph
 from cxr.phantom import draw_phantom
 from dataset_script.duplicates import fingerprint as fingerprints
-from dataset_script.duplicates.candidates import candidates
+from dataset_script.duplicates.candidates import propose_pairs
 from dataset_script.duplicates.fingerprint import fingerprint
 from dataset_script.duplicates.registration import ACCEPT, Prepared, similarity, squares
-from dataset_script.duplicates.search import Pair, clusters, find_copies
+from dataset_script.duplicates.search import Pair, cluster_pairs, find_pairs
 
 
 def phantoms(count, start=0):
@@ -66,9 +66,9 @@ def test_tiny_pictures_have_a_fingerprint_and_can_be_compared(shape):
 
 def test_none_and_one_picture_have_no_copies():
     nothing = np.empty((0, fingerprints.SIZE), np.uint8)
-    assert find_copies(nothing, None, progress=False) == []
+    assert find_pairs(nothing, None, progress=False) == []
     assert find([draw_phantom(0, 0).image]) == []
-    assert clusters([], 3) == []
+    assert cluster_pairs([], 3) == []
 
 
 def test_a_fingerprint_takes_less_than_a_kilobyte():
@@ -98,8 +98,8 @@ def test_what_an_earlier_run_compared_is_not_compared_again():
     pictures = [resize_to_short_side(pixels, 256) for pixels in planted(phantoms(9, start=600))]
     marks = np.stack([fingerprint(pixels) for pixels in pictures])
     known = {}
-    first = find_copies(marks, pictures.__getitem__, known=known, progress=False)
-    assert find_copies(marks, None, known=known, progress=False) == first
+    first = find_pairs(marks, pictures.__getitem__, known=known, progress=False)
+    assert find_pairs(marks, None, known=known, progress=False) == first
     new = KINDS["JPEG 60"](pictures[0])
     asked = set()
 
@@ -108,7 +108,7 @@ def test_what_an_earlier_run_compared_is_not_compared_again():
         return [*pictures, new][index]
 
     before = len(known)
-    more = find_copies(np.vstack([marks, fingerprint(new)]), load, known=known, progress=False)
+    more = find_pairs(np.vstack([marks, fingerprint(new)]), load, known=known, progress=False)
     assert (0, len(pictures)) in {(pair.first, pair.second) for pair in more}
     assert len(pictures) in asked
     assert 0 < len(known) - before <= 2 * len(pictures)
@@ -116,14 +116,14 @@ def test_what_an_earlier_run_compared_is_not_compared_again():
 
 def test_clusters_join_pairs_in_order():
     pairs = [Pair(5, 7, 0.9), Pair(1, 2, 1.0), Pair(2, 9, 0.95), Pair(0, 5, 0.9)]
-    assert clusters(pairs, 11) == [[0, 5, 7], [1, 2, 9]]
+    assert cluster_pairs(pairs, 11) == [[0, 5, 7], [1, 2, 9]]
 
 
 def test_many_copies_of_one_picture_make_one_cluster():
     picture, others = draw_phantom(11, 0).image, phantoms(10, start=700)
     copies = [KINDS["gamma 0.8"](np.clip(picture.astype(int) + shift, 0, 255).astype(np.uint8)) for shift in range(20)]
     pairs = find([*others, *copies])
-    assert clusters(pairs, 30) == [list(range(10, 30))]
+    assert cluster_pairs(pairs, 30) == [list(range(10, 30))]
 
 
 def test_candidates_hold_near_codes_among_many():
@@ -131,10 +131,10 @@ def test_candidates_hold_near_codes_among_many():
     codes = rng.integers(0, 256, (6000, 6, 32)).astype(np.uint8)
     codes[5000:5060] = codes[:60]
     codes[5000:5060, :, :3] ^= rng.integers(0, 256, (60, 6, 3)).astype(np.uint8)
-    found = set(map(tuple, candidates(codes).tolist()))
+    found = set(map(tuple, propose_pairs(codes).tolist()))
     assert {(i, 5000 + i) for i in range(60)} <= found
     assert all(i < j for i, j in found)
-    assert np.array_equal(candidates(codes), candidates(codes, num_proc=2))
+    assert np.array_equal(propose_pairs(codes), propose_pairs(codes, num_proc=2))
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import pytest
 
 from cxr.imaging.reader import read_radiograph
 from dataset_script.duplicates.fingerprint import fingerprint
-from dataset_script.duplicates.search import clusters, find_copies
+from dataset_script.duplicates.search import cluster_pairs, find_pairs
 
 LOOKED_AT_AGAIN = {("cxnet/050.jpg", "ieee8023/images/gr1_lrg-a.jpg")}
 """Listed as doubtful, but the same exposure: one of them is cropped, windowed and stretched."""
@@ -18,10 +18,10 @@ def test_copies_that_people_looked_at_are_found_and_other_exposures_are_not(shar
     files = sorted(path for part in ("cxnet", "ieee8023/images") for path in (shared_data / part).iterdir())
     names = {path.relative_to(shared_data).as_posix(): index for index, path in enumerate(files)}
     marks = np.stack([fingerprint(read_radiograph(path, short_side=256).pixels) for path in files])
-    pairs = find_copies(
+    pairs = find_pairs(
         marks, lambda index: read_radiograph(files[index], short_side=256).pixels, num_proc=2, progress=False
     )
-    cluster = {index: number for number, found in enumerate(clusters(pairs, len(files))) for index in found}
+    cluster = {index: number for number, found in enumerate(cluster_pairs(pairs, len(files))) for index in found}
     rows = list(csv.DictReader((shared_data / "duplicates.csv").open()))
     together = {
         (row["file_a"], row["file_b"]): cluster.get(names[row["file_a"]], -1) == cluster.get(names[row["file_b"]], -2)

@@ -77,7 +77,7 @@ def test_identical_files_with_both_labels_are_refused(tmp_path):
     assert report["images"] == 99
     assert report["conflicts"] == {"groups": 1, "files": 2}
     assert report["lists"]["conflicts"] == [["raw/covid/000.bmp", "raw/normal/copy.bmp"]]
-    assert report["refused"]["reasons"] == {"has a copy with the other label": 2}
+    assert report["refused"]["reasons"] == {"has a near-duplicate with the other label": 2}
 
 
 def test_of_a_patient_in_train_and_test_the_test_copy_stays(tmp_path, capsys):
@@ -156,7 +156,7 @@ def test_of_copies_the_best_stays_and_both_labels_are_refused_unless_told_otherw
     for report in found.values():
         assert report["duplicates"] == {"groups": 10, "files": 20}
         assert report["conflicts"] == {"groups": 1, "files": 2}
-    assert found["drop"]["refused"]["reasons"]["is a copy of a picture that stays"] == 10
+    assert found["drop"]["refused"]["reasons"]["is a near-duplicate of an image that stays"] == 10
     for mode in found:
         splits = {}
         for row in rows(tmp_path / mode):
@@ -201,16 +201,16 @@ def test_an_external_source_that_is_not_there_is_named(tmp_path, capsys):
 
 def test_the_last_check_finds_a_leak_in_the_finished_files(tmp_path):
     from cxr.errors import UserError
-    from dataset_script.storage.leak_check import check
+    from dataset_script.storage.finished import check_for_leaks
 
     prepare(tmp_path / "out", listed(tmp_path / "raw", patients(tmp_path / "raw", 100, 2)))
     shards = live_shards(tmp_path / "out")
-    check(tmp_path / "out", shards, {})
+    check_for_leaks(tmp_path / "out", shards, {})
     both = dict.fromkeys(("train", "test"), shards["train"])
-    with pytest.raises(UserError, match="stand in two splits"):
-        check(tmp_path / "out", both, {})
+    with pytest.raises(UserError, match="are in two splits"):
+        check_for_leaks(tmp_path / "out", both, {})
     names = {
         split: next(f"list/{r['file']}" for r in rows(tmp_path / "out") if r["split"] == split) for split in shards
     }
     with pytest.raises(UserError, match="the first: cluster 7"):
-        check(tmp_path / "out", shards, {names["train"]: 7, names["test"]: 7})
+        check_for_leaks(tmp_path / "out", shards, {names["train"]: 7, names["test"]: 7})

@@ -6,7 +6,7 @@ rescaled values; pydicom also ignores a slope that has no intercept (docs/decisi
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pydicom
@@ -15,9 +15,11 @@ from pydicom.pixels import apply_color_lut
 from pydicom.pixels.processing import apply_windowing
 
 from cxr.imaging import bit_depth
-from cxr.imaging.bit_depth import Values
+from cxr.imaging.colour import Values
 from cxr.imaging.dicom.header import text_of
 from cxr.imaging.dicom.pixels import StoredPixels
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 _TABLE = 1 << 16
 _Gray = NDArray[np.uint8]
@@ -98,14 +100,15 @@ def _stretched(values: NDArray[np.integer], dataset: pydicom.Dataset, padding: _
     A linear rescale does not change that window, except by a negative slope its direction.
     """
     shown: Values = values
-    if _lookup_table(dataset, "ModalityLUTSequence") is not None:
-        shown = _map_values(values, lambda part: _modality_values(part, dataset))
+    table = _lookup_table(dataset, "ModalityLUTSequence")
+    if table is not None:
+        shown = _map_values(values, table.apply)
     elif _rescale(dataset)[0] < 0:
         shown = -values.astype(np.int64)
     return bit_depth.window(shown if padding is None else np.where(padding, np.nan, shown))
 
 
-def _map_values(values: NDArray[np.integer], function: Callable[[Values], Values]) -> Values:
+def _map_values(values: NDArray[np.integer], function: Callable[[Values], NDArray[Scalar]]) -> NDArray[Scalar]:
     """`function` of every value, through a table of all values in between where these are few."""
     least, most = int(values.min()), int(values.max())
     if most - least >= _TABLE:

@@ -21,9 +21,8 @@ PLUGIN = "cxr-imagecodecs"
 _JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
 _JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
 _JPEG_2000 = (uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
-UNCOMPRESSED = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian)
-UNCOMPRESSED += (uid.DeflatedExplicitVRLittleEndian,)
-SUPPORTED = (*UNCOMPRESSED, uid.RLELossless, *_JPEG, *_JPEG_LS, *_JPEG_2000)
+_UNCOMPRESSED = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian)
+SUPPORTED = (*_UNCOMPRESSED, uid.DeflatedExplicitVRLittleEndian, uid.RLELossless, *_JPEG, *_JPEG_LS, *_JPEG_2000)
 
 DECODER_DEPENDENCIES = dict.fromkeys((*_JPEG, *_JPEG_LS, *_JPEG_2000), ("imagecodecs",))
 """The syntaxes that the plugin decodes, and what it needs for them; pydicom reads this name."""
@@ -54,9 +53,13 @@ def decode_pixels(dataset: pydicom.Dataset) -> StoredPixels:
     dataset.setdefault("PhotometricInterpretation", "MONOCHROME2" if dataset.SamplesPerPixel == 1 else "RGB")
     syntax = dataset.file_meta.TransferSyntaxUID
     plugin = _plugin(syntax)
-    options = {} if syntax in (*_JPEG_2000, *_JPEG_LS) else {"correct_unused_bits": False}
-    values, metadata = _decoder(syntax).as_array(dataset, index=0, decoding_plugin=plugin, **options)
-    if options:
+    values, metadata = _decoder(syntax).as_array(
+        dataset,
+        index=0,
+        decoding_plugin=plugin,
+        correct_unused_bits=False,  # type: ignore[arg-type]  # annotated as the type of all options together
+    )
+    if syntax not in (*_JPEG_2000, *_JPEG_LS):
         values = _used_bits(values, dataset, 0 if plugin == PLUGIN else _low_bit(dataset))
     return StoredPixels(values, str(metadata["photometric_interpretation"]))
 

@@ -113,7 +113,7 @@ def test_its_requirements_are_ours_and_cover_every_import(snapshot):
     assert [line for line in lines if not line.startswith("#")] == [line for line in ours if line in lines]
     names = {re.split(r"[=<>\[]", line)[0] for line in lines if not line.startswith("#")}
     assert {"torch", "transformers", "gradio", "pydicom", "imagecodecs"} <= names
-    assert names.isdisjoint({"accelerate", "datasets", "evaluate", "scikit-learn", "faiss-cpu", "fastapi", "uvicorn"})
+    assert names.isdisjoint({"accelerate", "datasets", "evaluate", "scikit-learn", "faiss-cpu", "uvicorn"})
 
 
 @pytest.mark.slow
