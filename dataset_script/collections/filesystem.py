@@ -4,6 +4,7 @@ Names inside are relative to the collection's root, with forward slashes. Nothin
 in a table or a zip may lead out of the root.
 """
 
+import hashlib
 import os
 import zipfile
 import zlib
@@ -169,7 +170,7 @@ class Archive:
     def ref(self, name: str) -> FileRef:
         """A reference to a file; its stamp stays when other files are added to the zip."""
         entry = self.entries[self.prefix + name]
-        return FileRef(self._place, entry.filename, f"{entry.file_size}-{entry.CRC:08x}")
+        return FileRef(self._place, entry.filename, stamp_of(entry.file_size, entry.CRC))
 
     def inside(self, file: str) -> str | None:
         """The file that a table names, whatever the case and the composition of its letters; None if it leads out."""
@@ -212,18 +213,23 @@ def descend(root: Root, holds: Callable[[Root], bool]) -> Root:
     return root
 
 
+def stamp_of(*values: str | int) -> str:
+    """16 hexadecimal digits that change with any of the values: what tells, unread, that a file's bytes changed."""
+    return hashlib.blake2b(repr(values).encode(), digest_size=8).hexdigest()
+
+
 def clean(name: str) -> str:
     """A name as text that any file can hold: bytes of a name that are no UTF-8 become question marks."""
     return name if name.isascii() else name.encode("utf-8", "replace").decode()
 
 
 def _stamp(path: Path) -> str:
-    """Size and times of modification and change (which no program can set); empty where there is no such file."""
+    """By size and times of modification and of change, which no program can set."""
     try:
         status = path.stat()
     except OSError:
-        return ""
-    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
+        return stamp_of("missing")
+    return stamp_of(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _open_zip(path: Path, flag: str) -> Archive:

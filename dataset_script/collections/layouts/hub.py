@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxr.errors import UserError, one_line
 from dataset_script.collections import vocabulary
-from dataset_script.collections.filesystem import clean
+from dataset_script.collections.filesystem import clean, stamp_of
 from dataset_script.collections.interpretation import Interpretation
 from dataset_script.collections.tables import Cells
 from dataset_script.records import Collection, FileRef, Record, Refusal
@@ -103,7 +103,7 @@ def _collect_split(
     rows = part.select_columns(list(columns.values()))
     for index, ((where, at), row) in enumerate(zip(images, rows, strict=True)):
         cells = {ours: read[ours](row[theirs]) for ours, theirs in columns.items()}
-        ref = FileRef(where, at, f"{name}-{split}/{index}")
+        ref = FileRef(where, at, stamp_of(name, split, index))
         collection.add(_item(cells, repo, f"{split}/{index}", ref, interpretation))
 
 

@@ -13,6 +13,7 @@ from cxr.errors import UserError
 from cxr.phantom import draw_phantom, phantom_patient
 from cxr.schema.dataset import PHANTOM
 from cxr.schema.labels import COVID, NON_COVID
+from dataset_script.collections.filesystem import stamp_of
 from dataset_script.collections.interpretation import Interpretation
 from dataset_script.records import Collection, FileRef, Record
 
@@ -61,7 +62,7 @@ def _record(seed: int) -> Record:
         label=_label(seed),
         finding="synthetic",
         file=f"{seed:06d}.png",
-        image=FileRef(Phantoms(), str(seed), "1"),
+        image=FileRef(Phantoms(), str(seed), stamp_of(seed)),
         patient_id=f"{patient:05d}-{_label(seed)}",
         view=view,
         sex=sex,
