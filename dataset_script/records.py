@@ -31,7 +31,7 @@ class Place(Hashable, Protocol):
 
 
 class FileRef(NamedTuple):
-    """A file: the place where it lies and its name there. `stamp` changes when its bytes do, without reading them."""
+    """A file: the place where it lies and its name there. `stamp` (see `stamp_of`) changes when its bytes do."""
 
     place: Place
     name: str
@@ -44,6 +44,11 @@ class FileRef(NamedTuple):
             OSError: if it cannot be read; `strerror` says why.
         """
         return self.place.read(self.name)
+
+
+def stamp_of(*values: str | int) -> str:
+    """16 hexadecimal digits that change with any of the values: what tells, unread, that a file's bytes changed."""
+    return hashlib.blake2b(repr(values).encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ class _Texts:
     """A column of strings that differ from row to row, in one buffer. Lone surrogates are kept."""
 
     def __init__(self) -> None:
-        self._buffer, self._ends = bytearray(), array("q", [0])
+        self._buffer, self._ends = bytearray(), array("I", [0])  # up to 4 GiB, which a hundred million names take
 
     def append(self, text: str) -> None:
         self._buffer += self._pack(text)
@@ -138,7 +143,7 @@ class Records:
     """Many records, held in columns; indexing puts one together."""
 
     def __init__(self) -> None:
-        self._labels, self._places, self._names, self._stamps = array("b"), _Shared(), _Texts(), _Texts()
+        self._labels, self._places, self._names, self._stamps = array("b"), _Shared(), _Texts(), _Hashes()
         self._columns: _Columns = {"label": self._labels, "file": _Texts(), "patient_id": _Texts()}
         for name in ("source", "finding", "view", "sex", "age", "split", "mask"):
             self._columns[name] = _Shared()
