@@ -31,7 +31,10 @@ class Place(Hashable, Protocol):
 
 
 class FileRef(NamedTuple):
-    """A file: the place where it lies and its name there. `stamp` (see `stamp_of`) changes when its bytes do."""
+    """A file: the place where it lies and its name there. `stamp` changes when its bytes do.
+
+    A stamp is an even number of hexadecimal digits, made without reading the file.
+    """
 
     place: Place
     name: str
@@ -44,11 +47,6 @@ class FileRef(NamedTuple):
             OSError: if it cannot be read; `strerror` says why.
         """
         return self.place.read(self.name)
-
-
-def stamp_of(*values: str | int) -> str:
-    """16 hexadecimal digits that change with any of the values: what tells, unread, that a file's bytes changed."""
-    return hashlib.blake2b(repr(values).encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

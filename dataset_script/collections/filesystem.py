@@ -4,6 +4,7 @@ Names inside are relative to the collection's root, with forward slashes. Nothin
 in a table or a zip may lead out of the root.
 """
 
+import hashlib
 import os
 import stat
 import zipfile
@@ -15,7 +16,7 @@ from pathlib import Path, PurePath, PurePosixPath
 
 from cxr.errors import UserError
 from cxr.imaging.file_type import HEAD_BYTES, looks_like_image
-from dataset_script.records import FileRef, stamp_of
+from dataset_script.records import FileRef
 
 LARGEST_FILE = 1 << 30
 """Bytes of one zip entry that are unpacked at most; a zip can promise any number."""
@@ -208,6 +209,11 @@ def descend(root: Root, holds: Callable[[Root], bool]) -> Root:
             return holders[0] if len(holders) == 1 else root
         level = [inner.below(name) for inner in level for name in inner.folders()][:_MANY_FOLDERS]
     return root
+
+
+def stamp_of(*values: str | int) -> str:
+    """16 hexadecimal digits that change with any of the values: what tells, unread, that a file's bytes changed."""
+    return hashlib.blake2b(repr(values).encode(), digest_size=8).hexdigest()
 
 
 def clean(name: str) -> str:

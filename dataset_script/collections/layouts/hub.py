@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from cxr.errors import UserError, one_line
 from dataset_script.collections import vocabulary
-from dataset_script.records import Collection, FileRef, Record, Refusal, stamp_of
+from dataset_script.collections.filesystem import stamp_of
+from dataset_script.records import Collection, FileRef, Record, Refusal
 
 if TYPE_CHECKING:
     import datasets

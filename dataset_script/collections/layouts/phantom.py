@@ -13,7 +13,8 @@ from cxr.errors import UserError
 from cxr.phantom import draw_phantom, phantom_patient
 from cxr.schema.dataset import PHANTOM
 from cxr.schema.labels import COVID, NON_COVID
-from dataset_script.records import Collection, FileRef, Record, stamp_of
+from dataset_script.collections.filesystem import stamp_of
+from dataset_script.records import Collection, FileRef, Record
 
 LEAST = 6
 _CYCLE = ("train", "validation", "test", *["train"] * 7, "validation", "test", *["train"] * 6, "validation", "test")
