@@ -16,7 +16,7 @@ Value = str | float | bool | None
 
 
 class Answer(AnswerFields):
-    """One verdict with everything that must be said beside it; `model_dump()` gives docs/answer.schema.json."""
+    """One verdict with its numbers and notices; `model_dump()` gives the JSON of docs/answer.schema.json."""
 
     @property
     def sentence(self) -> str:
