@@ -87,7 +87,10 @@ def _images_in(path: Path) -> Iterable[ImageFile]:
 
 def _images_in_zip(path: Path) -> Iterator[ImageFile]:
     with zipfile.ZipFile(path) as archive:
-        for name, info in sorted(zip_entries(archive).files.items()):
+        entries = zip_entries(archive)
+        # what leads out of the zip is read as well, because nothing is unpacked to where a name points
+        outside = {name: archive.getinfo(name) for name in entries.escaping}
+        for name, info in sorted((outside | entries.files).items()):
             if is_archive(name) or is_image(name, _head(archive, info)):
                 yield ImageFile(path, info.filename, name)
 
