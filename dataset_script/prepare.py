@@ -18,7 +18,7 @@ from dataset_script.duplicates.search import NearDuplicates, find_near_duplicate
 from dataset_script.reading import Settings, read_all
 from dataset_script.records import Collection, Refusal, Row, Rows
 from dataset_script.report import Contents, compose_report
-from dataset_script.splits.division import Division, check_classes, divide, find_external, list_moves
+from dataset_script.splits import Division, check_classes, divide, find_external, list_moves
 from dataset_script.storage.finished import check_for_leaks, read_splits
 from dataset_script.storage.store import Store
 from dataset_script.storage.workspace import REVIEW, Workspace, open_workspace
@@ -58,7 +58,7 @@ def prepare(options: Options) -> Report:
         collections.parse(argument)
     with open_workspace(options.out) as place:
         collection = collections.collect(options.sources, place.cache)
-        check_classes((record.label for record in collection.records), collection.refusals)
+        check_classes([record.label for record in collection.records], collection.refusals)
         digest = _digest(collection, options)
         if place.is_unchanged(digest):
             print(f"nothing has changed since {options.out} was prepared", file=sys.stderr)
@@ -137,9 +137,9 @@ class Preparation:
         refusals = [*self.collection.refusals, *unreadable]
         if options.patient_key is None and any(row.format == "DICOM" for row in rows):
             print(NO_KEY, file=sys.stderr)
-        check_classes((row.label for row in rows if row.predefined != EXTERNAL), refusals)  # before the long search
+        check_classes([row.label for row in rows if row.predefined != EXTERNAL], refusals)  # before the long search
         print(f"searching {len(rows):,} images for near-duplicates", file=sys.stderr)
-        near_duplicates = find_near_duplicates(rows, self.store, options.num_proc)
+        near_duplicates = find_near_duplicates([row.number for row in rows], self.store, options.num_proc)
         division = divide(rows, near_duplicates.clusters, options.seed, options.duplicates)
         return Divided(rows, near_duplicates, division, [*refusals, *division.refusals])
 
@@ -183,16 +183,17 @@ class Preparation:
     def _audit(self, divided: Divided) -> Audit:
         """Audit the staged dataset and draw its pages for a person to look at; returns the report's section."""
         # Imported here, because these imports take seconds.
-        from dataset_script.audit.audit import audit_dataset, masks_of
+        from dataset_script.audit.audit import audit_dataset, find_masks
         from dataset_script.audit.review import draw_audit, draw_pairs, draw_sheets
 
         options, rows, staged = self.options, divided.rows, self.place.staged
-        section = audit_dataset(staged, masks=masks_of(rows), seed=options.seed, num_proc=options.num_proc)
+        masks = find_masks({row.name: row.mask for row in rows if row.mask})
+        section = audit_dataset(staged, masks=masks, seed=options.seed, num_proc=options.num_proc)
         draw_sheets(staged, staged / REVIEW)
         draw_audit(staged / REVIEW / "audit.png", section)
         draw_pairs(
             divided.near_duplicates.pairs,
-            lambda position: load_pixels(self.store, rows[position]),
+            lambda position: load_pixels(self.store, rows[position].number),
             [row.name for row in rows],
             staged / REVIEW,
         )

@@ -148,7 +148,10 @@ def _refined(first: np.ndarray, second: np.ndarray, mapping: np.ndarray, iterati
     """
     stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, iterations, 1e-4)
     try:
-        return cv2.findTransformECC(first, second, mapping.copy(), cv2.MOTION_AFFINE, stop, None, 1)
+        # Without a mask, which the type stubs demand.
+        return cv2.findTransformECC(  # type: ignore[call-overload]
+            first, second, mapping.copy(), cv2.MOTION_AFFINE, stop, None, 1
+        )
     except cv2.error:  # it diverged: the images have little in common
         return -1.0, mapping
 

@@ -7,7 +7,7 @@ Three steps, of which only the last opens an image again:
 3. `registration.similarity` registers the two images of a proposed pair and compares them (about 3 ms; an image has at
    most twenty proposals).
 
-`find_near_duplicates` runs steps 2 and 3 on the rows of a preparation, `find_pairs` on any fingerprints. Mirrored
+`find_near_duplicates` runs steps 2 and 3 on images of the store, `find_pairs` on any fingerprints. Mirrored
 images are not searched for.
 """
 
@@ -30,7 +30,6 @@ from cxr import import_closure
 from dataset_script.duplicates.candidates import propose_pairs
 from dataset_script.duplicates.fingerprint import HASH_BYTES, codes, pixel_hash
 from dataset_script.duplicates.registration import ACCEPT, Prepared, Squares, similarity, squares
-from dataset_script.records import Row
 from dataset_script.storage.store import Store
 
 CACHED_SQUARES = 600
@@ -64,26 +63,26 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """The pairs found, and the clusters of two and more images that they form; both hold positions of rows."""
+    """The pairs found, and the clusters of two and more images that they form; both hold positions."""
 
     pairs: list[Pair]
     clusters: list[list[int]]
 
 
-def find_near_duplicates(rows: Sequence[Row], store: Store, num_proc: int) -> NearDuplicates:
-    """Find the near-duplicates among `rows`; pairs that an earlier run compared are not compared again."""
+def find_near_duplicates(numbers: Sequence[int], store: Store, num_proc: int) -> NearDuplicates:
+    """Find the near-duplicates among images of the store; pairs that an earlier run compared are not compared again."""
     pairs = find_pairs(
-        store.fingerprints([row.number for row in rows]),
-        lambda position: load_pixels(store, rows[position]),
+        store.fingerprints(numbers),
+        lambda position: load_pixels(store, numbers[position]),
         known=store.similarities(import_closure.digest(_CODE)),
         num_proc=num_proc,
     )
-    return NearDuplicates(pairs, cluster_pairs(pairs, len(rows)))
+    return NearDuplicates(pairs, cluster_pairs(pairs, len(numbers)))
 
 
-def load_pixels(store: Store, row: Row) -> np.ndarray:
-    """A row's image, uint8 (H, W)."""
-    with Image.open(io.BytesIO(store.image(row.number))) as image:
+def load_pixels(store: Store, number: int) -> np.ndarray:
+    """An image of the store, uint8 (H, W)."""
+    with Image.open(io.BytesIO(store.image(number))) as image:
         return np.asarray(image)
 
 
