@@ -18,7 +18,7 @@ from cxr.schema.report import Audit, ProbeResult, Report
 from cxr.schema.verdicts import DISCLAIMER
 from dataset_script.collections.provenance import origin_of
 
-_UNKNOWN_ORIGIN = "as given by whoever prepared it"
+_UNKNOWN_ORIGIN = "as stated by the person who prepared it"
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _TEXT = """# Chest radiographs, COVID-19 or not
 
