@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     import joblib
 
     from cxr.serving import batch, input_files
-    from cxr.serving.predictor import Predictor
+    from cxr.serving.predictor import Precision, Predictor
 
     files = input_files.find(args.paths)
     if not files:
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.csv:
         batch.start_table(args.csv)
     heatmaps = batch.make_heatmap_folder(args.heatmaps) if args.heatmaps else None
-    precision = "exact" if args.exact else "fast"
+    precision: Precision = "exact" if args.exact else "fast"
     predictor = Predictor.load(args.model, args.revision, precision, min(len(files), joblib.cpu_count()))
     answered = []
     for answer in _with_progress(batch.answer_files(predictor, files, heatmaps), len(files)):

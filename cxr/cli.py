@@ -5,7 +5,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from cxr.errors import UserError, one_line
 
@@ -18,7 +18,14 @@ class OneLineErrors(argparse.ArgumentParser):
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 
-def command(main: Callable[[Sequence[str] | None], int | None]) -> Callable[[Sequence[str] | None], int]:
+class Main(Protocol):
+    """A command that can be called with arguments; without any it takes those of the process."""
+
+    def __call__(self, argv: Sequence[str] | None = None) -> int:
+        """Run it and return the exit code."""
+
+
+def command(main: Callable[[Sequence[str] | None], int | None]) -> Main:
     """Wrap a `main(argv)`: a `UserError` becomes one line on stderr and exit code 2; other errors still raise.
 
     Where several processes meet the same error (`accelerate launch`, `torchrun`), only the first one prints it.

@@ -49,7 +49,7 @@ def distributions(files: Sequence[Path]) -> list[str]:
     return sorted({distribution for name in imported - ours for distribution in installed.get(name, ())})
 
 
-def digest(*entries: str) -> str:
+def code_digest(*entries: str) -> str:
     """A hash, 64 hex digits, that changes with any file that `entries` reach and any package that these import."""
     files = sources(*entries)
     total = hashlib.sha256()

@@ -50,15 +50,24 @@ def load_pretrained(backbone: str, revision: str | None, seed: int) -> Pretraine
 def make_untrained(seed: int) -> ResNetForImageClassification:
     """A ResNet-50 with random weights, marked in its config by `random_weights`."""
     set_seed(seed)
-    return ResNetForImageClassification(ResNetConfig(id2label=ID2LABEL, label2id=LABEL2ID, random_weights=True))
+    settings = {"id2label": ID2LABEL, "label2id": LABEL2ID, "random_weights": True}
+    return ResNetForImageClassification(ResNetConfig.from_dict(settings))
+
+
+def linear_head(model: nn.Module) -> nn.Linear:
+    """The last layer of a ResNet: pooled features (C,) → logits (K,)."""
+    head = model.get_submodule("classifier.1")
+    if not isinstance(head, nn.Linear):
+        raise TypeError(f"the head is a {type(head).__name__}, not linear")
+    return head
 
 
 def _new_head(model: ResNetForImageClassification) -> None:
     """Replace the head even where the backbone has two classes already: its labels mean something else."""
-    head = nn.Linear(model.classifier[1].in_features, len(ID2LABEL))
+    head = nn.Linear(linear_head(model).in_features, len(ID2LABEL))
     nn.init.normal_(head.weight, std=0.01)
     nn.init.zeros_(head.bias)
-    model.classifier[1] = head
+    model.set_submodule("classifier.1", head)
 
 
 def save_stand_in_backbone(folder: Path, config: ResNetConfig | None = None) -> None:
@@ -67,7 +76,7 @@ def save_stand_in_backbone(folder: Path, config: ResNetConfig | None = None) -> 
     With it the whole loop, download of the backbone included, runs where the real weights are out of reach.
     """
     set_seed(0)
-    config = config or ResNetConfig(num_labels=1000)
+    config = config or ResNetConfig.from_dict({"num_labels": 1000})
     config.random_weights = True
     ResNetForImageClassification(config).save_pretrained(folder)
     make_processor(224).save_pretrained(folder)

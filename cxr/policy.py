@@ -24,7 +24,7 @@ _WHY_CONTRADICTION = (
 )
 _DIGITS = range(2, 8)
 
-Quantiles = Mapping[str, float]
+Quantiles = Mapping[Label, float]
 
 
 def decide(probability: float, threshold: float) -> int:

@@ -18,6 +18,7 @@ from typing import Any
 import datasets
 
 from cxr.errors import UnreadableImage
+from cxr.import_closure import code_digest
 from cxr.patient_key import load_or_make_key, new_key
 from cxr.schema.features import FEATURES
 from dataset_script import reading
@@ -81,7 +82,7 @@ class CxrConfig(datasets.BuilderConfig):
     def create_config_id(self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None) -> str:
         """Name the cache by all that its content depends on: files, settings, and the code that reads."""
         secret = "" if self.patient_key is None else self.settings.secret
-        parts = (self.collection.records.digest(), str(self.image_size), secret, reading.code_digest())
+        parts = (self.collection.records.digest(), str(self.image_size), secret, code_digest(*reading.CODE))
         content = hashlib.sha256(" ".join(parts).encode()).hexdigest()
         return super().create_config_id({"content": content}, custom_features)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cxr import import_closure
+from cxr.import_closure import code_digest
 from cxr.patient_key import load_or_make_key, new_key
 from cxr.schema.dataset import EXTERNAL, SPLITS, Split
 from cxr.schema.dataset_card import REPORT
@@ -77,7 +77,7 @@ def _digest(collection: Collection, options: Options) -> str:
         [options.image_size, options.seed, options.duplicates, options.audit, sorted(options.external)],
         _public(options.sources),
         str(options.patient_key),
-        import_closure.digest(_CODE),
+        code_digest(_CODE),
     ]
     return hashlib.sha256(json.dumps(parts).encode("utf-8", "replace")).hexdigest()
 

@@ -20,10 +20,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from cxr import import_closure
 from cxr.errors import UnreadableImage, UserError
 from cxr.imaging import reader
 from cxr.imaging.geometry import resize_to_short_side
+from cxr.import_closure import code_digest
 from cxr.parallel import map_in_order
 from cxr.patient_key import file_hash
 from cxr.schema.dataset import COLUMNS, EXTERNAL
@@ -32,7 +32,7 @@ from dataset_script.records import Facts, Reading, Record, Records, Refusal, Row
 from dataset_script.storage.store import Store
 
 CODE = ("dataset_script/reading.py", "dataset_script/collections/__init__.py")
-"""What reads a record, and what opens its file, wherever that lies."""
+"""What reads a record, and what opens its file, wherever that lies: part of the key of every cache of readings."""
 
 _STATED = ("label", "finding", "patient_id", "source", "view", "sex", "age")
 _HASH_SIZE = 16
@@ -51,11 +51,6 @@ class Settings:
     def secret(self) -> str:
         """Tells patient keys apart without disclosing them."""
         return hashlib.sha256(b"cxr patient key" + self.patient_key).hexdigest()
-
-
-def code_digest() -> str:
-    """A hash of the code that reads records and of the packages that it imports: part of the key of every cache."""
-    return import_closure.digest(*CODE)
 
 
 def read_record(record: Record, settings: Settings) -> Reading:
@@ -117,7 +112,7 @@ def read_all(
     Raises:
         UserError: if not one of them can be read, or a process died over one.
     """
-    code = f"{settings.image_size} {code_digest()}"
+    code = f"{settings.image_size} {code_digest(*CODE)}"
     known = (store.number(_key(record, code), settings.secret) for record in records)
     numbers = np.fromiter((_NONE if number is None else number for number in known), np.int64, len(records))
     missing = np.flatnonzero(numbers == _NONE)

@@ -14,8 +14,6 @@ from typing import Any, NamedTuple, Protocol, overload
 
 import numpy as np
 
-from dataset_script.storage.columns import Column, Floats, Hashes, Texts, Words
-
 Facts = dict[str, str | int | float | None]
 """Columns of Contract 1 by name."""
 
@@ -33,7 +31,7 @@ class Place(Hashable, Protocol):
 
 
 class FileRef(NamedTuple):
-    """A file: the place where it lies and its name there. `stamp` changes when its bytes do, without reading them."""
+    """A file: the place where it lies and its name there. `stamp` (see `stamp_of`) changes when its bytes do."""
 
     place: Place
     name: str
@@ -46,6 +44,11 @@ class FileRef(NamedTuple):
             OSError: if it cannot be read; `strerror` says why.
         """
         return self.place.read(self.name)
+
+
+def stamp_of(*values: str | int) -> str:
+    """16 hexadecimal digits that change with any of the values: what tells, unread, that a file's bytes changed."""
+    return hashlib.blake2b(repr(values).encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,32 +94,71 @@ class Reading:
     pseudonymous: bool = False
 
 
+class _Shared(list[Any]):
+    """A column of values that many rows share: equal ones are held once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._held: dict[Hashable, Any] = {}
+
+    def append(self, value: Any) -> None:
+        super().append(self._held.setdefault(value, value))
+
+
+class _Texts:
+    """A column of strings that differ from row to row, in one buffer. Lone surrogates are kept."""
+
+    def __init__(self) -> None:
+        self._buffer, self._ends = bytearray(), array("I", [0])  # up to 4 GiB, which a hundred million names take
+
+    def append(self, text: str) -> None:
+        self._buffer += self._pack(text)
+        self._ends.append(len(self._buffer))
+
+    def __getitem__(self, at: int) -> str:
+        return self._unpack(bytes(self._buffer[self._ends[at] : self._ends[at + 1]]))
+
+    def _pack(self, text: str) -> bytes:
+        return text.encode("utf-8", "surrogatepass")
+
+    def _unpack(self, packed: bytes) -> str:
+        return packed.decode("utf-8", "surrogatepass")
+
+
+class _Hashes(_Texts):
+    """A column of hexadecimal strings, in half the bytes."""
+
+    def _pack(self, text: str) -> bytes:
+        return bytes.fromhex(text)
+
+    def _unpack(self, packed: bytes) -> str:
+        return packed.hex()
+
+
+_Columns = dict[str, "array[int] | _Shared | _Texts"]
+"""Values of many rows by name: as an object each would take six hundred bytes, in columns one to two hundred."""
+
+
 class Records:
     """Many records, held in columns; indexing puts one together."""
 
     def __init__(self) -> None:
-        words = ("source", "finding", "view", "sex", "split", "mask")
-        self._columns: dict[str, Column] = {
-            "label": array("b"),
-            "age": Floats(),
-            "file": Texts(),
-            "patient_id": Texts(),
-            **{name: Words() for name in words},
-        }
-        self._places: Words[Place] = Words()
-        self._names, self._stamps = Texts(), Texts()
+        self._labels, self._places, self._names, self._stamps = array("b"), _Shared(), _Texts(), _Hashes()
+        self._columns: _Columns = {"label": self._labels, "file": _Texts(), "patient_id": _Texts()}
+        for name in ("source", "finding", "view", "sex", "age", "split", "mask"):
+            self._columns[name] = _Shared()
         self._order: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self._columns["label"])
+        return len(self._labels)
 
     def __getitem__(self, at: int) -> Record:
         if not 0 <= at < len(self):
             raise IndexError(at)
         if self._order is not None:
             at = int(self._order[at])
-        image = FileRef(self._places[at], self._names[at], self._stamps[at])
         values: dict[str, Any] = {name: column[at] for name, column in self._columns.items()}
+        image = FileRef(self._places[at], self._names[at] or values["file"], self._stamps[at])
         return Record(image=image, **values)
 
     def __iter__(self) -> Iterator[Record]:
@@ -127,7 +169,7 @@ class Records:
         for name, column in self._columns.items():
             column.append(getattr(record, name))
         self._places.append(record.image.place)
-        self._names.append(record.image.name)
+        self._names.append("" if record.image.name == record.file else record.image.name)
         self._stamps.append(record.image.stamp)
 
     def sort(self) -> None:
@@ -182,20 +224,17 @@ class Rows(Sequence["Row"]):
     """Images that have been read: Contract 1 less pixels and perceptual hashes, in columns; indexing gives a `Row`."""
 
     def __init__(self) -> None:
-        words = ("finding", "source", "view", "sex", "mode", "format", "mask", "is_known_patient", "predefined")
-        self.columns: dict[str, Column] = {
-            "label": array("b"),
-            "age": Floats(),
-            "file": Texts(),
-            "patient_id": Texts(),
-            "sha256": Hashes(),
-            **{name: Words() for name in words},
-            **{name: array("i") for name in ("width", "height", "bytes")},
-            "number": array("q"),
-        }
+        self._numbers = array("q")
+        self.columns: _Columns = {"number": self._numbers, "label": array("b")}
+        for name in ("width", "height", "bytes"):
+            self.columns[name] = array("i")
+        shared = ("finding", "source", "view", "sex", "age", "mode", "format", "mask", "is_known_patient", "predefined")
+        for name in shared:
+            self.columns[name] = _Shared()
+        self.columns |= {"file": _Texts(), "patient_id": _Texts(), "sha256": _Hashes()}
 
     def __len__(self) -> int:
-        return len(self.columns["label"])
+        return len(self._numbers)
 
     @overload
     def __getitem__(self, at: int) -> "Row": ...

@@ -1,5 +1,6 @@
 """What all tests share: an embedded Hub per worker, an environment that knows no other, and the ways to run things."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from faults import Faults
@@ -98,3 +100,18 @@ def chromium() -> str:
         missing = pytest.fail if os.environ.get("REQUIRE_CHROMIUM") == "1" else pytest.skip
         missing("no Chromium found: run `make chromium`")
     return path
+
+
+@pytest.fixture
+def benchmark(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Load a benchmark by its file: names such as `coverage` are also those of installed packages."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+
+    def load(name: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, spec.name, module)
+        spec.loader.exec_module(module)
+        return module
+
+    return load

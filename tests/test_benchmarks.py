@@ -1,34 +1,15 @@
 """The benchmarks run, their numbers are consistent, and they find known values at a size that a test can afford."""
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy.stats import rankdata
-from support import ROOT
 from tiny import save_tiny
 
 from cxr.phantom import draw_phantom
-
-
-@pytest.fixture
-def benchmark(monkeypatch: pytest.MonkeyPatch):
-    """Load a benchmark by its file: names such as `coverage` are also those of installed packages."""
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-
-    def load(name: str) -> ModuleType:
-        spec = importlib.util.spec_from_file_location(f"benchmark_{name}", ROOT / "benchmarks" / f"{name}.py")
-        module = importlib.util.module_from_spec(spec)
-        monkeypatch.setitem(sys.modules, spec.name, module)
-        spec.loader.exec_module(module)
-        return module
-
-    return load
 
 
 @pytest.fixture

@@ -22,10 +22,12 @@ from huggingface_hub import HfApi
 from PIL import Image
 from support import ROOT, free_port, save_tiny_backbone
 
+from cxr.imaging.limits import MAX_PIXELS
 from cxr.local_hub import TOKEN, LocalHub, environment
 from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, LABELS, NON_COVID
 from cxr.schema.probes import PROBES
+from cxr.serving.web import limits, uploads
 from cxr.training.arguments import DataArguments, ModelArguments, RunArguments
 from cxr.training.reporting import model_card
 from dataset_script.collections import LAYOUTS
@@ -281,6 +283,17 @@ def test_the_reference_lists_what_there_is():
             assert f'"{name.strip("`")}"' in source or name.startswith("`HF_"), name
     layouts = [re.match(r"`(\w+)=", row[0])[1] for row in rows_of("docs/data.md", "Collections")]
     assert sorted(layouts) == sorted(LAYOUTS)
+
+
+def test_the_limits_are_those_of_the_code():
+    megabytes, gigabytes = limits.MAX_FILE_BYTES >> 20, limits.UPLOAD_REQUEST_BYTES >> 30
+    minutes = (uploads.KEPT_SECONDS + uploads.CHECK_SECONDS) // 60
+    rows = dict(rows_of("docs/reference.md", "Limits"))
+    assert rows["one file"] == f"{megabytes} MB and {MAX_PIXELS // 10**6} megapixels"
+    assert rows["one request"].startswith(f"{gigabytes} GB of uploads, {limits.MAX_IMAGES} files in the page")
+    assert rows["one answer"] == f"{limits.ANSWER_SECONDS} seconds"
+    assert rows["waiting requests"].startswith(f"{limits.MAX_WAITING};")
+    assert rows["uploads"].endswith(f"within {minutes} minutes")
 
 
 RUNS = ("outside", "both")

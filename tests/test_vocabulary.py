@@ -26,11 +26,11 @@ class Retired(NamedTuple):
 
 _OLD_CARD = (
     r"docs/results/\w+/README\.md",
-    r"^Excluded before splitting: ",
-    "quotes the reasons in dataset_report.json",
+    r"^(Excluded before splitting: |Audit of the dataset: |The median age )",
+    "quotes sentences of dataset_report.json",
 )
 _COPIES_KEY = (
-    r"cxr/schema/.*|dataset_script/(report|prepare|card)\.py|cxr/training/reporting/.*|tests/.*|docs/.*",
+    r"cxr/schema/.*|dataset_script/(report|prepare|card)\.py|.*model_card\.md|tests/.*|docs/.*",
     r"[\"'`.]copies\b|\bcopies: |settings.*copies|copies=",
     "the key of report.json",
 )
@@ -44,6 +44,7 @@ WORDS = {
             _OLD_CARD,
             (r"CHANGELOG\.md|.*\.py", r"\bpictures/|\"pictures\"", "the folder of datasets prepared before"),
             (r"benchmarks/\w+\.py|tests/test_benchmarks\.py", r"--pictures\b|args\.pictures", "a documented flag"),
+            (r".*\.py", r"\"head_pictures\"", "a key of the log in metrics.json"),
         ),
     ),
     "copy": Retired(

@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx2
 import huggingface_hub
@@ -34,7 +35,7 @@ _CONNECT_SECONDS = 10.0
 
 
 class _Client(httpx2.Client):
-    def send(self, request: httpx2.Request, **options: object) -> httpx2.Response:
+    def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         """Send a request; a write that times out raises `TimeoutError`, which `huggingface_hub` does not retry."""
         try:
             return super().send(request, **options)

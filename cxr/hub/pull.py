@@ -47,7 +47,10 @@ def resolve(repo_id: str, revision: str | None = None, *, repo_type: str = "mode
     """
     with explained(repo_id, revision):
         seconds = time_limit(PREFLIGHT_SECONDS)
-        return api().repo_info(repo_id, revision=revision, repo_type=repo_type, timeout=seconds).sha
+        sha = api().repo_info(repo_id, revision=revision, repo_type=repo_type, timeout=seconds).sha
+    if sha is None:
+        raise UserError(f"the Hub names no commit of {repo_id}: give --revision, or try again")
+    return sha
 
 
 def pull(repo_id: str, revision: str | None = None) -> Pulled:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, get_token
 from huggingface_hub.errors import RepositoryNotFoundError
@@ -47,7 +48,7 @@ def _is_public(repo_id: str, repo_type: str) -> bool:
         return False
 
 
-def _require_owner(account: dict[str, object], repo_id: str) -> str:
+def _require_owner(account: dict[str, Any], repo_id: str) -> str:
     """The id with its owner; `account` is the answer of `HfApi.whoami`."""
     name = account["name"]
     if "/" not in repo_id:
@@ -94,9 +95,9 @@ def commit(
     """
     existing = api().list_repo_files(repo_id, repo_type=repo_type)
     stale = [name for name in existing if name not in files and name != _CREATED_BY_HUB]
-    operations = [CommitOperationAdd(name, content) for name, content in files.items()]
-    operations += [CommitOperationDelete(name) for name in stale if any(fnmatch(name, pattern) for pattern in replace)]
+    adding = [CommitOperationAdd(name, content) for name, content in files.items()]
+    deleting = [CommitOperationDelete(name) for name in stale if any(fnmatch(name, pattern) for pattern in replace)]
     try:
-        return api().create_commit(repo_id, operations, commit_message=message, repo_type=repo_type).oid
+        return api().create_commit(repo_id, [*adding, *deleting], commit_message=message, repo_type=repo_type).oid
     except RuntimeError as error:  # `huggingface_hub` wraps the error of a large file's upload in one
         raise error.__cause__ or error from None

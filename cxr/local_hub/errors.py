@@ -42,19 +42,18 @@ def not_supported(request: Request) -> HubError:
 def add_handlers(app: FastAPI) -> None:
     """Answer errors as above, and clients that disconnect during an upload without a traceback."""
 
+    @app.exception_handler(HubError)
     async def refused(request: Request, error: HubError) -> Response:
         return error.response()
 
+    @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> Response:
         return HubError(400, f"Malformed request: {error.errors()[0]}").response()
 
+    @app.exception_handler(404)
     async def missing(request: Request, error: Exception) -> Response:
         return not_supported(request).response()
 
+    @app.exception_handler(ClientDisconnect)
     async def disconnected(request: Request, error: ClientDisconnect) -> Response:
         return Response(status_code=400)
-
-    app.add_exception_handler(HubError, refused)
-    app.add_exception_handler(RequestValidationError, malformed)
-    app.add_exception_handler(404, missing)
-    app.add_exception_handler(ClientDisconnect, disconnected)

@@ -1,5 +1,6 @@
 """Routes about accounts, repos, revisions and tags."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body
@@ -98,10 +99,11 @@ def lfs_fields(file: File) -> Answer:
 def refs(repo: ReadableRepo) -> Answer:
     """Branches and tags with the commits they name."""
     meta = repo.meta
-    return {
-        key: [{"name": name, "ref": f"refs/{folder}/{name}", "targetCommit": sha} for name, sha in meta[key].items()]
-        for key, folder in (("branches", "heads"), ("tags", "tags"))
-    } | {"converts": []}
+    return {"branches": _refs("heads", meta["branches"]), "tags": _refs("tags", meta["tags"]), "converts": []}
+
+
+def _refs(folder: str, commits: Mapping[str, str]) -> list[Answer]:
+    return [{"name": name, "ref": f"refs/{folder}/{name}", "targetCommit": sha} for name, sha in commits.items()]
 
 
 @router.get(REPO + "/commits/{revision}")

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, TypedDict
+from typing import IO, TypedDict
 
 from cxr.local_hub.errors import HubError, entry_not_found, repo_not_found, revision_not_found
 
@@ -124,7 +124,7 @@ class Blobs:
         return sha256
 
     @contextmanager
-    def receive(self, sha256: str) -> Iterator[BinaryIO]:
+    def receive(self, sha256: str) -> Iterator[IO[bytes]]:
         """A file to write a content to; at the end of the block it is stored if it has the announced digest.
 
         Raises:
@@ -133,7 +133,7 @@ class Blobs:
         target = self.path(sha256)
         with tempfile.NamedTemporaryFile(dir=self._partial, delete=False) as file:
             try:
-                yield file
+                yield file.file
                 file.seek(0)
                 received = hashlib.file_digest(file, "sha256").hexdigest()
                 if received != sha256:

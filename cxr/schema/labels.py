@@ -6,5 +6,5 @@ Label = Literal["NON-COVID", "COVID"]
 
 LABELS: list[Label] = [*get_args(Label)]
 NON_COVID, COVID = range(2)
-ID2LABEL = dict(enumerate(LABELS))
-LABEL2ID = {name: index for index, name in ID2LABEL.items()}
+ID2LABEL: dict[int, str] = dict(enumerate(LABELS))
+LABEL2ID: dict[str, int] = {name: index for index, name in ID2LABEL.items()}

@@ -211,8 +211,8 @@ class Calibration(TypedDict):
 
 
 @closed
-class Conformal(TypedDict):
-    """Class-conditional split-conformal sets. A class is in an image's set if 1 − its probability ≤ its quantile."""
+class ConformalFit(TypedDict):
+    """What `config.json` holds as `conformal`."""
 
     level: Annotated[Share, Field(description="Share of each class's images whose sets are to hold that class.")]
     quantiles: Annotated[
@@ -220,6 +220,12 @@ class Conformal(TypedDict):
         Field(description="Quantile of each class; 1 (always in the set) with fewer than 20 validation images."),
     ]
     calibration_images: Annotated[PerClass[Count], Field(description="Validation images of each class.")]
+
+
+@closed
+class Conformal(ConformalFit):
+    """Class-conditional split-conformal sets. A class is in an image's set if 1 − its probability ≤ its quantile."""
+
     promise: Annotated[bool, Field(description="Whether both classes had enough images for the level to hold.")]
     reason: Annotated[str | None, Field(description="Why it is not promised; null if it is.")]
 

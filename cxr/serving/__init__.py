@@ -1,4 +1,4 @@
-"""Serving: a published model and a radiograph in, a verdict with everything that must be said beside it out.
+"""Serving: a published model and a radiograph in, a verdict with its numbers and notices out.
 
 ZeroGPU Spaces patch CUDA when `spaces` is imported, which has to happen before anything touches CUDA. This module runs
 before every other module of the package, so the import stands here. Elsewhere the package is absent and `on_gpu`

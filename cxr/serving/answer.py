@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cxr import policy
 from cxr.activation_map import resample_to_image
@@ -15,7 +16,7 @@ Value = str | float | bool | None
 
 
 class Answer(AnswerFields):
-    """One verdict with everything that must be said beside it; `model_dump()` gives docs/answer.schema.json."""
+    """One verdict with its numbers and notices; `model_dump()` gives the JSON of docs/answer.schema.json."""
 
     @property
     def sentence(self) -> str:
@@ -44,10 +45,10 @@ class Explanation:
     """An answer and its class activation map, float32 (h, w); `input_size` is the side that the network sees."""
 
     answer: Answer
-    activation_map: np.ndarray
+    activation_map: NDArray[np.float32]
     input_size: int
 
-    def map_over_image(self, size: tuple[int, int]) -> np.ndarray:
+    def map_over_image(self, size: tuple[int, int]) -> NDArray[np.float32]:
         """The map for an image of `size` (width, height): float32 (height, width), NaN outside the network's crop."""
         return resample_to_image(self.activation_map, size, self.input_size)
 

@@ -8,6 +8,7 @@ import io
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from cxr.serving.answer import Explanation
@@ -19,7 +20,7 @@ _MAX_ALPHA = 230
 _OVERLAY_SIDE = 160
 
 
-def _colour_table() -> np.ndarray:
+def _colour_table() -> NDArray[np.uint8]:
     """RGBA of every shade, uint8 (256, 4)."""
     shades = np.arange(256, dtype=np.uint8)[None]
     colours = cv2.cvtColor(cv2.applyColorMap(shades, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
@@ -29,7 +30,7 @@ def _colour_table() -> np.ndarray:
 _COLOURS = _colour_table()
 
 
-def overlay(map_over_image: np.ndarray) -> np.ndarray:
+def overlay(map_over_image: NDArray[np.float32]) -> NDArray[np.uint8]:
     """A map, float32 (H, W) with NaN outside the network's crop → uint8 RGBA (H, W, 4)."""
     evidence = np.nan_to_num(map_over_image, nan=0.0).clip(min=0)
     strength = evidence / max(float(evidence.max()), FAINT)
@@ -46,7 +47,7 @@ def overlay_png(explanation: Explanation, image_size: tuple[int, int]) -> str:
     return base64_png(overlay(explanation.map_over_image(size)))
 
 
-def blended(image: Image.Image, map_over_image: np.ndarray) -> Image.Image:
+def blended(image: Image.Image, map_over_image: NDArray[np.float32]) -> Image.Image:
     """A gray image under its overlay at half strength, RGB; the map is float32 of the same size."""
     heat = overlay(map_over_image)
     heat[..., 3] //= 2
@@ -59,13 +60,13 @@ def shrunk_size(size: tuple[int, int], longest: int) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def png(pixels: np.ndarray) -> bytes:
+def png(pixels: NDArray[np.uint8]) -> bytes:
     """An image, uint8 (H, W) or (H, W, channels), as a PNG file; compressed for speed, not for size."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
-def base64_png(pixels: np.ndarray) -> str:
+def base64_png(pixels: NDArray[np.uint8]) -> str:
     """The same in base64."""
     return base64.b64encode(png(pixels)).decode()

@@ -1,7 +1,7 @@
 """Loading a published model: its weights, and the settings that stand in its files. Every error names the model."""
 
 from collections.abc import Mapping
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import torch
 from transformers import PreTrainedConfig, ResNetForImageClassification
@@ -29,12 +29,13 @@ def load_weights(pulled: Pulled) -> ResNetForImageClassification:
     Raises:
         UserError: if the file lacks weights.
     """
-    model, info = ResNetForImageClassification.from_pretrained(
+    loaded: Any = ResNetForImageClassification.from_pretrained(
         pulled.folder,
         use_safetensors=True,
         dtype=torch.float32,
         output_loading_info=True,
     )
+    model, info = loaded
     missing = sorted(info["missing_keys"])
     if missing:
         raise UserError(f"{display_name(pulled)} lacks {len(missing)} weights ({missing[0]}, …): publish it again")
@@ -49,7 +50,8 @@ def covid_index(config: PreTrainedConfig, pulled: Pulled) -> int:
     """
     if config.model_type != "resnet":
         raise UserError(f"{display_name(pulled)} is a {config.model_type!r}, not a resnet: {_WAY_OUT}")
-    names = [config.id2label[index] for index in sorted(config.id2label)]
+    id2label: Any = config.id2label or {}
+    names = [id2label[index] for index in sorted(id2label)]
     if sorted(names) == sorted(LABELS):
         return names.index(LABELS[COVID])
     listed = ", ".join(map(str, names[:3])) + (f", … ({len(names)} in all)" if len(names) > 3 else "")
@@ -70,7 +72,7 @@ def operating_threshold(config: PreTrainedConfig, pulled: Pulled) -> float:
     )
 
 
-def conformal_quantiles(config: PreTrainedConfig, pulled: Pulled) -> Mapping[str, float] | None:
+def conformal_quantiles(config: PreTrainedConfig, pulled: Pulled) -> policy.Quantiles | None:
     """The conformal quantile of each class, or None for a model without them.
 
     Raises:
@@ -85,7 +87,7 @@ def conformal_quantiles(config: PreTrainedConfig, pulled: Pulled) -> Mapping[str
         and sorted(quantiles) == sorted(LABELS)
         and all(map(is_fraction, quantiles.values()))
     ):
-        return quantiles
+        return {label: quantiles[label] for label in LABELS}
     raise UserError(
         f"{display_name(pulled)}: conformal in config.json holds no quantile from 0 to 1 for each of {LABELS}"
     )

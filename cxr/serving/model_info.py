@@ -62,8 +62,9 @@ def headline(folder: Path) -> str:
     on its own test split and on every external set.
     """
     metrics = read_metrics(folder)
-    if isinstance(metrics.get("judgement"), str):
-        return f"AUROC {metrics['judgement']}"
+    summary = metrics.get("judgement")
+    if isinstance(summary, str):
+        return summary if summary.startswith("AUROC") else f"AUROC {summary}"  # earlier versions began with the number
     try:
         external = [f"{scores['auroc']:.2f} on {name}" for name, scores in metrics.get("external", {}).items()]
         return ", ".join([f"AUROC {metrics['test']['auroc']:.2f} on the test split of its own data", *external])

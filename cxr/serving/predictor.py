@@ -3,10 +3,11 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from transformers import AutoConfig, BaseImageProcessor, ResNetForImageClassification
 from transformers.utils import logging
@@ -64,7 +65,7 @@ class Predictor:
         self.notice = loading.notice(model.config, pulled)
         self._gate = loading.load_gate(model.config, pulled)
         self._covid = loading.covid_index(model.config, pulled)
-        self._head = model.classifier[1].weight.detach().float().cpu()
+        self._head = model.get_parameter("classifier.1.weight").detach().float().cpu()
         processor = load_processor(pulled.folder)
         short_side = processor_short_side(processor)
         self.precision: Precision = "exact"
@@ -161,7 +162,7 @@ class Predictor:
         )
 
 
-def _preprocessing(processor: BaseImageProcessor, precision: Precision) -> Callable[[np.ndarray], torch.Tensor]:
+def _preprocessing(processor: BaseImageProcessor, precision: Precision) -> Callable[[NDArray[np.uint8]], torch.Tensor]:
     """Gray pixels, uint8 (H, W) → the network's input, float32 (1, 3, S, S)."""
     if precision == "fast":
         return FastPixelValues(processor)
@@ -169,12 +170,13 @@ def _preprocessing(processor: BaseImageProcessor, precision: Precision) -> Calla
 
 
 def _network(
-    model: ResNetForImageClassification, processor: BaseImageProcessor, precision: Precision, concurrency: int
+    model: ResNetForImageClassification, processor: Any, precision: Precision, concurrency: int
 ) -> runtime.Network:
+    """`processor` is one of transformers, whose sizes come from a JSON file and have no types."""
     if torch.cuda.is_available():
-        return runtime.torch_network(model.to("cuda"))
+        return runtime.torch_network(model, "cuda")
     if precision == "exact":
-        return runtime.torch_network(model)
+        return runtime.torch_network(model, "cpu")
     return runtime.openvino_network(model, processor.size.shortest_edge, concurrency)
 
 

@@ -48,12 +48,13 @@ class _Backbone(nn.Module):
         return states[-1], early_stage_moments(states)
 
 
-def torch_network(model: ResNetForImageClassification) -> Network:
-    """Plain torch in float32, on the model's device."""
+def torch_network(model: ResNetForImageClassification, device: str) -> Network:
+    """Plain torch in float32; moves the model to the device."""
+    nn.Module.to(model, device)  # transformers wraps `model.to` so that its type is lost
     backbone = _Backbone(model)
 
     def run(pixel_values: torch.Tensor) -> ForwardPass:
-        feature_map, early = backbone(pixel_values.to(model.device))
+        feature_map, early = backbone(pixel_values.to(device))
         return _complete(model, feature_map, early)
 
     return run

@@ -14,12 +14,13 @@ are one monotone map with two parameters, which keeps the order of images, and t
 
 import math
 from collections.abc import Mapping
-from typing import TypedDict, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.schema.labels import COVID, LABELS, NON_COVID
+from cxr.schema.labels import COVID, LABELS, NON_COVID, Label
+from cxr.schema.metrics import ConformalCoverage, ConformalFit
 
 LEVEL = 0.9
 """The share of images of each class whose set is to hold it."""
@@ -28,25 +29,6 @@ Probability = TypeVar("Probability", float, NDArray[np.floating])
 
 FEWEST = 20
 """Validation images of a class below which nothing is guaranteed: its quantile is 1, so it is in every set."""
-
-
-class ConformalFit(TypedDict):
-    """What `config.json` holds as `conformal`; quantiles and numbers of validation images by class name."""
-
-    level: float
-    quantiles: dict[str, float]
-    calibration_images: dict[str, int]
-
-
-class SetSummary(TypedDict):
-    """What `metrics.json` holds as `conformal` of a split.
-
-    `coverage` is how often a class's sets hold it, None without its images; `sets` the shares of empty sets, single
-    classes and both classes.
-    """
-
-    coverage: dict[str, float | None]
-    sets: dict[str, float]
 
 
 def fit_quantiles(probability: NDArray[np.floating], labels: NDArray[np.integer]) -> ConformalFit:
@@ -74,25 +56,25 @@ def _quantile(nonconformities: NDArray[np.floating]) -> float:
     return 1.0 if count < FEWEST else float(np.sort(nonconformities)[rank - 1])
 
 
-def prediction_set(probability: float, quantiles: Mapping[str, float]) -> set[int]:
+def prediction_set(probability: float, quantiles: Mapping[Label, float]) -> set[int]:
     """The class indices that cannot be excluded for a calibrated probability of COVID: none, one or both."""
     return {index for index in (NON_COVID, COVID) if nonconformity(probability, index) <= quantiles[LABELS[index]]}
 
 
-def missing_promise(calibration_images: Mapping[str, int]) -> str | None:
+def missing_promise(calibration_images: Mapping[Label, int]) -> str | None:
     """Why nothing is guaranteed for a class; None if both have enough validation images."""
     short = [f"{count} {name}" for name, count in calibration_images.items() if count < FEWEST]
     return f"validation holds only {' and '.join(short)} images, of {FEWEST} needed per class" if short else None
 
 
 def summarize_sets(
-    probability: NDArray[np.floating], labels: NDArray[np.integer], quantiles: Mapping[str, float]
-) -> SetSummary:
+    probability: NDArray[np.floating], labels: NDArray[np.integer], quantiles: Mapping[Label, float]
+) -> ConformalCoverage:
     """Coverage and sizes of the sets of N images, from their probabilities of COVID (N,) and labels (N,)."""
     inside = np.stack([nonconformity(probability, index) <= quantiles[name] for index, name in enumerate(LABELS)])
-    sizes = np.bincount(inside.sum(axis=0), minlength=3) / max(1, len(labels))
-    coverage: dict[str, float | None] = {
+    empty, single, both = map(float, np.bincount(inside.sum(axis=0), minlength=3) / max(1, len(labels)))
+    coverage: dict[Label, float | None] = {
         name: float(inside[index, labels == index].mean()) if (labels == index).any() else None
         for index, name in enumerate(LABELS)
     }
-    return {"coverage": coverage, "sets": dict(zip(("empty", "single", "both"), map(float, sizes), strict=True))}
+    return {"coverage": coverage, "sets": {"empty": empty, "single": single, "both": both}}

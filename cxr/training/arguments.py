@@ -170,7 +170,7 @@ class RunArguments(TrainingArguments):
         return fast_precision(self.use_cpu) if self.precision == "auto" else self.precision
 
     def for_trainer(self) -> "RunArguments":
-        """A copy for the Trainer, which must know its precision, and must not push: publishing comes at the end."""
+        """What the Trainer gets: the precision that was chosen, and no order to push, because publishing comes last."""
         precision = self.resolved_precision
         return dataclasses.replace(self, bf16=precision == "bf16", fp16=precision == "fp16", push_to_hub=False)
 
@@ -264,6 +264,13 @@ class Arguments:
         """Raise a `UserError` that names the first setting that cannot work."""
         for part in (self.data, self.model, self.augmentation, self.run):
             part.check()
+
+    def for_trainer(self) -> RunArguments:
+        """The settings of training by gradient descent, which lasts for no epoch at all if only a head is fitted."""
+        settings = self.run.for_trainer()
+        if self.model.method == "head":
+            return dataclasses.replace(settings, num_train_epochs=0, max_steps=-1)
+        return settings
 
     def for_seed(self, seed: int) -> "Arguments":
         """The same run with one of its seeds, in a subfolder of this run's folder, and never published by itself."""

@@ -13,8 +13,9 @@ import yaml
 from accelerate.utils import wait_for_everyone
 from transformers import TrainerState
 
+from cxr.schema.dataset import Split
 from cxr.schema.document import check
-from cxr.schema.labels import LABELS
+from cxr.schema.labels import LABELS, Label
 from cxr.schema.metrics import SCHEMA_VERSION, DatasetSummary, GateSummary, Metrics, ModelSummary, TrainingSummary
 from cxr.schema.report import Report
 from cxr.training.arguments import Arguments, RunArguments
@@ -148,7 +149,7 @@ def _training_summary(arguments: Arguments, training: Training) -> TrainingSumma
     }
 
 
-def source_only_accuracy(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> float:
+def source_only_accuracy(counts: Mapping[str, Mapping[Label, Mapping[Split, int]]]) -> float:
     """Test accuracy of a rule that sees no image: for each source, the class most frequent in its training images.
 
     `counts[source][label][split]` are numbers of images. A value near 1 means that the class is the source, so that a

@@ -54,7 +54,7 @@ class Head:
 
 
 class LogAtStart(TrainerCallback):
-    """Log the measurements of a fitted head when training begins: only then has its log been started."""
+    """Log the measurements of a fitted head when training begins: only then do reporters listen."""
 
     def __init__(self, trainer: CovidTrainer, measured: Measurements):
         self.trainer, self.measured = trainer, measured

@@ -115,20 +115,17 @@ def train(
     Raises:
         UserError: if the backbone cannot be loaded.
     """
-    run, settings = arguments.run, arguments.model
+    run, views = arguments.run, arguments.model.head_views
     with run.main_process_first():
         model, backbone_revision = _starting_model(arguments)
     trainer = _make_trainer(arguments, dataset, model)
     start = time.monotonic()
-    if settings.method == "head":
-        trainer.log(fit_head(trainer, dataset, settings.head_views))
-    else:
-        if settings.method == "lp_ft" and resume is None:
-            trainer.add_callback(LogAtStart(trainer, fit_head(trainer, dataset, settings.head_views)))
-        _train_layers(trainer, arguments, resume)
-        if trainer.was_stopped:
-            _print_how_to_resume(trainer)
-            return False
+    if arguments.model.method in ("head", "lp_ft") and resume is None:
+        trainer.add_callback(LogAtStart(trainer, fit_head(trainer, dataset, views)))
+    _train_layers(trainer, arguments, resume)
+    if trainer.was_stopped:
+        _print_how_to_resume(trainer)
+        return False
     seconds = time.monotonic() - start
     _save(trainer, run.model_dir)
     finalize(arguments, dataset, external, Training(trainer.state, backbone_revision, seconds), repo_id)
@@ -153,10 +150,10 @@ def _make_trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForIm
         model.resnet.requires_grad_(False)
     processor = make_processor(arguments.model.input_size)
     images = dataset.report["splits"]["train"]["labels"]
-    patience = run.early_stopping_patience
+    stop_early = [EarlyStoppingCallback(run.early_stopping_patience)] if run.early_stopping_patience else []
     return CovidTrainer(
         model=model,
-        args=run.for_trainer(),
+        args=arguments.for_trainer(),
         train_dataset=_training_rows(arguments, dataset),
         eval_dataset=dataset.splits["validation"].select_columns(COLUMNS),
         data_collator=collator(processor),
@@ -164,7 +161,7 @@ def _make_trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForIm
         augmentation=Augmentation(arguments.augmentation, run.seed),
         class_weights=class_weights(images) if run.class_weights == "balanced" else None,
         freeze_backbone=freeze,
-        callbacks=[EarlyStoppingCallback(patience)] if patience else [],
+        callbacks=stop_early,
     )
 
 
@@ -185,7 +182,11 @@ def _training_rows(arguments: Arguments, dataset: XrayDataset) -> datasets.Datas
 
 
 def _train_layers(trainer: CovidTrainer, arguments: Arguments, resume: Path | None) -> None:
-    """Train by gradient descent; a stream can break off for reasons outside this program, and is resumed then."""
+    """Train by gradient descent, for no epoch at all if only a head is fitted.
+
+    Raises:
+        UserError: if a stream breaks off, for reasons outside this program.
+    """
     try:
         trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
     except (OSError, httpx2.HTTPError) as error:
@@ -236,10 +237,9 @@ def checkpoint_to_resume(arguments: Arguments) -> Path | None:
 
 
 def _require_no_earlier_run(run: RunArguments, existing: Sequence[Path]) -> None:
+    earlier, what = list(existing), "checkpoints"
     if run.seeds:
         earlier, what = list(Path(run.output_dir).glob("seed-*")), "seeds"
-    else:
-        earlier, what = existing, "checkpoints"
     if earlier:
         raise UserError(
             f"--output_dir {run.output_dir} holds {what} of an earlier run: continue it with "

@@ -36,7 +36,7 @@ def _model_dir(run: RunArguments, seed: str) -> Path:
     return Path(run.output_dir) / f"seed-{int(seed)}" / "model"
 
 
-def choose(validation: Mapping[str, Mapping[str, float | None]], criterion: str) -> str:
+def choose(validation: Mapping[str, GroupSummary], criterion: str) -> str:
     """The seed with the best validation summary by the run's criterion; by the Brier score if that is the loss.
 
     Nothing but validation is used. The first of equals wins.

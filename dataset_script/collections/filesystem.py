@@ -15,7 +15,7 @@ from pathlib import Path, PurePath, PurePosixPath
 
 from cxr.errors import UserError
 from cxr.imaging.file_type import HEAD_BYTES, looks_like_image
-from dataset_script.records import FileRef
+from dataset_script.records import FileRef, stamp_of
 
 LARGEST_FILE = 1 << 30
 """Bytes of one zip entry that are unpacked at most; a zip can promise any number."""
@@ -167,7 +167,7 @@ class Archive:
     def ref(self, name: str) -> FileRef:
         """A reference to a file; its stamp stays when other files are added to the zip."""
         entry = self.entries[self.prefix + name]
-        return FileRef(self._place, entry.filename, f"{entry.file_size}-{entry.CRC:08x}")
+        return FileRef(self._place, entry.filename, stamp_of(entry.file_size, entry.CRC))
 
     def inside(self, file: str) -> str | None:
         """What a table calls a file, as a name here; None if it leads out of the zip."""
@@ -225,12 +225,12 @@ def _is_prepared(folder: Path) -> bool:
 
 
 def _stamp(path: Path) -> str:
-    """Size and times of modification and change (which no program can set); empty where there is no such file."""
+    """By size and times of modification and of change, which no program can set."""
     try:
         status = path.stat()
     except OSError:
-        return ""
-    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}"
+        return stamp_of("missing")
+    return stamp_of(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def _relative(file: str, root: str | None = None) -> str | None:

@@ -26,7 +26,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-from cxr import import_closure
+from cxr.import_closure import code_digest
 from dataset_script.duplicates.candidates import propose_pairs
 from dataset_script.duplicates.fingerprint import HASH_BYTES, codes, pixel_hash
 from dataset_script.duplicates.registration import ACCEPT, Prepared, Squares, similarity, squares
@@ -74,7 +74,7 @@ def find_near_duplicates(numbers: Sequence[int], store: Store, num_proc: int) ->
     pairs = find_pairs(
         store.fingerprints(numbers),
         lambda position: load_pixels(store, numbers[position]),
-        known=store.similarities(import_closure.digest(_CODE)),
+        known=store.similarities(code_digest(_CODE)),
         num_proc=num_proc,
     )
     return NearDuplicates(pairs, cluster_pairs(pairs, len(numbers)))

@@ -10,7 +10,7 @@ from raw import folders, prepare, rows, save
 import dataset_script
 from cxr.errors import UserError
 from cxr.schema.dataset import COLUMNS
-from dataset_script import CovidCxr, load_collections, reading
+from dataset_script import CovidCxr, builder, load_collections
 from dataset_script.builder import POOL
 
 EXAMPLE = """
@@ -74,7 +74,7 @@ def test_the_cache_follows_the_code_the_size_and_the_key(tmp_path, monkeypatch):
     assert build(raw, tmp_path / "cache").cache_dir == before
     assert build(raw, tmp_path / "cache", patient_key=tmp_path / "key").cache_dir != before
     assert CovidCxr(cache_dir=str(tmp_path / "cache"), sources=[f"folder={raw}"], image_size=17).cache_dir != before
-    monkeypatch.setattr(reading, "code_digest", lambda: "another reader")
+    monkeypatch.setattr(builder, "code_digest", lambda *entries: "another reader")
     assert build(raw, tmp_path / "cache").cache_dir != before
 
 

@@ -55,21 +55,21 @@ def copied(tmp_path, monkeypatch):
 
 
 def test_an_edit_in_any_of_them_changes_the_key_and_one_elsewhere_does_not(copied):
-    before = import_closure.digest(*ENTRIES)
+    before = import_closure.code_digest(*ENTRIES)
     for path in import_closure.sources(*ENTRIES):
         text = (copied / path).read_bytes()
         (copied / path).write_bytes(text + b"\n# edited\n")
-        assert import_closure.digest(*ENTRIES) != before, path
+        assert import_closure.code_digest(*ENTRIES) != before, path
         (copied / path).write_bytes(text)
     for path in ("cxr/serving/predictor.py", "dataset_script/report.py"):
         (copied / path).write_bytes((copied / path).read_bytes() + b"\n# edited\n")
-    assert import_closure.digest(*ENTRIES) == before
+    assert import_closure.code_digest(*ENTRIES) == before
 
 
 def test_another_version_of_a_package_that_they_import_changes_the_key(monkeypatch):
-    before = import_closure.digest(*ENTRIES)
+    before = import_closure.code_digest(*ENTRIES)
     assert {"numpy", "pillow", "pydicom", "imagecodecs"} <= set(
         import_closure.distributions(import_closure.sources(*ENTRIES))
     )
     monkeypatch.setattr(import_closure, "version", lambda name: "0" if name == "pydicom" else "1")
-    assert import_closure.digest(*ENTRIES) != before
+    assert import_closure.code_digest(*ENTRIES) != before

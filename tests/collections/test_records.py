@@ -8,16 +8,18 @@ from raw import folders
 from cxr.schema.labels import COVID, NON_COVID
 from dataset_script.collections import collect
 from dataset_script.collections.filesystem import Folder, ZipFile, open_root
-from dataset_script.records import FileRef, Record, Records
+from dataset_script.records import FileRef, Record, Records, stamp_of
 
 
 def test_records_come_back_as_they_went_in(tmp_path):
     folder, packed = Folder(tmp_path), ZipFile("/data/images.zip")
     odd = "r\udcf6ntgen.png"  # a byte that is no UTF-8, as Python names it
+    first, third = (FileRef(packed, name, stamp_of(name)) for name in ("2.png", "3.png"))
+    second = FileRef(folder, odd, stamp_of())
     records = [
-        Record("b", COVID, "COVID-19", "2.png", FileRef(packed, "2.png", "9-1a2b"), "p1", "PA", "F", 0.5, "test"),
-        Record("b", NON_COVID, "", "1.png", FileRef(folder, odd, ""), mask=FileRef(folder, "masks/1.png", "1-2-3")),
-        Record("a", NON_COVID, "Ödem", "3.png", FileRef(packed, "3.png", "9-1a2c"), age=90.0),
+        Record("b", COVID, "COVID-19", "2.png", first, "p1", "PA", "F", 0.5, "test"),
+        Record("b", NON_COVID, "", "1.png", second, mask=FileRef(folder, "masks/1.png", stamp_of(1))),
+        Record("a", NON_COVID, "Ödem", "3.png", third, age=90.0),
     ]
     held = Records()
     for record in records:

@@ -17,15 +17,10 @@ from cxr.imaging import decoders
 from cxr.imaging.reader import read_radiograph
 
 RNG = np.random.default_rng(0)
-
 ROWS, COLUMNS = np.mgrid[0 : 1 : 77 * 1j, 0 : 1 : 101 * 1j]
-
 GRAY = np.rint(255 * (0.5 + 0.4 * np.sin(9 * ROWS + 4 * COLUMNS)) + RNG.integers(-20, 20, ROWS.shape)).clip(0, 255)
-
 COLOUR = np.dstack([GRAY, GRAY[::-1], GRAY[:, ::-1]]).astype(np.uint8)
-
 OPAQUE = np.full(GRAY.shape, 255, np.uint8)
-
 GRAY = GRAY.astype(np.uint8)
 
 
@@ -157,7 +152,6 @@ def test_orientation_of_deep_colour(orientation):
 
 
 PLANES = np.stack([(RAMP * 20).astype(np.uint16)] * 3)
-
 RARE = {
     "colours in planes": tiff(PLANES, photometric="rgb", planarconfig="separate"),
     "half floats": tiff((RAMP / 3000).astype(np.float16)),

@@ -11,7 +11,6 @@ from pydicom.dataset import Dataset
 from cxr.imaging.reader import read_radiograph
 
 DEEP = exposure(12)
-
 EIGHT = exposure(8)
 
 

@@ -13,13 +13,9 @@ from cxr.errors import UnreadableImage
 from cxr.imaging.reader import read_radiograph
 
 DEEP = exposure(12)
-
 EIGHT = exposure(8)
-
 SIGNED = DEEP.astype(np.int16) - 2048
-
 COLOUR = np.dstack([exposure(8, seed) for seed in range(3)])
-
 FULL = {"WindowCenter": 2048, "WindowWidth": 4096}
 
 
@@ -205,3 +201,35 @@ def test_a_data_set_without_preamble(implicit, little):
 def test_missing_attributes_get_defaults():
     gone = dict.fromkeys(("PixelRepresentation", "BitsStored", "HighBit", "PhotometricInterpretation"))
     assert np.array_equal(read_radiograph(dicom(EIGHT, **gone)).pixels, EIGHT)
+
+
+IMPORT_ONLY = """
+import logging
+import cxr.imaging.dicom.reader
+import cxr.imaging.reader
+from pydicom.pixels import get_decoder
+from pydicom.uid import JPEGLSLossless
+print("cxr-imagecodecs" in get_decoder(JPEGLSLossless).available_plugins)
+print(logging.getLogger("pydicom").isEnabledFor(logging.WARNING))
+"""
+
+
+def test_importing_changes_nothing_in_pydicom(run_cli):
+    done = run_cli(["-c", IMPORT_ONLY])
+    assert done.stdout.split() == ["False", "True"], done.stderr
+
+
+FIRST_USE = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from cxr.imaging.reader import read_radiograph
+raw = sys.stdin.buffer.read()
+with ThreadPoolExecutor(16) as pool:
+    print(len({read.sha256 for read in pool.map(read_radiograph, [raw] * 64)}))
+"""
+
+
+def test_threads_may_share_the_first_use(run_cli):
+    raw = compressed(dataset(DEEP, 12), uid.JPEGLSLossless, imagecodecs.jpegls_encode(DEEP))
+    done = run_cli(["-c", FIRST_USE], input=raw, text=False)
+    assert done.stdout.split() == [b"1"], done.stderr

@@ -18,9 +18,7 @@ from cxr.imaging.file_type import HEAD_BYTES, is_dicom, looks_like_image
 from cxr.imaging.reader import read_radiograph
 
 EIGHT = exposure(8)
-
 DEEP = exposure(12)
-
 GOOD = dicom(DEEP, 12)
 
 

@@ -12,9 +12,7 @@ from cxr.imaging import reader
 from cxr.imaging.reader import read_radiograph
 
 GRAY = np.random.default_rng(0).integers(0, 256, (40, 30), dtype=np.uint8)
-
 COLOUR = np.random.default_rng(1).integers(0, 256, (40, 30, 3), dtype=np.uint8)
-
 LUMA = np.rint(COLOUR @ [0.299, 0.587, 0.114])
 
 

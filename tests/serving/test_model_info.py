@@ -29,6 +29,7 @@ def info_with(predictor: Predictor, metrics: str | bytes) -> ModelInfo:
             '{"test": {"auroc": 0.9}, "external": {"b": {"auroc": 0.651}}}',
             "AUROC 0.90 on the test split of its own data, 0.65",
         ),
+        ('{"judgement": "AUROC 0.97 on its own test split"}', "AUROC 0.97 on its own test split"),
         ('{"judgement": "0.97 inside, 0.65 outside: it reads the source."}', "AUROC 0.97 inside, 0.65 outside"),
         ("{}", ""),
         ("[", ""),

@@ -5,7 +5,6 @@ import pytest
 from scipy.special import expit
 from sklearn.metrics import average_precision_score, f1_score
 
-from benchmarks import coverage
 from cxr.schema.metrics import METRIC_NAMES
 from cxr.statistics import bootstrap, metrics
 from cxr.statistics.bootstrap import Interval
@@ -64,9 +63,9 @@ def test_the_interval_of_the_ece_tells_calibrated_from_overconfident():
 
 
 @pytest.mark.slow
-def test_intervals_of_all_metrics_cover_the_truth():
-    design = coverage.DESIGNS[0]
-    covered = coverage.coverage(design, 0.9, studies=60, pictures=200)
+def test_intervals_of_all_metrics_cover_the_truth(benchmark):
+    coverage = benchmark("coverage")
+    covered = coverage.coverage(coverage.DESIGNS[0], 0.9, studies=60, images=200)
     assert len(covered) == len(METRIC_NAMES) + 6
     for name, (share, without) in covered.items():
         assert share >= 0.85, name

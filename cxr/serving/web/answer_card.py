@@ -8,6 +8,7 @@ from html import escape
 
 import huggingface_hub
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from cxr.schema.verdicts import NEGATIVE, OF_CLASS, POSITIVE, REFUSED, UNCERTAIN
@@ -15,7 +16,7 @@ from cxr.serving import heatmap
 from cxr.serving.answer import Answer, Explanation
 from cxr.serving.model_info import ModelInfo
 
-TONES = {
+TONES: dict[str, tuple[str, str]] = {
     POSITIVE: ("positive", "▲"),
     NEGATIVE: ("negative", "●"),
     UNCERTAIN: ("uncertain", "◆"),
@@ -28,7 +29,7 @@ _PREVIEW_SIDE = 640
 _PUBLIC_HUB = "https://huggingface.co"
 
 
-def answer_card(explanation: Explanation, pixels: np.ndarray, model: ModelInfo, caption: str) -> str:
+def answer_card(explanation: Explanation, pixels: NDArray[np.uint8], model: ModelInfo, caption: str) -> str:
     """The card of one answer about an image, uint8 (H, W).
 
     A warning about the image stands beside the verdict, unless the image was refused anyway.
@@ -80,7 +81,7 @@ def _scale(answer: Answer) -> str:
 <div class="ends" style="--at:{threshold}"><span>0</span><span class="at">threshold</span><span>1</span></div></div>"""
 
 
-def _figure(explanation: Explanation, pixels: np.ndarray, caption: str) -> str:
+def _figure(explanation: Explanation, pixels: NDArray[np.uint8], caption: str) -> str:
     """The image and, if the gate passed it, the heatmap over it with a slider for its opacity."""
     preview, text = preview_image(pixels, caption), escape(caption)
     if not explanation.answer.where:
@@ -93,7 +94,7 @@ def _figure(explanation: Explanation, pixels: np.ndarray, caption: str) -> str:
 <figcaption>{text}. Colour: evidence for COVID-19; brighter means stronger.</figcaption></figure>"""
 
 
-def preview_image(pixels: np.ndarray, alt: str) -> str:
+def preview_image(pixels: NDArray[np.uint8], alt: str) -> str:
     """An `<img>` of an image, uint8 (H, W), at most 640 pixels wide and high, inlined as PNG."""
     image = Image.fromarray(pixels)
     image.thumbnail((_PREVIEW_SIDE, _PREVIEW_SIDE), Image.Resampling.LANCZOS)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -50,9 +51,14 @@ def build(predictor: Predictor) -> gr.Blocks:
                 answer = gr.HTML(pages.waiting(handlers.model_info), elem_id="answer")
                 table = gr.HTML(elem_id="table")
         refuse_addresses(box)
-        private = {"api_visibility": "private", "show_progress_on": answer, "concurrency_id": "page"}
-        options = private | {"concurrency_limit": _CONCURRENT_EVENTS, "trigger_mode": "always_last"}
-        # Without preprocessing, `show_uploads` gets the visitor's file names too, and gradio makes no copies.
+        options: dict[str, Any] = {
+            "api_visibility": "private",
+            "show_progress_on": answer,
+            "concurrency_id": "page",
+            "concurrency_limit": _CONCURRENT_EVENTS,
+            "trigger_mode": "always_last",
+        }
+        # Without preprocessing, `show_uploads` also gets the visitor's file names, and gradio writes no further files.
         box.upload(handlers.show_uploads, box, [answer, table, box], preprocess=False, **options)
         examples.click(handlers.show_example, None, [answer, table], **options)
         blocks.load(None, js=_script())

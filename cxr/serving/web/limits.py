@@ -1,14 +1,10 @@
-"""What a visitor may ask of the server: sizes of files and requests, numbers, and time."""
+"""What a visitor may ask of the server: the limits as numbers, and the time limit of an answer."""
 
 import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import ParamSpec, TypeVar
-
-from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cxr.errors import UserError
 
@@ -28,44 +24,8 @@ ANSWER_SECONDS = 60
 UPLOAD_REQUEST_BYTES, OTHER_REQUEST_BYTES = 2 << 30, 100 << 20
 """Uploads go to disk, and two gigabytes are 200 large DICOM files; every other request is held in memory."""
 
-REQUEST_TOO_LARGE = "The request is too large: send fewer files."
-_CONTENT_TOO_LARGE = 413
-
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
-
-
-class RequestSizeLimit:
-    """ASGI middleware that ends a request with one line once its body is too large, whatever length it states.
-
-    gradio limits the size of single files, but a request may hold any number of them.
-    """
-
-    def __init__(self, app: ASGIApp, upload_bytes: int = UPLOAD_REQUEST_BYTES, other_bytes: int = OTHER_REQUEST_BYTES):
-        self._app = app
-        self._upload_bytes = upload_bytes
-        self._other_bytes = other_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        limit = self._upload_bytes if scope["path"].endswith("/upload") else self._other_bytes
-        if int(Headers(scope=scope).get("content-length", 0)) > limit:
-            await PlainTextResponse(REQUEST_TOO_LARGE, _CONTENT_TOO_LARGE)(scope, receive, send)
-            return
-        received = 0
-
-        async def receive_counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:
-                raise HTTPException(_CONTENT_TOO_LARGE, REQUEST_TOO_LARGE)
-            return message
-
-        await self._app(scope, receive_counted, send)
 
 
 class TimeLimit:
@@ -88,7 +48,8 @@ class TimeLimit:
         Raises:
             UserError: if it does not end in time.
         """
-        job = self._threads.submit(contextvars.copy_context().run, function, *args, **kwargs)
+        context = contextvars.copy_context()
+        job = self._threads.submit(partial(context.run, function, *args, **kwargs))
         try:
             return job.result(self._seconds)
         except TimeoutError:

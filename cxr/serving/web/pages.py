@@ -3,13 +3,14 @@
 from html import escape
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cxr.schema.verdicts import DISCLAIMER, NEGATIVE, POSITIVE, REFUSED, UNCERTAIN
 from cxr.serving.model_info import ModelInfo
 from cxr.serving.predictor import Predictor
 from cxr.serving.web.answer_card import TONES, model_source, preview_image, title
 
-_MEANINGS = {
+_MEANINGS: dict[str, str] = {
     POSITIVE: "The probability is clearly above the model's threshold.",
     NEGATIVE: "The probability is clearly below it.",
     UNCERTAIN: "The probability is in a range where both classes occur, or calibration had too few images to tell.",
@@ -53,7 +54,7 @@ def no_answer(reason: str) -> str:
 <p>Upload one image file of a frontal chest X-ray.</p></div>"""
 
 
-def examples(images: list[tuple[np.ndarray, str]]) -> str:
+def examples(images: list[tuple[NDArray[np.uint8], str]]) -> str:
     """Thumbnails of synthetic images, uint8 (H, W), with their captions, as buttons that carry their index."""
     buttons = "".join(
         f'<button type="button" data-index="{index}">{preview_image(pixels, "")}<span>{escape(caption)}</span></button>'

@@ -13,8 +13,7 @@ from starlette.middleware import Middleware
 
 from cxr.errors import UserError
 from cxr.serving.web import gradio_patches, interface, limits, uploads
-from cxr.serving.web.limits import RequestSizeLimit
-from cxr.serving.web.uploads import UniqueUploads
+from cxr.serving.web.uploads import RequestSizeLimit, UniqueUploads
 
 BUSY = "Busy: {} requests are waiting already. Try again in a minute."
 

@@ -42,12 +42,9 @@ def rows(answers: Sequence[FileAnswer], total: int) -> str:
 
 def _row(row: FileAnswer) -> str:
     """On a phone, where a row becomes a block, `data-label` names the cell."""
-    if row.answer:
-        verdict, (tone, mark) = row.answer.verdict, TONES[row.answer.verdict]
-        probability, remark = _probability_and_remark(row.answer)
-    else:
-        verdict, (tone, mark) = _NO_ANSWER, _UNREADABLE
-        probability, remark = "–", as_sentence(row.error)
+    verdict = row.answer.verdict if row.answer else _NO_ANSWER
+    tone, mark = TONES.get(verdict, _UNREADABLE)
+    probability, remark = _probability_and_remark(row.answer) if row.answer else ("–", as_sentence(row.error))
     return f"""<tr class="{tone}"><th scope="row">{escape(row.file)}</th>
 <td><span class="mark" aria-hidden="true">{mark}</span> {escape(title(verdict))}</td>
 <td data-label="Probability">{probability}</td><td>{escape(remark)}</td></tr>"""

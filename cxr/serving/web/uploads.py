@@ -1,4 +1,4 @@
-"""Visitors' files: where they are stored, under which names, how long, and which images are in them.
+"""Visitors' files: how much one request may hold, where files are stored, how long, and which images are in them.
 
 All lie in one folder of this process, each under a name that cannot be guessed. The page deletes its uploads as soon as
 they are answered, and everything else is deleted after a few minutes, uploads that broke off included.
@@ -20,18 +20,23 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cxr.errors import UnreadableImage, UserError
 from cxr.serving.input_files import find, unpack
-from cxr.serving.web.limits import MAX_FILE_SIZE, MAX_IMAGES
+from cxr.serving.web.limits import MAX_FILE_SIZE, MAX_IMAGES, OTHER_REQUEST_BYTES, UPLOAD_REQUEST_BYTES
 
 KEPT_SECONDS = 600
 CHECK_SECONDS = 60
 
 TOO_LARGE_MARK = b"cxr: this file was larger than the page takes\n"
 """What the page's script sends in place of a file over the limit, so that the file is reported like any other."""
+
+_REQUEST_TOO_LARGE = "The request is too large: send fewer files."
+_CONTENT_TOO_LARGE = 413
 
 _PREFIX = "cxr-uploads-"
 _ABANDONED_SECONDS = 3600
@@ -78,8 +83,41 @@ async def _clean_up_forever() -> None:
 
 
 def new_path(suffix: str = "") -> Path:
-    """A path in the folder that nobody can guess."""
+    """A path in the folder that cannot be guessed."""
     return folder() / f"{secrets.token_hex(16)}{suffix}"
+
+
+class RequestSizeLimit:
+    """ASGI middleware that ends a request with one line once its body is too large, whatever length it states.
+
+    gradio limits the size of single files, but a request may hold any number of them.
+    """
+
+    def __init__(self, app: ASGIApp, upload_bytes: int = UPLOAD_REQUEST_BYTES, other_bytes: int = OTHER_REQUEST_BYTES):
+        self._app = app
+        self._upload_bytes = upload_bytes
+        self._other_bytes = other_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = self._upload_bytes if scope["path"].endswith("/upload") else self._other_bytes
+        if int(Headers(scope=scope).get("content-length", 0)) > limit:
+            await PlainTextResponse(_REQUEST_TOO_LARGE, _CONTENT_TOO_LARGE)(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise HTTPException(_CONTENT_TOO_LARGE, _REQUEST_TOO_LARGE)
+            return message
+
+        await self._app(scope, receive_counted, send)
 
 
 class UniqueUploads:

@@ -9,7 +9,7 @@ from torch.nn import functional
 from transformers import BaseImageProcessor
 
 from cxr.imaging.preprocess import to_pixel_values
-from cxr.schema.labels import LABELS
+from cxr.schema.labels import LABELS, Label
 from cxr.training.arguments import AugmentationArguments
 
 COLUMNS = ["image", "label", "sha256"]
@@ -35,7 +35,7 @@ def collator(processor: BaseImageProcessor) -> Collator:
     return collate
 
 
-def class_weights(images: Mapping[str, int]) -> torch.Tensor:
+def class_weights(images: Mapping[Label, int]) -> torch.Tensor:
     """Weights float32 (2,) that give both classes the same total weight, with a mean weight over the images of 1.
 
     Takes the number of images by class, which a report states even for a streamed split.
@@ -57,8 +57,7 @@ class Augmentation:
 
     def __call__(self, pixel_values: torch.Tensor, keys: torch.Tensor, step: int) -> torch.Tensor:
         """Vary float (N, 3, S, S) images whose identities are `keys`, int64 (N,); same shape and device."""
-        draws = [np.random.default_rng([self.seed, step, key]).uniform(-1, 1, 7) for key in keys.tolist()]
-        draws = np.asarray(draws, dtype=np.float64)
+        draws = np.array([np.random.default_rng([self.seed, step, key]).uniform(-1, 1, 7) for key in keys.tolist()])
         theta = torch.as_tensor(self._affine(draws), dtype=pixel_values.dtype, device=pixel_values.device)
         grid = functional.affine_grid(theta, list(pixel_values.shape), align_corners=False)
         moved = functional.grid_sample(pixel_values, grid, padding_mode="border", align_corners=False)

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping
 
 from cxr.markdown import table
-from cxr.schema.dataset import SPLITS
-from cxr.schema.labels import LABELS
-from cxr.schema.metrics import METRIC_NAMES, GroupSummary, Metrics, PredictiveValues, SplitSummary
+from cxr.schema.dataset import SPLITS, Split
+from cxr.schema.labels import LABELS, Label
+from cxr.schema.metrics import METRIC_NAMES, GroupSummary, MetricName, Metrics, PredictiveValues, SplitSummary
 from cxr.schema.probes import PROBES
 from cxr.schema.report import Ages, ProbeResult, Report
 
-HEADLINE = ("auroc", "sensitivity", "specificity")
+HEADLINE: tuple[MetricName, ...] = ("auroc", "sensitivity", "specificity")
 """The metrics in the card's first table."""
 
 
@@ -57,7 +57,7 @@ def _probe_row(probe: ProbeResult) -> tuple[str | int, ...]:
     return (name, probe["images"], "", probe["patients"], auroc, "", "")
 
 
-def _sources(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> str:
+def _sources(counts: Mapping[str, Mapping[Label, Mapping[Split, int]]]) -> str:
     rows = [
         (source, label, *(splits.get(split, 0) for split in SPLITS))
         for source, labels in counts.items()

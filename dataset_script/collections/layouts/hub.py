@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cxr.errors import UserError, one_line
 from dataset_script.collections import vocabulary
-from dataset_script.records import Collection, FileRef, Record, Refusal
+from dataset_script.records import Collection, FileRef, Record, Refusal, stamp_of
 
 if TYPE_CHECKING:
     import datasets
@@ -77,7 +77,7 @@ def _collect_split(collection: Collection, part: datasets.Dataset, name: str, sp
     images = ((HubImages(file, column), str(at)) for file in files for at in range(len(_opened(file, column))))
     columns = part.select_columns([key for key in ("label", *_OURS) if key in part.features])
     for index, ((place, at), row) in enumerate(zip(images, columns, strict=True)):
-        image = FileRef(place, at, f"{name}-{split}/{index}")
+        image = FileRef(place, at, stamp_of(name, split, index))
         collection.add(_item(row, class_names, name.split("@")[0], f"{split}/{index}", image))
 
 

@@ -13,7 +13,7 @@ from cxr.errors import UserError
 from cxr.phantom import draw_phantom, phantom_patient
 from cxr.schema.dataset import PHANTOM
 from cxr.schema.labels import COVID, NON_COVID
-from dataset_script.records import Collection, FileRef, Record
+from dataset_script.records import Collection, FileRef, Record, stamp_of
 
 LEAST = 6
 _CYCLE = ("train", "validation", "test", *["train"] * 7, "validation", "test", *["train"] * 6, "validation", "test")
@@ -55,7 +55,7 @@ def _record(seed: int) -> Record:
         label=_label(seed),
         finding="synthetic",
         file=f"{seed:06d}.png",
-        image=FileRef(Phantoms(), str(seed), "1"),
+        image=FileRef(Phantoms(), str(seed), stamp_of(seed)),
         patient_id=f"{patient:05d}-{_label(seed)}",
         view=view,
         sex=sex,

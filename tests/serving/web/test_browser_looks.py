@@ -1,4 +1,4 @@
-"""Usable by everybody: contrast in both modes, the keyboard alone, a first look without scrolling, paste and drop."""
+"""Accessible: contrast in both modes, the keyboard alone, a first look without scrolling, paste and drop."""
 
 import base64
 from collections.abc import Iterator

@@ -14,7 +14,7 @@ from cxr.serving.web import limits, server
 
 @pytest.fixture
 def slow_app(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, threading.Event]]:
-    """An app whose answers wait for an event, with room for two questions in the queue."""
+    """An app whose answers wait for an event; its queue takes two requests."""
     monkeypatch.setattr(limits, "MAX_WAITING", 2)
     may_answer = threading.Event()
 

@@ -18,7 +18,7 @@ from test_api import post, upload
 
 from cxr.serving.predictor import Predictor
 from cxr.serving.web import interface, server, uploads
-from cxr.serving.web.limits import RequestSizeLimit
+from cxr.serving.web.uploads import RequestSizeLimit
 
 
 @contextmanager
@@ -163,7 +163,7 @@ def test_an_upload_whose_sender_hung_up_is_deleted_too(forgetful: str, own: Path
 
 @pytest.fixture(scope="module")
 def strict(gated: Path) -> Iterator[str]:
-    """The page with room for less in a request."""
+    """The page with smaller limits to the size of requests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server, "RequestSizeLimit", partial(RequestSizeLimit, upload_bytes=300_000, other_bytes=2_000))
         with launched(gated) as address:

@@ -64,14 +64,14 @@ def test_separable_reversed_and_huge_margins_give_a_sane_temperature(scores):
 
 
 @pytest.mark.parametrize(
-    ("negatives", "positives", "said"),
+    ("negatives", "positives", "reason"),
     [(19, 500, "only 19 NON-COVID images"), (500, 0, "only 0 COVID"), (2, 3, "only 2")],
 )
-def test_too_small_a_validation_split_changes_nothing_and_says_so(negatives, positives, said):
+def test_too_small_a_validation_split_changes_nothing_and_gives_the_reason(negatives, positives, reason):
     labels = np.repeat([0, 1], [negatives, positives])
     found = fit_calibration(np.random.default_rng(0).normal(size=len(labels)), labels, with_bias=True)
     assert (found.temperature, found.bias) == (1.0, 0.0)
-    assert said in found.reason
+    assert reason in found.reason
 
 
 def test_a_model_that_always_answers_the_same_is_left_alone():

@@ -1,3 +1,5 @@
+"""The gate of a finished model: fitted, saved, and tried on images that were not used to fit it."""
+
 import json
 from pathlib import Path
 

@@ -80,7 +80,7 @@ def test_a_run_ends_in_one_line_before_its_first_step(command, hub, wanted, caps
     assert not list((tmp_path / "run").glob("checkpoint-*"))
 
 
-def test_no_token_is_told_before_anything(wanted, hub, monkeypatch):
+def test_a_missing_token_is_reported_before_any_request(wanted, hub, monkeypatch):
     asked = hub.faults.add(times=None, hang=True)
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(UserError, match="HF_TOKEN"):
@@ -88,13 +88,13 @@ def test_no_token_is_told_before_anything(wanted, hub, monkeypatch):
     assert asked.hits == 0
 
 
-def test_an_unknown_token_is_told(wanted, monkeypatch):
+def test_an_unknown_token_is_reported(wanted, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_unknown")
     with pytest.raises(UserError, match="HF_TOKEN"):
         publication.preflight(wanted)
 
 
-def test_a_token_that_may_only_read_is_told(wanted, monkeypatch):
+def test_a_read_only_token_is_reported(wanted, monkeypatch):
     monkeypatch.setitem(access.DEFAULT_TOKENS, "hf_reader", access.Account(name="demo", role="read", orgs=[]))
     monkeypatch.setenv("HF_TOKEN", "hf_reader")
     with pytest.raises(UserError, match=f"is read-only: create one that may write to {wanted.repo_id}"):
@@ -102,14 +102,14 @@ def test_a_token_that_may_only_read_is_told(wanted, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["repo_id", "space"])
-def test_somebody_elses_namespace_is_refused(wanted, name):
+def test_another_owners_namespace_is_refused(wanted, name):
     theirs = replace(wanted, **{name: "stranger/model"})
     with pytest.raises(UserError, match=r"no right to write to stranger/model.*demo/"):
         publication.preflight(theirs)
 
 
 @pytest.mark.parametrize("name", ["a/b/c", "demo/two words", "-x", "demo/a--b"])
-def test_an_impossible_name_is_told(name):
+def test_an_impossible_name_is_reported(name):
     with pytest.raises(UserError, match="neither a local folder nor a repo id like USER/NAME"):
         publication.preflight(Destination(name))
 
@@ -161,10 +161,10 @@ def test_one_refusal_in_the_upload_is_tried_again(folder, wanted, hub, step):
 def test_the_command_is_run_as_it_is_printed(folder, wanted, hub, env, monkeypatch, tmp_path):
     hub.faults.add(path="/commit/", method="POST", times=None, drop=True)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as error:
         publication.publish(Path(folder.name), wanted)
     hub.faults.clear()
-    printed = str(told.value).partition("publish it later with: ")[2]
+    printed = str(error.value).partition("publish it later with: ")[2]
     done = subprocess.run(["bash", "-c", printed], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     sha = client.resolve(wanted.repo_id, "v1")

@@ -74,7 +74,7 @@ def test_what_is_pulled_answers_as_what_was_trained(folder, repo):
 
 
 @pytest.mark.parametrize("name", ["gate.safetensors", "model.safetensors"])
-def test_what_comes_back_changed_is_told(folder, repo, name, monkeypatch):
+def test_files_that_come_back_changed_are_reported(folder, repo, name, monkeypatch):
     add_gate(folder)
 
     def altered(repo_id: str, revision: str) -> client.Pulled:
@@ -122,7 +122,7 @@ def test_a_card_without_a_name_gets_its_repos(folder, repo):
     assert f'model="{repo}"' in Path(hf_hub_download(repo, "README.md")).read_text(encoding="utf-8")
 
 
-def test_a_tag_that_is_taken_is_told_before_anything_is_uploaded(folder, repo, capsys):
+def test_a_tag_that_is_taken_is_reported_before_anything_is_uploaded(folder, repo, capsys):
     publication.publish(folder, Destination(repo, "v1"))
     (folder / "recipe.yaml").write_text("seed: 1\n", encoding="utf-8")
     assert publish.main([str(folder), repo, "--tag", "v1"]) == 2
@@ -135,7 +135,7 @@ def test_a_tag_that_is_taken_is_told_before_anything_is_uploaded(folder, repo, c
 
 
 @pytest.mark.parametrize("tag", ["two words", "main", "-v1", "a..b", "v1.lock", "0" * 40])
-def test_a_name_that_is_no_tags_is_told_before_the_hub_is_asked(tag, hub):
+def test_an_invalid_tag_is_reported_before_any_request(tag, hub):
     asked = hub.faults.add(times=None, hang=True)
     with pytest.raises(UserError, match=r"is no valid name for a tag.*such as v1"):
         publication.preflight(Destination("demo/any", tag))

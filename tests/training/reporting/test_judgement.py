@@ -25,7 +25,7 @@ def test_a_high_test_score_a_low_external_one_and_a_flagged_border_mean_that_the
     )
 
 
-def test_a_run_without_an_external_set_says_so():
+def test_a_run_without_an_external_set():
     assert judge(TEST, {}, audit()) == (
         "AUROC 0.97 on its own test split; not yet evaluated on data from another hospital."
     )
@@ -48,5 +48,5 @@ def test_a_run_without_an_external_set_says_so():
         (scores(None), {}, audit(), "only one class"),
     ],
 )
-def test_each_constellation_of_numbers_has_its_words(test, external, probes, words):
+def test_each_combination_of_numbers_has_its_words(test, external, probes, words):
     assert words in judge(test, external, probes)

@@ -35,20 +35,20 @@ def scores(images=60, seed=0, label=None):
     return Scores(rng.normal(size=images) + 1.5 * labels, facts)
 
 
-def test_a_finished_run_is_as_the_schema_says(finished):
+def test_a_finished_run_follows_the_schema(finished):
     found = json.loads((finished / "metrics.json").read_text(encoding="utf-8"))
     assert faults(found) == []
 
 
 @pytest.mark.parametrize("spoil", [{"auroc": 1.2}, {"n": None}, {"surprise": 1}, {"intervals": {}}])
-def test_the_schema_is_no_rubber_stamp(finished, spoil):
+def test_the_schema_refuses_spoiled_metrics(finished, spoil):
     found = json.loads((finished / "metrics.json").read_text(encoding="utf-8"))
     found["test"] |= spoil
     assert faults(found)
 
 
 @pytest.mark.parametrize("label", [None, 0, 1])
-def test_a_summary_is_as_the_schema_says_whatever_classes_there_are(label):
+def test_a_summary_follows_the_schema_whatever_classes_there_are(label):
     found = summarize(scores(label=label), 0.6, QUANTILES)
     assert faults(found, OF_A_SPLIT) == []
     assert (found["auroc"] is None) == (found["intervals"]["auroc"] is None) == (label is not None)
@@ -79,12 +79,12 @@ def test_subgroups_divide_the_images_and_know_what_is_unknown():
     assert {name: east[name] for name in expected} == pytest.approx(expected)
 
 
-def test_patients_are_told_apart_by_source_too():
+def test_patients_are_distinguished_by_source_too():
     # 20 ids with up to three images each, one or two of them of either source
     assert summarize(scores(), 0.6, QUANTILES)["patients"] == 40
 
 
-def test_a_small_validation_split_promises_nothing_and_says_so(finished):
+def test_a_small_validation_split_guarantees_nothing(finished):
     found = json.loads((finished / "metrics.json").read_text(encoding="utf-8"))
     assert found["validation"]["n"] < 20
     assert found["conformal"]["promise"] is False

@@ -33,7 +33,7 @@ def text(folder: Path) -> str:
 
 @pytest.fixture
 def copied(finished, tmp_path) -> Path:
-    """A copy of the finished model folder whose facts may be changed; the card is written anew from them."""
+    """The finished model folder, copied, so that its facts may be changed and the card written again."""
     return Path(shutil.copytree(finished, tmp_path / "model"))
 
 
@@ -59,13 +59,13 @@ def test_every_metric_is_in_the_card_as_measured_with_its_interval(finished):
     assert values == {key: facts(finished)["test"][key] for key in METRIC_NAMES}
 
 
-def test_the_card_says_what_training_started_from_and_that_the_images_are_phantoms(finished):
+def test_the_card_states_the_starting_weights_and_that_the_images_are_phantoms(finished):
     assert "Trained from random weights" in text(finished)
     assert "synthetic phantoms" in text(finished)
     assert "base_model" not in text(finished).split("---")[1]
 
 
-def test_nothing_in_the_card_is_empty_or_promised_for_later(finished):
+def test_nothing_in_the_card_is_left_empty(finished):
     assert not EMPTY.search(text(finished))
     assert all(
         (finished / line.split("](")[1].rstrip(")")).is_file() for line in text(finished).splitlines() if "![" in line
@@ -89,9 +89,9 @@ def test_several_seeds_are_reported_with_their_spread(copied):
         return {"validation": {"auroc": auroc}, "test": {"auroc": auroc}, "external": {}}
 
     trained = {"values": {"0": scores(0.9), "1": scores(0.94)}, "mean": scores(0.92), "sd": scores(0.028)}
-    said = rewritten(copied, seeds=trained | {"published": 1})
-    assert "2 seeds were trained; seed 1 was chosen on validation and published" in said
-    assert "0.920 ± 0.028 on its own test split" in said
+    card_text = rewritten(copied, seeds=trained | {"published": 1})
+    assert "2 seeds were trained; seed 1 was chosen on validation and published" in card_text
+    assert "0.920 ± 0.028 on its own test split" in card_text
 
 
 def test_an_external_set_of_one_class_leaves_no_hole(copied):
@@ -99,9 +99,9 @@ def test_an_external_set_of_one_class_leaves_no_hole(copied):
     single = found["test"] | {"auroc": None, "auprc": None, "specificity": None, "balanced_accuracy": None}
     single |= {"n_covid": single["n"], "intervals": found["test"]["intervals"] | {"auroc": None, "specificity": None}}
     single["dataset"] = {"name": "ward", "revision": None, "fingerprint": "f" * 64}
-    said = rewritten(copied, external={"ward": single})
-    assert "undefined on ward" in said
-    assert not EMPTY.search(said)
+    card_text = rewritten(copied, external={"ward": single})
+    assert "undefined on ward" in card_text
+    assert not EMPTY.search(card_text)
 
 
 def test_a_card_field_without_a_value_fails_the_run(finished, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""The head fitted to features: scikit-learn's answer, put back into the whole network, and the start of `lp_ft`."""
+"""The head fitted to features: the one that scaling and regression give, the whole network with it, and `lp_ft`."""
 
 import json
 from pathlib import Path

@@ -52,7 +52,7 @@ def test_what_is_left_of_a_killed_run_leads_to_the_same_weights(train_here, comm
 
 
 @pytest.mark.slow
-def test_sigterm_saves_says_how_to_go_on_and_publishes_nothing(train_here, command, env, tmp_path):
+def test_sigterm_saves_prints_how_to_continue_and_publishes_nothing(train_here, command, env, tmp_path):
     run = [*command, "--max_steps", "100000", "--eval_steps", "5", "--save_steps", "5"]
     code = stop_after_checkpoint(run, env, tmp_path / "run" / "checkpoint-5", signal.SIGTERM)
     assert code == 143

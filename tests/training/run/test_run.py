@@ -24,7 +24,7 @@ def facts(folder: Path) -> dict:
     return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
 
 
-def test_the_model_folder_is_what_contract_2_says(finished):
+def test_the_model_folder_follows_contract_2(finished):
     files = {str(path.relative_to(finished)) for path in finished.rglob("*") if path.is_file()}
     assert files == {
         *("README.md", "config.json", "model.safetensors", "preprocessor_config.json", "metrics.json", "recipe.yaml"),

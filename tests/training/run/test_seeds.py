@@ -1,4 +1,4 @@
-"""Several seeds: each trained and evaluated once, the spread told, the best on validation published."""
+"""Several seeds: each trained and evaluated once, the spread reported, the best on validation published."""
 
 import json
 from pathlib import Path
@@ -44,13 +44,13 @@ def test_seeds_are_trained_reported_and_resumed(train_here, command, tmp_path):
     run = [*command, "--method", "head", "--seeds", "0,1"]
     model = train_here(*run)
     folders = {seed: tmp_path / "run" / f"seed-{seed}" / "model" for seed in (0, 1)}
-    told = {seed: json.loads((folder / "metrics.json").read_text()) for seed, folder in folders.items()}
+    metrics = {seed: json.loads((folder / "metrics.json").read_text()) for seed, folder in folders.items()}
     published = json.loads((model / "metrics.json").read_text())["seeds"]
-    best = max((0, 1), key=lambda seed: told[seed]["validation"]["auroc"])
+    best = max((0, 1), key=lambda seed: metrics[seed]["validation"]["auroc"])
     assert published["published"] == best
     for seed in (0, 1):
-        assert published["values"][str(seed)]["test"]["auroc"] == told[seed]["test"]["auroc"]
-        assert told[seed]["training"]["seed"] == seed
+        assert published["values"][str(seed)]["test"]["auroc"] == metrics[seed]["test"]["auroc"]
+        assert metrics[seed]["training"]["seed"] == seed
     assert weights(model) == weights(folders[best]) != weights(folders[1 - best])
     alone = train_here(*command, "--method", "head", "--seed", "1", "--output_dir", tmp_path / "alone")
     assert weights(alone) == weights(folders[1])
