@@ -26,10 +26,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-from cxr.import_closure import code_digest
 from dataset_script.duplicates.candidates import propose_pairs
-from dataset_script.duplicates.fingerprint import HASH_BYTES, codes, pixel_hash
-from dataset_script.duplicates.registration import ACCEPT, Prepared, Squares, similarity, squares
+from dataset_script.duplicates.fingerprint import HASH_BYTES, codes, pixel_hash, trim
+from dataset_script.duplicates.registration import ACCEPT, Prepared, Squares, make_squares, similarity
 from dataset_script.storage.store import Store
 
 CACHED_SQUARES = 600
@@ -39,8 +38,8 @@ _CACHED_PREPARED = 32
 """Images kept normalised for comparison at a time; each takes 0.4 MB."""
 
 _PAIRS_PER_LOT, _IMAGES_PER_BLOCK = 1024, CACHED_SQUARES // 3
-_CODE = "dataset_script/duplicates/registration.py"
-"""What a similarity depends on: an edit there, or in what it imports, discards the similarities of earlier runs."""
+SIMILARITY_CODE = ("dataset_script/duplicates/registration.py", "dataset_script/duplicates/fingerprint.py")
+"""What a similarity depends on: an edit there, or in what these import, must discard the similarities kept before."""
 
 
 class Known(Protocol):
@@ -69,12 +68,12 @@ class NearDuplicates:
     clusters: list[list[int]]
 
 
-def find_near_duplicates(numbers: Sequence[int], store: Store, num_proc: int) -> NearDuplicates:
-    """Find the near-duplicates among images of the store; pairs that an earlier run compared are not compared again."""
+def find_near_duplicates(numbers: Sequence[int], store: Store, known: Known, num_proc: int) -> NearDuplicates:
+    """Find the near-duplicates among images of the store; pairs in `known` are not compared again."""
     pairs = find_pairs(
         store.fingerprints(numbers),
         lambda position: load_pixels(store, numbers[position]),
-        known=store.similarities(code_digest(_CODE)),
+        known=known,
         num_proc=num_proc,
     )
     return NearDuplicates(pairs, cluster_pairs(pairs, len(numbers)))
@@ -112,7 +111,7 @@ def find_pairs(
     """
     no_values: dict[tuple[str, str], float] = {}
     cache: Known = no_values if known is None else known
-    load_squares = lru_cache(CACHED_SQUARES)(lambda index: squares(load(index)))
+    load_squares = lru_cache(CACHED_SQUARES)(lambda index: make_squares(trim(load(index))))
     first = _first_with_equal_pixels(fingerprints)
     searched = np.unique(first)
     repeated = np.flatnonzero(first != np.arange(len(first)))

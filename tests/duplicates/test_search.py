@@ -9,8 +9,8 @@ from cxr.imaging.reader import read_radiograph
 from cxr.phantom import draw_phantom
 from dataset_script.duplicates import fingerprint as fingerprints
 from dataset_script.duplicates.candidates import propose_pairs
-from dataset_script.duplicates.fingerprint import fingerprint
-from dataset_script.duplicates.registration import ACCEPT, Prepared, similarity, squares
+from dataset_script.duplicates.fingerprint import fingerprint, trim
+from dataset_script.duplicates.registration import ACCEPT, Prepared, make_squares, similarity
 from dataset_script.duplicates.search import Pair, cluster_pairs, find_pairs
 
 
@@ -36,7 +36,7 @@ def test_planted_near_duplicates_of_phantoms():
 
 def test_two_images_of_one_body_are_no_near_duplicates():
     images = [resize_to_short_side(pixels, 256) for pixels in phantoms(12, start=300)]
-    ready = [Prepared(squares(pixels)) for pixels in images]
+    ready = [Prepared(make_squares(trim(pixels))) for pixels in images]
     scores = [similarity(first, second) for i, first in enumerate(ready) for second in ready[:i]]
     assert max(scores) < ACCEPT
 
@@ -61,7 +61,10 @@ def test_equal_pixels_are_duplicates_even_of_a_blank_image_without_a_comparison(
 def test_tiny_images_have_a_fingerprint_and_can_be_compared(shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     assert fingerprint(pixels).shape == (fingerprints.SIZE,)
-    assert similarity(Prepared(squares(pixels)), Prepared(squares(draw_phantom(0, 0).image))) < ACCEPT
+    assert (
+        similarity(Prepared(make_squares(trim(pixels))), Prepared(make_squares(trim(draw_phantom(0, 0).image))))
+        < ACCEPT
+    )
 
 
 def test_none_and_one_image_have_no_near_duplicates():
