@@ -61,10 +61,8 @@ def test_equal_pixels_are_duplicates_even_of_a_blank_image_without_a_comparison(
 def test_tiny_images_have_a_fingerprint_and_can_be_compared(shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     assert fingerprint(pixels).shape == (fingerprints.SIZE,)
-    assert (
-        similarity(Prepared(make_squares(trim(pixels))), Prepared(make_squares(trim(draw_phantom(0, 0).image))))
-        < ACCEPT
-    )
+    one, other = (Prepared(make_squares(trim(image))) for image in (pixels, draw_phantom(0, 0).image))
+    assert similarity(one, other) < ACCEPT
 
 
 def test_none_and_one_image_have_no_near_duplicates():
