@@ -13,6 +13,7 @@ from cxr.schema.report import Report
 from dataset_script.collections import LAYOUTS
 
 MAX_IMAGE_SIZE = 4096
+_SHOWN, _LONGEST = 20, 60
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,6 +41,23 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME",
         help="name of a layout or collection that becomes a test set of its own in DIR/external/NAME; may be repeated",
+    )
+    parser.add_argument(
+        "--label",
+        action="append",
+        default=[],
+        dest="labels",
+        metavar="VALUE=CLASS",
+        help="what a label in a collection means: VALUE=COVID, VALUE=NON-COVID or VALUE=out (left out), or a file of "
+        "such lines; may be repeated",
+    )
+    parser.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        dest="columns",
+        metavar="FIELD=NAME",
+        help="the column of a table that holds a field, such as patient_id=MRN; may be repeated",
     )
     parser.add_argument(
         "--patient_key",
@@ -106,6 +124,7 @@ def _summary(report: Report) -> str:
     for split, counts in report["splits"].items():
         labels = "".join(f"{counts['labels'][name]:>11,}" for name in LABELS)
         lines.append(f"{split:12}{counts['images']:>8,}{labels}{counts['patients']:>10,}")
+    lines += _readings(report)
     if report["refused"]["total"]:
         lines.append(f"left out: {report['refused']['total']:,} (report.json names each)")
         lines += [f"{count:>8,}  {reason}" for reason, count in report["refused"]["reasons"].items()]
@@ -124,6 +143,31 @@ def _summary(report: Report) -> str:
     if "audit" in report:
         lines.append(report["audit"]["verdict"])
     return "\n".join(lines)
+
+
+def _readings(report: Report) -> list[str]:
+    """How labels, columns and views were understood, so that a mistake is seen."""
+    lines = []
+    for source, values in report.get("label_values", {}).items():
+        lines.append(f"labels of {source}:")
+        read = [(count, value, outcome) for value, outcomes in values.items() for outcome, count in outcomes.items()]
+        read.sort(key=lambda item: (-item[0], item[1]))
+        lines += [f"{count:>8,}  {_shown(value)} → {outcome}" for count, value, outcome in read[:_SHOWN]]
+        if len(read) > _SHOWN:
+            lines.append(f"          … and {len(read) - _SHOWN} more values (report.json lists all)")
+    for name, columns in report.get("columns", {}).items():
+        used = ", ".join(f"{ours} from {theirs!r}" for ours, theirs in columns["used"].items())
+        lines.append(f"columns of {name}: {used}")
+    for source, views in report.get("unknown_views", {}).items():
+        listed = ", ".join(f"{view!r} ({count:,})" for view, count in views.items())
+        lines.append(f"views of {source} that are not known, kept: {listed}")
+    return lines
+
+
+def _shown(value: str) -> str:
+    """A value of a collection on one line of a terminal."""
+    text = " ".join("".join(char if char.isprintable() else " " for char in value).split()) or "(empty)"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 if __name__ == "__main__":

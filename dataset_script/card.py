@@ -19,6 +19,7 @@ from cxr.schema.verdicts import DISCLAIMER
 from dataset_script.collections.provenance import origin_of
 
 _UNKNOWN_ORIGIN = "as stated by the person who prepared it"
+_MAX_LABEL_VALUES = 60
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _TEXT = """# Chest radiographs, COVID-19 or not
 
@@ -33,6 +34,10 @@ Prepared by `python -m dataset_script` with seed {seed}; content fingerprint `{f
 {source_table}
 
 Each collection's own terms continue to apply to its images.
+
+## How labels were read
+
+{label_table}
 
 ## What the label can be guessed from
 
@@ -61,6 +66,7 @@ def compose_card(report: Report, shards: Mapping[str, Sequence[str]], folder: Pa
         fingerprint=report["fingerprint"],
         split_table=_split_table(report),
         source_table=_source_table(report),
+        label_table=_label_table(report),
         refused_table=_refused_table(report["refused"]["reasons"]),
         audit=describe_audit(report["audit"]) if "audit" in report else _NOT_AUDITED,
         caveats="\n\n".join(_caveats(report)),
@@ -118,6 +124,24 @@ def _source_table(report: Report) -> str:
         title = f"[{known.title}]({known.url})" if known and known.url else known.title if known else _UNKNOWN_ORIGIN
         rows.append((source, *images, title, terms, known.confounders if known else "not known to us"))
     return table(("Collection", *LABELS, "Origin", "Licence (images)", "Known confounders"), rows)
+
+
+def _label_table(report: Report) -> str:
+    """Every value of a collection's labels, what it was read as, and how many images have it."""
+    rows = [
+        (source, value or "(empty)", outcome, count)
+        for source, values in report.get("label_values", {}).items()
+        for value, outcomes in values.items()
+        for outcome, count in outcomes.items()
+    ]
+    rows.sort(key=lambda row: (row[0], -row[3], row[1]))
+    shown = table(("Collection", "Value in the collection", "Read as", "Images"), rows[:_MAX_LABEL_VALUES])
+    more = (
+        f"\n\n{len(rows) - _MAX_LABEL_VALUES:,} rarer values are listed in `report.json`."
+        if len(rows) > _MAX_LABEL_VALUES
+        else ""
+    )
+    return shown + more if rows else "Not recorded."
 
 
 def describe_audit(section: Audit) -> str:

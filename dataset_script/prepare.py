@@ -14,6 +14,7 @@ from cxr.schema.dataset import EXTERNAL, SPLITS, Split
 from cxr.schema.dataset_card import REPORT
 from cxr.schema.report import Audit, Report
 from dataset_script import collections
+from dataset_script.collections.interpretation import FIELDS, Interpretation, parse_columns, parse_labels
 from dataset_script.duplicates.search import SIMILARITY_CODE, NearDuplicates, find_near_duplicates, load_pixels
 from dataset_script.reading import Settings, read_all
 from dataset_script.records import Collection, Refusal, Row, Rows
@@ -45,6 +46,8 @@ class Options:
     external: Sequence[str] = ()
     patient_key: Path | None = None
     audit: bool = True
+    labels: Sequence[str] = ()
+    columns: Sequence[str] = ()
 
 
 def prepare(options: Options) -> Report:
@@ -56,17 +59,31 @@ def prepare(options: Options) -> Report:
     options = replace(options, out=options.out.expanduser().resolve())
     for argument in options.sources:
         collections.parse(argument)
+    interpretation = Interpretation(parse_labels(options.labels), parse_columns(options.columns))
     with open_workspace(options.out) as place:
-        collection = collections.collect(options.sources, place.cache)
+        collection = collections.collect(options.sources, place.cache, interpretation)
+        _warn(interpretation)
         check_classes([record.label for record in collection.records], collection.refusals)
         digest = _digest(collection, options)
         if place.is_unchanged(digest):
             print(f"nothing has changed since {options.out} was prepared", file=sys.stderr)
             return json.loads((options.out / REPORT).read_text(encoding="utf-8"))
         with Store(place.cache) as store:
-            report = Preparation(options, collection, place, store).run()
+            report = Preparation(options, collection, interpretation, place, store).run()
         place.remember(digest)
     return report
+
+
+def _warn(interpretation: Interpretation) -> None:
+    """Name the columns that are not read though they look as if they mattered."""
+    for table, columns in sorted(interpretation.unused.items()):
+        if columns:
+            names = ", ".join(columns)
+            print(
+                f"warning: {table}: the columns {names} are not used; --column FIELD=NAME says what one holds "
+                f"({', '.join(FIELDS)})",
+                file=sys.stderr,
+            )
 
 
 def _digest(collection: Collection, options: Options) -> str:
@@ -76,6 +93,7 @@ def _digest(collection: Collection, options: Options) -> str:
         [str(refusal) for refusal in collection.refusals],
         [options.image_size, options.seed, options.duplicates, options.audit, sorted(options.external)],
         _public(options.sources),
+        [*options.labels, *options.columns],
         str(options.patient_key),
         code_digest(_CODE),
     ]
@@ -113,6 +131,7 @@ class Preparation:
 
     options: Options
     collection: Collection
+    interpretation: Interpretation
     place: Workspace
     store: Store
 
@@ -160,7 +179,8 @@ class Preparation:
         }
         moves = list_moves(divided.rows, divided.division.splits, read_splits(options.out, options.seed))
         licences, groups = self.collection.licences, divided.division.groups
-        report = compose_report(Contents(splits, divided.refusals, licences, settings, groups, moves))
+        contents = Contents(splits, divided.refusals, licences, settings, groups, moves, self.interpretation)
+        report = compose_report(contents)
         if options.audit:
             report["audit"] = self._audit(divided, report["counts"])
         write_report(report, shards, folder)
@@ -179,7 +199,8 @@ class Preparation:
             "external": [name],
         }
         shards = write_shards(splits, self.store, folder)
-        write_report(compose_report(Contents(splits, refusals, licences, settings)), shards, folder)
+        contents = Contents(splits, refusals, licences, settings, interpretation=self.interpretation.only(sources))
+        write_report(compose_report(contents), shards, folder)
 
     def _audit(self, divided: Divided, counts: Counts) -> Audit:
         """Audit the staged dataset and draw its review pages; returns the report's section."""

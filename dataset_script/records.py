@@ -8,9 +8,9 @@ import hashlib
 import json
 from array import array
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, overload
+from typing import Any, NamedTuple, Protocol, cast, overload
 
 import numpy as np
 
@@ -31,7 +31,10 @@ class Place(Hashable, Protocol):
 
 
 class FileRef(NamedTuple):
-    """A file: the place where it lies and its name there. `stamp` (see `stamp_of`) changes when its bytes do."""
+    """A file: the place where it lies and its name there. `stamp` changes when its bytes do.
+
+    A stamp is an even number of hexadecimal digits, made without reading the file.
+    """
 
     place: Place
     name: str
@@ -44,11 +47,6 @@ class FileRef(NamedTuple):
             OSError: if it cannot be read; `strerror` says why.
         """
         return self.place.read(self.name)
-
-
-def stamp_of(*values: str | int) -> str:
-    """16 hexadecimal digits that change with any of the values: what tells, unread, that a file's bytes changed."""
-    return hashlib.blake2b(repr(values).encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +170,20 @@ class Records:
         self._names.append("" if record.image.name == record.file else record.image.name)
         self._stamps.append(record.image.stamp)
 
+    def patients(self) -> Iterator[tuple[str, str, str, float | None]]:
+        """Source, patient id, sex and age of every record, in the order in which they were added."""
+        source, patient_id, sex, age = (
+            cast(Any, self._columns[name]) for name in ("source", "patient_id", "sex", "age")
+        )
+        return ((source[at], patient_id[at], sex[at], age[at]) for at in range(len(self)))
+
+    def replace_patients(self, replacement: Callable[[str, str], str]) -> None:
+        """Give every record the patient id that `replacement` makes of its source and its id."""
+        column = _Texts()
+        for source, patient_id, _, _ in self.patients():
+            column.append(replacement(source, patient_id))
+        self._columns["patient_id"] = column
+
     def sort(self) -> None:
         """Put them in the order of their collections and files."""
         source, file = self._columns["source"], self._columns["file"]
@@ -208,6 +220,10 @@ class Collection:
     def refuse(self, source: str, files: Iterable[str], reason: str) -> None:
         """Leave files out for one reason."""
         self.refusals += [Refusal(source, file, reason) for file in files]
+
+    def sources(self) -> set[str]:
+        """The names of the collections that records or refusals belong to."""
+        return {item.source for items in (self.records, self.refusals) for item in items}
 
     def extend(self, other: "Collection") -> None:
         """Add all that another collection holds; its records may become ours."""

@@ -14,6 +14,7 @@ import numpy as np
 from cxr.schema.dataset import SPLITS, Split
 from cxr.schema.labels import LABELS, Label
 from cxr.schema.report import PREPARED_BY, Ages, MovedFile, NamedGroups, RawFiles, Report, SplitSize
+from dataset_script.collections.interpretation import Interpretation
 from dataset_script.records import Refusal, Row
 
 _TOOLS = ("datasets", "pyarrow", "pillow", "numpy", "opencv-python-headless", "ImageHash")
@@ -34,6 +35,7 @@ class Contents:
         settings: `image_size`, `seed`, `sources`, `external`, and `copies` where near-duplicates were searched for.
         groups: files by name under `duplicates`, `conflicts` and `straddling`.
         moves: images that were in another split of the dataset that this one replaces.
+        interpretation: how the values and columns of its collections were read.
     """
 
     splits: Mapping[Split, Sequence[Row]]
@@ -42,6 +44,7 @@ class Contents:
     settings: Mapping[str, Any]
     groups: Mapping[str, NamedGroups] = field(default_factory=dict)
     moves: Sequence[MovedFile] = ()
+    interpretation: Interpretation = field(default_factory=Interpretation)
 
     @property
     def rows(self) -> list[Row]:
@@ -80,6 +83,7 @@ def compose_report(contents: Contents) -> Report:
         "sexes": _nested((LABELS[row.label], row.sex) for row in rows),
         "files": _describe_files(rows),
         "licences": _nested(key for key, count in contents.licences.items() for _ in range(count)),
+        **_describe_interpretation(contents.interpretation),
         "refused": {
             "total": len(contents.refusals),
             "reasons": _nested((refusal.reason,) for refusal in contents.refusals),
@@ -94,6 +98,18 @@ def compose_report(contents: Contents) -> Report:
         },
     }
     return cast(Report, report)  # it is checked against the model when it is written
+
+
+def _describe_interpretation(interpretation: Interpretation) -> dict[str, Any]:
+    columns = {
+        table: {"used": used, "unused": interpretation.unused.get(table, [])}
+        for table, used in sorted(interpretation.used.items())
+    }
+    return {
+        "label_values": _nested(interpretation.values.elements()),
+        "columns": columns,
+        "unknown_views": _nested(interpretation.unknown_views.elements()),
+    }
 
 
 def _nested(paths: Iterable[tuple[str, ...]]) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Radiograph:
         sha256: hash of the file's bytes; of DICOM, whose bytes hold a name, of the stored pixels.
         header: what may be known from a DICOM header; None for every other format.
         colour_cast: how coloured an 8-bit image is, in levels of 255 (`colour.colour_cast`).
+        warning: what makes the gray values doubtful, in a sentence; empty where nothing does.
     """
 
     pixels: NDArray[np.uint8]
@@ -51,6 +52,7 @@ class Radiograph:
     sha256: str
     header: DicomHeader | None = None
     colour_cast: float = 0.0
+    warning: str = ""
 
 
 def read_radiograph(
@@ -108,4 +110,6 @@ def _decode_dicom(raw: bytes, patient_key: bytes | None) -> Radiograph:
 
     image = read_dicom(raw, patient_key)
     height, width = image.pixels.shape
-    return Radiograph(image.pixels, width, height, image.mode, "DICOM", image.sha256, image.header)
+    return Radiograph(
+        image.pixels, width, height, image.mode, "DICOM", image.sha256, image.header, warning=image.warning
+    )

@@ -42,6 +42,7 @@ PHANTOM = "phantom"
 
 NOT_X_RAY = "is no X-ray (CT or other modality)"
 NOT_FRONTAL = "is no frontal view"
+FOR_PROCESSING = "is stored for processing, not for presentation"
 """Why a file is left out, in the words of a report's `refused` section and of the answers about a DICOM file."""
 
 

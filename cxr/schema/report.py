@@ -58,6 +58,14 @@ class Refused(TypedDict):
 
 
 @closed
+class ColumnMap(TypedDict):
+    """The columns of a collection's table."""
+
+    used: Annotated[dict[str, str], Field(description="Field → the column that it was read from.")]
+    unused: Annotated[list[str], Field(description="Columns that were not read though their names suggest a field.")]
+
+
+@closed
 class Groups(TypedDict):
     """How many groups of files, and how many files in all of them."""
 
@@ -162,6 +170,19 @@ class Report(TypedDict):
     files: Annotated[dict[str, RawFiles], Field(description="Source → formats and modes of its raw files.")]
     licences: Annotated[
         dict[str, dict[str, Count]], Field(description="Source → licence → images, where the collection states them.")
+    ]
+    label_values: NotRequired[
+        Annotated[
+            dict[str, dict[str, dict[str, Count]]],
+            Field(description="Source → value in the collection → class or reason to leave it out → images."),
+        ]
+    ]
+    columns: NotRequired[Annotated[dict[str, ColumnMap], Field(description="Table → how its columns were read.")]]
+    unknown_views: NotRequired[
+        Annotated[
+            dict[str, dict[str, Count]],
+            Field(description="Source → view that is neither known as frontal nor as another, and was kept → images."),
+        ]
     ]
     refused: Refused
     duplicates: Annotated[Groups, Field(description="Near-duplicates of one exposure, identical files included.")]

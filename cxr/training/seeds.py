@@ -18,8 +18,8 @@ FINISHED = "finished"
 def keep_best(run: RunArguments, repo_id: str | None) -> str:
     """Make the best seed's model folder the run's and add the spread to its metrics and card; returns the headline."""
     facts = {seed: model_card.read_facts(_model_dir(run, seed)) for seed in run.seeds}
-    metrics = {seed: metrics_of_seed for seed, (metrics_of_seed, _) in facts.items()}
-    best = choose({seed: found["validation"] for seed, found in metrics.items()}, run.metric_for_best_model)
+    metrics = {seed: of_seed for seed, (of_seed, _) in facts.items()}
+    best = choose({seed: of_seed["validation"] for seed, of_seed in metrics.items()}, run.metric_for_best_model)
     draft = run.model_dir.with_name("model.draft")
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(_model_dir(run, best), draft)
@@ -51,10 +51,10 @@ def spread(metrics: Mapping[str, Metrics], published: int) -> Seeds:
     """Each seed's metrics on validation, test and external sets, with their mean and standard deviation (n - 1)."""
     values: dict[str, SeedMetrics] = {
         str(int(seed)): {
-            **{split: _scores(found[split]) for split in ("validation", "test")},
-            "external": {name: _scores(scores) for name, scores in found["external"].items()},
+            **{split: _scores(of_seed[split]) for split in ("validation", "test")},
+            "external": {name: _scores(scores) for name, scores in of_seed["external"].items()},
         }
-        for seed, found in metrics.items()
+        for seed, of_seed in metrics.items()
     }
     trees = list(values.values())
     mean, deviation = _over(trees, statistics.fmean), _over(trees, _deviation)

@@ -10,10 +10,12 @@ from pathlib import Path
 
 from cxr.errors import UserError
 from cxr.schema.dataset import PHANTOM
+from dataset_script.collections.interpretation import Interpretation
 from dataset_script.collections.layouts import class_folders, covidx, cxnet, folder, hub, metadata, phantom, table
+from dataset_script.collections.patients import unify_patients
 from dataset_script.records import Collection
 
-LAYOUTS: dict[str, Callable[[str], Collection]] = {
+LAYOUTS: dict[str, Callable[[str, Interpretation], Collection]] = {
     "folder": folder.collect,
     "table": table.collect,
     **{name: partial(metadata.collect, name) for name in metadata.LAYOUTS},
@@ -38,25 +40,31 @@ def parse(argument: str) -> tuple[str, str]:
     return layout, path
 
 
-def collect(arguments: Sequence[str], cache: Path | None = None) -> Collection:
+def collect(
+    arguments: Sequence[str], cache: Path | None = None, interpretation: Interpretation | None = None
+) -> Collection:
     """Gather the records of every `NAME=PATH`, in an order that depends only on what they are.
 
-    `cache` is a folder for what has to be downloaded, by default the user's own.
+    `cache` is a folder for what has to be downloaded, by default the user's own; `interpretation` holds what the user
+    says of values and columns, and is given how each was read.
 
     Raises:
         UserError: if a source is malformed, missing or empty, or if two of them name the same file of one collection.
     """
+    interpretation = Interpretation() if interpretation is None else interpretation
     merged = Collection()
     given_by: dict[str, str] = {}
     for argument in sorted(arguments):
         layout, path = parse(argument)
-        part = hub.collect(path, cache) if layout == "hub" else LAYOUTS[layout](path)
+        part = hub.collect(path, interpretation, cache) if layout == "hub" else LAYOUTS[layout](path, interpretation)
         sources = {record.source for record in part.records}
         for source in sorted(sources & given_by.keys()):
             _check_apart(merged, part, source, argument, given_by[source])
         merged.extend(part)
         merged.layouts.setdefault(layout, set()).update(sources)
         given_by |= dict.fromkeys(sources, argument)
+    unify_patients(merged.records)
+    interpretation.check_labels_occur()
     merged.records.sort()
     merged.refusals.sort(key=lambda refusal: (refusal.source, refusal.file, refusal.reason))
     return merged

@@ -4,18 +4,20 @@ Names inside are relative to the collection's root, with forward slashes. Nothin
 in a table or a zip may lead out of the root.
 """
 
+import hashlib
 import os
-import stat
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path, PurePath, PurePosixPath
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 from cxr.errors import UserError
 from cxr.imaging.file_type import HEAD_BYTES, looks_like_image
-from dataset_script.records import FileRef, stamp_of
+from cxr.imaging.image_files import folded, is_clutter, other_names, relative, walk_folder, zip_entries
+from dataset_script.collections.label_text import read_label
+from dataset_script.records import FileRef
 
 LARGEST_FILE = 1 << 30
 """Bytes of one zip entry that are unpacked at most; a zip can promise any number."""
@@ -47,19 +49,10 @@ class Folder:
     def walk(self, under: str = "") -> Iterator[str]:
         """Every file below `under` in a fixed order.
 
-        Links are followed once. Hidden and system files are left out, and so are datasets that this package prepared:
-        `--out` may lie inside its own source.
+        Links are followed once. Hidden and system files are left out, and so are datasets that this package prepared.
         """
-        seen = set()
-        for folder, folders, names in os.walk(self.path / under, followlinks=True):
-            real = os.path.realpath(folder)
-            if real in seen or _is_prepared(Path(folder)):
-                folders.clear()
-                continue
-            seen.add(real)
-            folders[:] = sorted(name for name in folders if not is_clutter(name))
-            files = (Path(folder, name) for name in sorted(names) if not is_clutter(name))
-            yield from (file.relative_to(self.path).as_posix() for file in files if file.is_file() or not file.exists())
+        prefix = f"{under}/" if under else ""
+        return (prefix + name for name in walk_folder(self.path / under))
 
     def folders(self) -> list[str]:
         """The folders right below, in order."""
@@ -87,8 +80,9 @@ class Folder:
         return (self.path / name).read_bytes()
 
     def inside(self, file: str) -> str | None:
-        """What a table calls a file, as a name here; None if it leads out of the folder."""
-        return _relative(file, self.path.as_posix())
+        """The file that a table names, whatever the case and the composition of its letters; None if it leads out."""
+        name = relative(file, self.path.as_posix())
+        return _named(name, self.has, lambda: _folder_index(self.path))
 
     def is_image(self, name: str) -> bool:
         """Whether a file begins like an image; its name does not matter."""
@@ -136,6 +130,15 @@ class Archive:
     escaping: Sequence[str]
     prefix: str = ""
 
+    @cached_property
+    def _index(self) -> dict[str, str]:
+        depth = self.prefix.count("/")
+        named = _by_folded_name(self.walk())
+        for name in self.walk():
+            for other in other_names(self.entries[self.prefix + name]):
+                named.setdefault(folded("/".join(other.split("/")[depth:])), name)
+        return named
+
     @property
     def _place(self) -> ZipFile:
         return ZipFile(str(self.path))
@@ -170,8 +173,8 @@ class Archive:
         return FileRef(self._place, entry.filename, stamp_of(entry.file_size, entry.CRC))
 
     def inside(self, file: str) -> str | None:
-        """What a table calls a file, as a name here; None if it leads out of the zip."""
-        return _relative(file)
+        """The file that a table names, whatever the case and the composition of its letters; None if it leads out."""
+        return _named(relative(file), self.has, lambda: self._index)
 
     def is_image(self, name: str) -> bool:
         """Whether a file begins like an image; its name does not matter."""
@@ -210,18 +213,14 @@ def descend(root: Root, holds: Callable[[Root], bool]) -> Root:
     return root
 
 
+def stamp_of(*values: str | int) -> str:
+    """16 hexadecimal digits that change with any of the values: what tells, unread, that a file's bytes changed."""
+    return hashlib.blake2b(repr(values).encode(), digest_size=8).hexdigest()
+
+
 def clean(name: str) -> str:
     """A name as text that any file can hold: bytes of a name that are no UTF-8 become question marks."""
     return name if name.isascii() else name.encode("utf-8", "replace").decode()
-
-
-def is_clutter(name: str) -> bool:
-    """Whether a name is hidden or the system's own."""
-    return name.startswith(".") or name.casefold() in ("__macosx", "thumbs.db", "desktop.ini")
-
-
-def _is_prepared(folder: Path) -> bool:
-    return (folder / "report.json").is_file() and any(folder.glob("data/train-*-of-*.parquet"))
 
 
 def _stamp(path: Path) -> str:
@@ -233,40 +232,42 @@ def _stamp(path: Path) -> str:
     return stamp_of(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-def _relative(file: str, root: str | None = None) -> str | None:
-    """A name without `.` parts, relative to `root` where it is absolute; None if it leads out of the root."""
-    name = PurePosixPath(file.replace("\\", "/"))
-    if root and name.is_absolute() and name.is_relative_to(root):
-        name = name.relative_to(root)
-    return None if _leads_out(name) else name.as_posix()
-
-
-def _leads_out(name: PurePath) -> bool:
-    return name.is_absolute() or ".." in name.parts or any(":" in part for part in name.parts[:1])
-
-
 def _open_zip(path: Path, flag: str) -> Archive:
     try:
         with zipfile.ZipFile(path) as archive:
-            infos = [info for info in archive.infolist() if not info.is_dir()]
+            entries = zip_entries(archive, _names_a_class)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise UserError(f"{flag} is damaged or no zip: download it again, or unpack it and name the folder") from error
-    if any(info.flag_bits & 1 for info in infos):
+    if any(info.flag_bits & 1 for info in entries.files.values()):
         raise UserError(f"{flag} is encrypted: unpack it with its password and name the folder")
-    entries, escaping = {}, []
-    for info in infos:
-        name = _entry_name(info)
-        if name is None:
-            escaping.append(info.filename)
-        elif not any(is_clutter(part) for part in name.split("/")):
-            entries[name] = info
-    return Archive(path, entries, escaping)
+    return Archive(path, entries.files, entries.escaping)
 
 
-def _entry_name(info: zipfile.ZipInfo) -> str | None:
-    """The entry's name without `.` parts; None if it is a link, absolute or leads out of the zip."""
-    is_link = stat.S_ISLNK(info.external_attr >> 16)
-    return None if is_link else _relative(info.orig_filename.split("\0")[0])
+def _names_a_class(name: str) -> bool:
+    """Whether a folder on the way to a file is called like a class: then its name was decoded as it was written."""
+    return any(read_label(part).label is not None for part in name.split("/")[:-1])
+
+
+def _named(name: str | None, has: Callable[[str], bool], folded_names: Callable[[], dict[str, str]]) -> str | None:
+    """The file that a table means by `name`: the one called so, else the only one that differs in case or accents."""
+    if name is None or has(name):
+        return name
+    return folded_names().get(folded(name), name)
+
+
+def _by_folded_name(names: Iterable[str]) -> dict[str, str]:
+    """Names by how they fold, less those that fold alike, because which of them is meant is unknown."""
+    found: dict[str, str] = {}
+    twice = set()
+    for name in names:
+        if found.setdefault(folded(name), name) != name:
+            twice.add(folded(name))
+    return {key: name for key, name in found.items() if key not in twice}
+
+
+@lru_cache(maxsize=4)
+def _folder_index(folder: Path) -> dict[str, str]:
+    return _by_folded_name(walk_folder(folder))
 
 
 @lru_cache(maxsize=8)

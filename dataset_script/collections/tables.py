@@ -12,6 +12,12 @@ from dataset_script.collections.filesystem import Root, clean
 Cells = dict[str, str]
 """The stripped values of one line by lower-case column."""
 
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""How the files of Excel, LibreOffice and Numbers begin."""
+
+_BLANK_LINES = re.compile(r"([ \t,;|]*(\r\n|\r|\n))*")
+_STATED = re.compile(r"\"?sep=([,;|\t])\"?[,;]*[ \t]*(\r\n|\r|\n|$)", re.IGNORECASE)
+_QUOTED = re.compile(r'"[^"]*"')
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
@@ -45,6 +51,8 @@ def read_text(root: Root, name: str, flag: str) -> str:
         raw = root.ref(name).read()
     except OSError as error:
         raise UserError(f"{flag}: {name} cannot be read ({error.strerror or error})") from error
+    if raw.startswith(_WORKBOOKS):
+        raise UserError(f"{flag}: {clean(name)} is a spreadsheet workbook: save it as CSV and name that file")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return raw.decode("utf-16", errors="replace")
     try:
@@ -54,21 +62,35 @@ def read_text(root: Root, name: str, flag: str) -> str:
 
 
 def _csv(text: str, flag: str) -> Table:
-    header = text.split("\n", 1)[0]
-    separate = (line[0] for line in _LINE.finditer(text))  # a stream would hold four bytes a letter
-    numbered = _numbered(separate, max(",;\t", key=header.count), flag)
+    start, stated = _beginning(text)
+    header = _QUOTED.sub("", text[start:].split("\n", 1)[0])
+    separate = (line[0] for line in _LINE.finditer(text, start))  # a stream would hold four bytes a letter
+    skipped = text.count("\n", 0, start)
+    numbered = _numbered(separate, stated or max(",;\t|", key=header.count), skipped, flag)
     columns = [name.casefold() for name in next(numbered, (0, []))[1]]
     lines = ((number, dict(zip(columns, values, strict=False))) for number, values in numbered if any(values))
     return Table(columns, lines)
 
 
-def _numbered(text: Iterator[str], delimiter: str, flag: str) -> Iterator[tuple[int, list[str]]]:
+def _beginning(text: str) -> tuple[int, str | None]:
+    """Where the header begins, behind blank lines and Excel's `sep=;`, and the separator that this states."""
+    start = _end_of_blank_lines(text, 0)
+    stated = _STATED.match(text, start)
+    return (_end_of_blank_lines(text, stated.end()), stated[1]) if stated else (start, None)
+
+
+def _end_of_blank_lines(text: str, start: int) -> int:
+    match = _BLANK_LINES.match(text, start)
+    return match.end() if match else start
+
+
+def _numbered(text: Iterator[str], delimiter: str, skipped: int, flag: str) -> Iterator[tuple[int, list[str]]]:
     rows = csv.reader(text, delimiter=delimiter)
     try:
         for values in rows:
-            yield rows.line_num, [value.strip() for value in values]
+            yield rows.line_num + skipped, [value.strip() for value in values]
     except csv.Error as error:
-        raise UserError(f"{flag}, line {rows.line_num}: is no CSV ({error})") from error
+        raise UserError(f"{flag}, line {rows.line_num + skipped}: is no CSV ({error})") from error
 
 
 def _json_lines(text: str, flag: str) -> Table:

@@ -30,10 +30,21 @@ def huge_png(path, side=15_000):
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(body))
 
 
-def test_rows_without_files_files_without_rows_and_unknown_findings(tmp_path):
+def test_a_finding_that_is_not_understood_is_an_error_that_names_it_and_the_flag(tmp_path, capsys):
+    lines = listed(tmp_path / "raw")
+    save(tmp_path / "raw" / "images" / "900.png", 900)
+    lines.append({**lines[0], "finding": "Banana", "filename": "900.png"})
+    table(tmp_path / "raw" / "metadata.csv", lines)
+    source = f"ieee8023={tmp_path / 'raw'}"
+    message = refused(capsys, tmp_path / "out", source)
+    assert "the column 'finding' of metadata.csv has values that are not understood: 'Banana' (1)" in message
+    assert "--label 'Banana=COVID'" in message
+
+
+def test_rows_without_files_and_files_without_rows(tmp_path):
     lines = listed(tmp_path / "raw")
     lines += [lines[3], {**lines[5], "filename": "gone.png"}, {**lines[7], "filename": ""}]
-    for number, finding in ((900, "Banana"), (901, "todo")):
+    for number, finding in ((901, "todo"),):
         save(tmp_path / "raw" / "images" / f"{number}.png", number)
         lines.append({**lines[0], "finding": finding, "filename": f"{number}.png"})
     save(tmp_path / "raw" / "images" / "unlisted.png", 999)
@@ -41,7 +52,6 @@ def test_rows_without_files_files_without_rows_and_unknown_findings(tmp_path):
     report = prepare(tmp_path / "out", f"ieee8023={tmp_path / 'raw'}")
     assert report["images"] == 80
     assert report["refused"]["reasons"] == {
-        "has a finding we do not know": 1,
         "has no finding yet": 1,
         "has no row in metadata.csv": 1,
         "is listed more than once": 1,

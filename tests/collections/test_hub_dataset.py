@@ -107,7 +107,7 @@ def test_a_dataset_with_other_class_names_is_a_source_if_they_are_known(tmp_path
         theirs.push_to_hub(f"{repo}-{names[0]}")
     report = prepare(tmp_path / "out", f"hub={repo}-covid")
     assert sum(report["counts"][f"{repo}-covid"]["COVID"].values()) == 40
-    assert "unknown label 'cat'" in refused(capsys, tmp_path / "new", f"hub={repo}-cat")
+    assert "'cat' (40), 'dog' (40), 'mouse' (40)" in refused(capsys, tmp_path / "new", f"hub={repo}-cat")
     assert "was not found" in refused(capsys, tmp_path / "new", "hub=demo/nothing-there")
 
 

@@ -7,8 +7,8 @@ from raw import folders
 
 from cxr.schema.labels import COVID, NON_COVID
 from dataset_script.collections import collect
-from dataset_script.collections.filesystem import Folder, ZipFile, open_root
-from dataset_script.records import FileRef, Record, Records, stamp_of
+from dataset_script.collections.filesystem import Folder, ZipFile, open_root, stamp_of
+from dataset_script.records import FileRef, Record, Records
 
 
 def test_records_come_back_as_they_went_in(tmp_path):

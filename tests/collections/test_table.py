@@ -62,8 +62,7 @@ def test_a_tables_own_splits_are_kept(tmp_path, raw):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"label": "maybe"}, ["line 3", "unknown label 'maybe'", "no_finding"]),
-        ({"label": ""}, ["line 3", "unknown label ''"]),
+        ({"label": "elephant"}, ["its column 'label'", "'elephant' (1)", "'elephant=out'"]),
         ({"split": "sometimes"}, ["line 3", "unknown split 'sometimes'", "validation"]),
         ({"file": "0-0.bmp"}, ["line 3", "0-0.bmp", "the other label"]),
     ],
@@ -77,8 +76,8 @@ def test_a_wrong_row_is_named(tmp_path, raw, capsys, change, expected):
 
 def test_a_wrong_table_is_named(tmp_path, capsys):
     out, folder = tmp_path / "out", tmp_path / "raw"
-    listed = table(folder / "list.csv", [{"path": "x.png", "label": "covid"}])
-    assert "columns are path, label" in refused(capsys, out, f"table={listed}")
+    listed = table(folder / "list.csv", [{"where": "x.png", "label": "covid"}])
+    assert "columns are where, label" in refused(capsys, out, f"table={listed}")
     listed.write_text("file,label\n")
     assert "no rows" in refused(capsys, out, f"table={listed}")
     listed.write_text("")

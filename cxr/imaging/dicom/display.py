@@ -5,9 +5,10 @@ Windows are applied by pydicom. Lookup tables are not: on headers of real collec
 rescaled values; pydicom also ignores a slope that has no intercept (docs/decisions.md).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
+import cv2
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
@@ -18,10 +19,14 @@ from cxr.imaging import bit_depth
 from cxr.imaging.colour import Values
 from cxr.imaging.dicom.header import text_of
 from cxr.imaging.dicom.pixels import StoredPixels
+from cxr.imaging.limits import check_size
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
+_SQUARE, _MOST_ELONGATED = 0.01, 10.0
+_COLUMNS = ((0.45, 0.55), (0.2, 0.35), (0.65, 0.8))
 _TABLE = 1 << 16
+_WORD = _TABLE - 1
 _Gray = NDArray[np.uint8]
 _Mask = NDArray[np.bool_]
 
@@ -38,8 +43,68 @@ class LookupTable(NamedTuple):
         return self.entries[np.clip(index, 0, len(self.entries) - 1)]
 
 
-def render(stored: StoredPixels, dataset: pydicom.Dataset) -> _Gray:
-    """The image as 8-bit gray (H, W)."""
+INVERSE_IGNORED = (
+    "The file says both that high values are white (MONOCHROME2) and that they are black (Presentation LUT Shape "
+    "INVERSE). It is shown by the first, because by the second it would not look like a radiograph."
+)
+
+
+class Rendered(NamedTuple):
+    """An image as 8-bit gray, uint8 (H, W) with square pixels, and what in its header contradicts it, if anything."""
+
+    pixels: _Gray
+    warning: str = ""
+
+
+def render(stored: StoredPixels, dataset: pydicom.Dataset) -> Rendered:
+    """The image as a viewer shows it."""
+    gray = _with_square_pixels(_gray(stored, dataset), dataset)
+    if stored.photometric != "MONOCHROME2" or text_of(dataset, "PresentationLUTShape").upper() != "INVERSE":
+        return Rendered(gray)
+    inverted: _Gray = 255 - gray
+    return Rendered(inverted) if _looks_upright(inverted) else Rendered(gray, INVERSE_IGNORED)
+
+
+def _looks_upright(gray: _Gray) -> bool:
+    """Whether the middle of a chest is brighter than both lungs beside it, as it is where bone is white."""
+    height, width = gray.shape
+    rows = gray[height * 3 // 10 : height * 7 // 10]
+    middle, *lungs = (rows[:, int(width * left) : max(1, int(width * right))] for left, right in _COLUMNS)
+    return all(np.mean(middle) > np.mean(lung) for lung in lungs)
+
+
+def _with_square_pixels(gray: _Gray, dataset: pydicom.Dataset) -> _Gray:
+    """Enlarge the side whose pixels are further apart (PS3.3 C.7.6.3.1.7, 10.7.1.3), which no model was trained on."""
+    ratio = _aspect(dataset)
+    if abs(ratio - 1) < _SQUARE:
+        return gray
+    height, width = gray.shape
+    size = (width, round(height * ratio)) if ratio > 1 else (round(width / ratio), height)
+    check_size(*size)
+    return cv2.resize(gray, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+
+
+def _aspect(dataset: pydicom.Dataset) -> float:
+    """How much further apart the rows are than the columns; 1 where it is not stated, or not believable."""
+    for keyword in ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing"):
+        values = _numbers(dataset, keyword)
+        if len(values) == 2 and min(values) > 0:
+            ratio = values[0] / values[1]
+            return ratio if 1 / _MOST_ELONGATED <= ratio <= _MOST_ELONGATED else 1.0
+    return 1.0
+
+
+def _numbers(dataset: pydicom.Dataset, keyword: str) -> list[float]:
+    """All values of an attribute; none where one is not a finite number."""
+    try:
+        value = dataset.get(keyword)
+        numbers = [float(part) for part in (value if isinstance(value, Sequence) else [value])]
+    except (ValueError, TypeError, ArithmeticError):
+        return []
+    return numbers if np.all(np.isfinite(numbers)) else []
+
+
+def _gray(stored: StoredPixels, dataset: pydicom.Dataset) -> _Gray:
     if stored.photometric == "PALETTE COLOR":
         return bit_depth.to_eight_bit_gray(apply_color_lut(stored.values, dataset))
     if stored.values.ndim == 3:
@@ -155,11 +220,12 @@ def _lookup_table(dataset: pydicom.Dataset, sequence: str) -> LookupTable | None
     if item is None or not item.get("LUTData"):
         return None
     length, first, _ = item.LUTDescriptor
-    length, data = length or _TABLE, item.LUTData
+    length, data = (length & _WORD) or _TABLE, item.LUTData
     if isinstance(data, bytes):
         word = "u2" if len(data) >= 2 * length else "u1"
         data = np.frombuffer(data, word if dataset.original_encoding[1] else word.replace("u2", ">u2"))
-    entries = np.asarray(data).astype(np.int64).reshape(-1)[:length]
+    # unsigned, whatever the value representation that the file gives them (PS3.3 C.11.1.1.1)
+    entries = np.asarray(data).astype(np.int64).reshape(-1)[:length] & _WORD
     if dataset.PixelRepresentation == 1 and first >= 1 << 15:
         first -= 1 << 16
     return LookupTable(first, entries)

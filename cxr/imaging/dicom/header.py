@@ -6,20 +6,21 @@ Body Part Examined is not used: in real collections it says SKULL or ABDOMEN on 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from cxr.imaging.views import Projection, posture_in, read_view, view_of_code, view_of_orientation
 from cxr.patient_key import patient_hash
-from cxr.schema.dataset import NOT_FRONTAL, NOT_X_RAY
+from cxr.schema.dataset import FOR_PROCESSING, NOT_FRONTAL, NOT_X_RAY
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-LATERAL = "lateral"
-OBLIQUE = "oblique"
-DECUBITUS = "lateral decubitus"
+NOT_A_FRONTAL_VIEW = "not frontal"
+_DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription", "StudyDescription")
+_POSTURES = {"AP": {"Supine", "Semi Erect", "Erect", "Upright", "Portable"}, "PA": {"Erect"}}
 AGE_CAP = 90
 """Age of all older patients: above 89 an age can identify a person (45 CFR 164.514(b)(2)(i)(C))."""
 
@@ -29,7 +30,9 @@ TAGS = [
     "ViewPosition",
     "ViewCodeSequence",
     "PatientOrientation",
+    "PresentationIntentType",
     "SeriesDescription",
+    "StudyDescription",
     "ProtocolName",
     "AcquisitionDeviceProcessingDescription",
     "PatientSex",
@@ -48,22 +51,6 @@ TAGS = [
 _X_RAY = {"CR", "DX", "DR", "RG", "XR"}
 _UNSPECIFIED = {"", "OT", "SC", "HC"}
 _OTHER_CLASSES = re.compile(r"\b(CT|MR|PET|Positron|Nuclear|Ultrasound|Endoscopic|Microscopic|Mammography|Photo\w*)\b")
-_POSITIONS = {"LL": LATERAL, "RL": LATERAL, "LLD": DECUBITUS, "RLD": DECUBITUS, "LLO": OBLIQUE, "RLO": OBLIQUE}
-_NAMES = (
-    (DECUBITUS, r"decub\w*"),
-    (LATERAL, r"lateral\w*|lat|latero\w*|seitlich|profil\w*|left ?lat|right ?lat|ll"),
-    (OBLIQUE, r"oblique|obl|lao|rao|lpo|rpo"),
-    ("PA", r"pa|p a|postero ?anterior\w*|postero ?ant"),
-    ("AP", r"ap|a p|antero ?posterior\w*|antero ?post"),
-)
-_STANCES = (
-    ("Supine", r"supine|supin\w*|liegend|recumbent"),
-    ("Semi Erect", r"semi ?erect|semi ?upright|semi ?sitting"),
-    ("Erect", r"erect|standing|stehend"),
-    ("Upright", r"upright"),
-    ("Portable", r"portable|port|mobile|bedside|bettlunge|portatil"),
-)
-_WORDS = {"AP": {"Supine", "Semi Erect", "Erect", "Upright", "Portable"}, "PA": {"Erect"}}
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 _PLACEHOLDER = re.compile(
     r"[\W_0]*|anon\w*|unknown|none|na|nan|null|removed|redacted|deidentified|x+|test", re.IGNORECASE
@@ -76,10 +63,11 @@ class DicomHeader:
 
     Attributes:
         modality: DICOM's code if it is one of the known ones, else "other".
-        view: a word of the dataset contract (PA, AP, AP Supine …) or `lateral`, `oblique`, `lateral decubitus`.
+        view: a word of the dataset contract (PA, AP, AP Supine …) or `not frontal`.
         sex: M or F.
         age: in years, 90 for all from 90 on.
         patient: the pseudonym; empty without a key or where the file identifies no patient.
+        for_processing: whether the values are a detector's, before the processing that makes them a radiograph.
     """
 
     modality: str
@@ -87,19 +75,27 @@ class DicomHeader:
     sex: str
     age: float | None
     patient: str
+    for_processing: bool = False
 
     @property
     def refusal(self) -> str | None:
         """Why this is not a frontal X-ray; None if it may be one."""
         if self.modality == "other" or self.modality not in _X_RAY | _UNSPECIFIED:
             return NOT_X_RAY
-        return NOT_FRONTAL if self.view in (LATERAL, OBLIQUE, DECUBITUS) else None
+        if self.for_processing:
+            return FOR_PROCESSING
+        return NOT_FRONTAL if self.view == NOT_A_FRONTAL_VIEW else None
 
 
 def read_header(dataset: "Dataset", key: bytes | None) -> DicomHeader:
     """Collect these facts; the patient's pseudonym only with a key."""
     return DicomHeader(
-        _modality(dataset), _view(dataset), _sex(dataset), _age(dataset), _patient(dataset, key) if key else ""
+        _modality(dataset),
+        _view(dataset),
+        _sex(dataset),
+        _age(dataset),
+        _patient(dataset, key) if key else "",
+        _is_for_processing(dataset),
     )
 
 
@@ -127,30 +123,45 @@ def _modality(dataset: "Dataset") -> str:
     return "other" if _OTHER_CLASSES.search(kind) else code
 
 
+def _is_for_processing(dataset: "Dataset") -> bool:
+    """Whether the file says so by its presentation intent or its class (PS3.3 C.8.11.1)."""
+    if text_of(dataset, "PresentationIntentType").upper() == "FOR PROCESSING":
+        return True
+    return "For Processing" in getattr(dataset.get("SOPClassUID"), "name", "")
+
+
 def _view(dataset: "Dataset") -> str:
-    codes = dataset.get("ViewCodeSequence") or [{}]
-    described = " ".join(text_of(dataset, name) for name in ("SeriesDescription", "ProtocolName"))
-    described += " " + text_of(dataset, "AcquisitionDeviceProcessingDescription")
-    position = text_of(dataset, "ViewPosition").upper()
-    view = _POSITIONS.get(position) or _named(position) or _named(text_of(codes[0], "CodeMeaning"))
-    view = view or _named(described) or _oriented(dataset)
-    stance = next((word for word, pattern in _STANCES if _mentions(f"{position} {described}", pattern)), "")
-    return f"{view} {stance}" if stance in _WORDS.get(view, ()) else view
+    """View Position, else the view's code, its meaning, the descriptions, Patient Orientation, whichever tells."""
+    code = next(iter(dataset.get("ViewCodeSequence") or ()), None)
+    position, meaning = text_of(dataset, "ViewPosition"), "" if code is None else text_of(code, "CodeMeaning")
+    described = [text_of(dataset, keyword) for keyword in _DESCRIPTIONS]
+    views = [read_view(position)]
+    views += [] if code is None else [view_of_code(text_of(code, "CodeValue")), read_view(meaning)]
+    views += map(read_view, described)
+    known = next((view for view in views if view.projection is not Projection.UNKNOWN), None)
+    if known is None:
+        known = view_of_orientation(*_orientation(dataset))
+    if known.projection is Projection.OTHER:
+        return NOT_A_FRONTAL_VIEW
+    return _with_posture(known.name, [position, *described])
 
 
-def _named(text: str) -> str:
-    """The one view that a text names; empty where it names none, or several (`PA and lateral`)."""
-    views = [view for view, pattern in _NAMES if _mentions(text, pattern)]
-    return views[0] if len(views) == 1 or views[:1] == [DECUBITUS] else ""
+def _with_posture(name: str, texts: Sequence[str]) -> str:
+    """A frontal view's name with the posture that another text adds: AP of "AP", "Thorax im Liegen" is AP Supine."""
+    if name not in ("AP", "PA"):
+        return name
+    postures = (posture_in(text) for text in texts)
+    return next((f"{name} {posture}" for posture in postures if posture in _POSTURES[name]), name)
 
 
-def _mentions(text: str, pattern: str) -> bool:
-    return bool(re.search(rf"\b({pattern})\b", re.sub(r"[\W_]+", " ", text.casefold())))
-
-
-def _oriented(dataset: "Dataset") -> str:
-    """Lateral where the rows run to the front or the back of the patient (PS3.3 C.7.6.1.1.1)."""
-    return LATERAL if text_of(dataset, "PatientOrientation")[:1].upper() in ("A", "P") else ""
+def _orientation(dataset: "Dataset") -> tuple[str, str]:
+    """The directions of rows and columns (PS3.3 C.7.6.1.1.1); empty where they are not stated."""
+    try:
+        value = dataset.get("PatientOrientation")
+    except (ValueError, TypeError):
+        return "", ""
+    parts = [str(part) for part in value] if isinstance(value, Iterable) and not isinstance(value, str) else []
+    return (parts[0], parts[1]) if len(parts) == 2 else ("", "")
 
 
 def _sex(dataset: "Dataset") -> str:

@@ -16,6 +16,8 @@ from pydicom import uid
 from pydicom.pixels import get_decoder
 from pydicom.pixels.decoders.base import Decoder, DecodeRunner
 
+from cxr.imaging.dicom.header import text_of
+
 PLUGIN = "cxr-imagecodecs"
 
 _JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1)
@@ -28,6 +30,7 @@ DECODER_DEPENDENCIES = dict.fromkeys((*_JPEG, *_JPEG_LS, *_JPEG_2000), ("imageco
 """The syntaxes that the plugin decodes, and what it needs for them; pydicom reads this name."""
 
 _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
+_LOSSY = (uid.JPEGLSNearLossless, uid.JPEG2000, uid.HTJ2K)
 _END = b"\xff\xd9"
 _PARAMETERLESS = {0x01, 0xFF, *range(0xD0, 0xD9)}
 
@@ -50,7 +53,8 @@ def decode_pixels(dataset: pydicom.Dataset) -> StoredPixels:
     dataset.setdefault("PixelRepresentation", 0)
     dataset.setdefault("SamplesPerPixel", 1)
     dataset.setdefault("BitsStored", dataset.BitsAllocated)
-    dataset.setdefault("PhotometricInterpretation", "MONOCHROME2" if dataset.SamplesPerPixel == 1 else "RGB")
+    photometric = text_of(dataset, "PhotometricInterpretation").upper()
+    dataset.PhotometricInterpretation = photometric or ("MONOCHROME2" if dataset.SamplesPerPixel == 1 else "RGB")
     syntax = dataset.file_meta.TransferSyntaxUID
     plugin = _plugin(syntax)
     values, metadata = _decoder(syntax).as_array(
@@ -59,9 +63,19 @@ def decode_pixels(dataset: pydicom.Dataset) -> StoredPixels:
         decoding_plugin=plugin,
         correct_unused_bits=False,  # type: ignore[arg-type]  # annotated as the type of all options together
     )
-    if syntax not in (*_JPEG_2000, *_JPEG_LS):
-        values = _used_bits(values, dataset, 0 if plugin == PLUGIN else _low_bit(dataset))
+    if syntax in _LOSSY:
+        values = _without_overshoot(values, dataset)
+    values = _used_bits(values, dataset, 0 if plugin == PLUGIN else _low_bit(dataset))
     return StoredPixels(values, str(metadata["photometric_interpretation"]))
+
+
+def _without_overshoot(values: NDArray[np.integer], dataset: pydicom.Dataset) -> NDArray[np.integer]:
+    """Clip what lossy coding made of the extremes; other bits, such as an overlay's, lie further off."""
+    least = -(1 << dataset.BitsStored - 1) if dataset.PixelRepresentation else 0
+    most = least + (1 << dataset.BitsStored) - 1
+    slack = (most - least) // 16
+    overshoots = least - slack <= int(values.min()) and int(values.max()) <= most + slack
+    return np.clip(values, least, most) if overshoots and dataset.BitsStored < 8 * values.itemsize else values
 
 
 def _plugin(syntax: uid.UID) -> str:
@@ -113,7 +127,7 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
         values = imagecodecs.jpeg2k_decode(src, planar=False)
     else:
         _check_shape(_jpeg_shape(src), runner)
-        if _END not in src[-64:]:
+        if _END not in src.rstrip(b"\0")[-64:]:
             raise ValueError("no end of image")  # libjpeg would fill the rest with gray, CharLS search for seconds
         values = imagecodecs.jpegls_decode(src) if syntax in _JPEG_LS else _jpeg(src, runner.samples_per_pixel)
     if syntax in _JPEG_2000 and runner.photometric_interpretation in ("YBR_ICT", "YBR_RCT"):

@@ -43,6 +43,10 @@ _TAGS = [
     "BitsStored",
     "HighBit",
     "PixelRepresentation",
+    "PixelAspectRatio",
+    "PixelSpacing",
+    "ImagerPixelSpacing",
+    "PresentationLUTShape",
     "PixelPaddingValue",
     "PixelPaddingRangeLimit",
     "RescaleSlope",
@@ -72,13 +76,14 @@ class DicomImage:
     """An image as gray uint8 (H, W), the mode that the file stores, a hash of its pixels, and its header.
 
     `sha256` covers the stored values and their interpretation: the file's bytes hold a name, and one exposure may be
-    stored in several ways.
+    stored in several ways. `warning` tells what in the header contradicts the pixels.
     """
 
     pixels: NDArray[np.uint8]
     mode: str
     sha256: str
     header: DicomHeader
+    warning: str = ""
 
 
 def read_dicom(raw: bytes, patient_key: bytes | None = None) -> DicomImage:
@@ -93,8 +98,9 @@ def read_dicom(raw: bytes, patient_key: bytes | None = None) -> DicomImage:
         dataset = _parse(raw)
         _check(dataset)
         stored = pixels.decode_pixels(dataset)
-        gray, mode = display.render(stored, dataset), display.stored_mode(stored, dataset)
-        return DicomImage(gray, mode, _hash(stored), header.read_header(dataset, patient_key))
+        rendered, mode = display.render(stored, dataset), display.stored_mode(stored, dataset)
+        facts = header.read_header(dataset, patient_key)
+        return DicomImage(rendered.pixels, mode, _hash(stored), facts, rendered.warning)
 
 
 def _parse(raw: bytes) -> pydicom.Dataset:

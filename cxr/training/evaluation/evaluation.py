@@ -123,8 +123,8 @@ class Evaluator:
     def _logits(self, loader: DataLoader) -> np.ndarray:
         """Logits float32 (N, 2), in the order of the split."""
         logits = []
-        quiet = not self._accelerator.is_main_process
-        for batch in tqdm(loader, desc="evaluation", unit="batch", leave=False, disable=quiet):
+        hidden = not self._accelerator.is_main_process
+        for batch in tqdm(loader, desc="evaluation", unit="batch", leave=False, disable=hidden):
             pixel_values = batch["pixel_values"].contiguous(memory_format=torch.channels_last)
             logits.append(self._accelerator.gather_for_metrics(self.model(pixel_values=pixel_values).logits).cpu())
         return torch.cat(logits).numpy()
@@ -148,7 +148,7 @@ class Evaluation:
     def tested_summaries(self) -> dict[str, SplitSummary]:
         """The summaries of the same sets, by the same names."""
         external = self.summary["external"]
-        return {"test": self.summary["test"]} | {f"external: {name}": found for name, found in external.items()}
+        return {"test": self.summary["test"]} | {f"external: {name}": summary for name, summary in external.items()}
 
 
 def evaluate(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from cxr.errors import UserError
 from cxr.schema.labels import COVID, NON_COVID
 from dataset_script.collections.filesystem import ESCAPES, Root, clean, descend, open_root
+from dataset_script.collections.interpretation import Interpretation
 from dataset_script.collections.vocabulary import plain
 from dataset_script.records import Collection, Record
 
@@ -31,7 +32,7 @@ LAYOUTS = {
 }
 
 
-def collect(name: str, path: str) -> Collection:
+def collect(name: str, path: str, interpretation: Interpretation) -> Collection:
     """Read the folder or zip at `path` by the layout `name`.
 
     Raises:
@@ -41,9 +42,13 @@ def collect(name: str, path: str) -> Collection:
     root = descend(open_root(path, flag), lambda root: len(layout.folders(root)) > 1)
     collection = Collection()
     collection.refuse(layout.source, root.escaping, ESCAPES)
-    for folder, label in layout.folders(root).items():
+    for folder, of_class in layout.folders(root).items():
         for name in _images(root, folder):
-            collection.add(_record(root, name, layout.source, folder, label))
+            label = interpretation.label_as(layout.source, folder, of_class)
+            if isinstance(label, str):
+                collection.refuse(layout.source, [clean(name)], label)
+            else:
+                collection.add(_record(root, name, layout.source, folder, label))
     if not collection.records:
         *folders, last = (f"{folder}/images" for folder in layout.classes)
         raise UserError(f"{flag} holds no {', '.join(folders)} or {last}")

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from cxr.errors import UserError
 from dataset_script.collections import tables
 from dataset_script.collections.filesystem import ESCAPES, MISSING, TWICE, Root, clean, descend, open_root
+from dataset_script.collections.interpretation import Interpretation
+from dataset_script.collections.label_text import read_label
 from dataset_script.collections.layouts.metadata import figure1_patient
-from dataset_script.collections.vocabulary import finding_label, label_of, plain, split_of
+from dataset_script.collections.vocabulary import plain, split_of
 from dataset_script.records import Collection, Record, Refusal
 
 SOURCE = "covidx"
@@ -21,7 +23,7 @@ _FIGURE1 = f"{SOURCE}-fig1"
 _FOLDERS = {"train": ("train",), "validation": ("val", "validation", "train"), "test": ("test",)}
 
 
-def collect(path: str) -> Collection:
+def collect(path: str, interpretation: Interpretation) -> Collection:
     """Read the folder or zip at `path`.
 
     Raises:
@@ -38,11 +40,12 @@ def collect(path: str) -> Collection:
             raise UserError(f"{flag} holds {' and '.join(names)}: keep the lists of one edition")
         for line in tables.read_text(root, names[0], flag).splitlines():
             if line.strip():
-                item = _item(root, line.split(), split)
+                item = _item(root, line.split(), split, interpretation)
                 if isinstance(item, Record) and item.file in files:
                     item = Refusal(item.source, item.file, TWICE)
                 files.add(item.file)
                 collection.add(item)
+    interpretation.check(flag, collection.sources(), "the class of its lists")
     folders = sorted({folder for split in lists for folder in _FOLDERS[split]})
     unlisted = (clean(name) for folder in folders for name in root.walk(folder) if name not in files)
     collection.refuse(SOURCE, unlisted, NO_LINE)
@@ -60,12 +63,16 @@ def _lists(root: Root) -> dict[str, list[str]]:
     return lists
 
 
-def _item(root: Root, words: list[str], split: str) -> Record | Refusal:
-    at = next((at for at in range(len(words) - 1, 1, -1) if _is_class(words[at])), len(words) - 1)
+def _item(root: Root, words: list[str], split: str, interpretation: Interpretation) -> Record | Refusal:
+    is_class = [read_label(word).is_understood or interpretation.read(word).is_understood for word in words]
+    at = next(
+        (at for at in range(len(words) - 1, 1, -1) if is_class[at]),
+        len(words) - 2 if len(words) > 3 else len(words) - 1,
+    )
     if at < 2:
         return Refusal(SOURCE, " ".join(words), SHORT)
     source = sys.intern("-".join([SOURCE, *map(plain, words[at + 1 : at + 2])]))
-    label, finding = finding_label(words[at]), sys.intern(words[at])
+    label, finding = interpretation.label(source, words[at]), sys.intern(words[at])
     candidates = list(_patients_and_files(words[:at]))
     inside = [(patient, name) for patient, file in candidates for name in _places(root, file, split)]
     patient, name = next((pair for pair in inside if root.has(pair[1])), (candidates[0][0], None))
@@ -77,10 +84,6 @@ def _item(root: Root, words: list[str], split: str) -> Record | Refusal:
     if source == _FIGURE1:
         patient = figure1_patient(patient)
     return Record(source, label, finding, clean(name), root.ref(name), patient_id=patient, split=split)
-
-
-def _is_class(word: str) -> bool:
-    return label_of(word) is not None
 
 
 def _patients_and_files(words: list[str]) -> Iterator[tuple[str, str]]:

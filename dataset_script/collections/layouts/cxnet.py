@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from cxr.errors import UserError
 from cxr.schema.labels import COVID
 from dataset_script.collections.filesystem import ESCAPES, Root, clean, open_root
+from dataset_script.collections.interpretation import Interpretation
 from dataset_script.records import Collection, Record, Refusal
 
 SOURCE = "cxnet"
@@ -18,7 +19,7 @@ UNNAMED = "is not named like an image of this collection"
 _NAME = re.compile(r"\d+[ _]?(?P<suffix>[a-z-]*)", re.IGNORECASE)
 
 
-def collect(path: str) -> Collection:
+def collect(path: str, interpretation: Interpretation) -> Collection:
     """Read the folder or zip at `path`.
 
     Raises:
@@ -28,14 +29,14 @@ def collect(path: str) -> Collection:
     root = open_root(path, flag)
     collection = Collection()
     for name in root.walk():
-        collection.add(_item(root, name))
+        collection.add(_item(root, name, interpretation))
     if not collection.records:
         raise UserError(f"{flag} holds no images named like 12.jpg, 12-.jpg or 12p.jpg")
     collection.refuse(SOURCE, root.escaping, ESCAPES)
     return collection
 
 
-def _item(root: Root, name: str) -> Record | Refusal:
+def _item(root: Root, name: str, interpretation: Interpretation) -> Record | Refusal:
     match = _NAME.fullmatch(PurePosixPath(name).stem)
     if match is None:
         return Refusal(SOURCE, clean(name), UNNAMED)
@@ -43,4 +44,7 @@ def _item(root: Root, name: str) -> Record | Refusal:
     if "p" in suffix:
         return Refusal(SOURCE, clean(name), PAEDIATRIC)
     finding = "COVID-19, no abnormality seen" if suffix.endswith("-") else "COVID-19"
-    return Record(SOURCE, COVID, finding, clean(name), root.ref(name))
+    label = interpretation.label_as(SOURCE, finding, COVID)
+    if isinstance(label, str):
+        return Refusal(SOURCE, clean(name), label)
+    return Record(SOURCE, label, finding, clean(name), root.ref(name))

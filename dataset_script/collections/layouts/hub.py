@@ -1,10 +1,13 @@
-"""A dataset on the Hub: an `image` and a `label` column with our class names or ones we know.
+"""A dataset on the Hub: an image and a label column of any type, and as many others as are known.
 
-Its splits are kept. Of Contract 1 it may have further columns.
+Its splits are kept.
 """
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,14 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 from cxr.errors import UserError, one_line
 from dataset_script.collections import vocabulary
-from dataset_script.records import Collection, FileRef, Record, Refusal, stamp_of
+from dataset_script.collections.filesystem import clean, stamp_of
+from dataset_script.collections.interpretation import Interpretation
+from dataset_script.collections.tables import Cells
+from dataset_script.records import Collection, FileRef, Record, Refusal
 
 if TYPE_CHECKING:
     import datasets
 
 NO_IMAGE = "has no image"
 NO_LABEL = "has a label we do not know"
-_OURS = ("patient_id", "finding", "view", "sex", "age", "source", "file")
+_FIELDS = ("label", "finding", "patient_id", "view", "sex", "age", "source", "file", "modality")
+_ARGUMENT = re.compile(r"(?P<name>[^/:@]+/[^/:@]+)(:(?P<config>[^@]+))?(@(?P<revision>.+))?")
 
 
 @dataclass(frozen=True)
@@ -41,77 +48,102 @@ class HubImages:
         return image["bytes"]
 
 
-def collect(repo_id: str, cache: Path | None = None) -> Collection:
-    """Fetch the dataset `USER/NAME` at its newest commit, or `USER/NAME@REVISION`, into `cache` or the user's own.
+def collect(argument: str, interpretation: Interpretation, cache: Path | None = None) -> Collection:
+    """Fetch `USER/NAME[:CONFIG][@REVISION]`, at its newest commit without one, into `cache` or the user's own.
 
     Raises:
-        UserError: if it cannot be fetched, has no image and label column, or a class that is unknown.
+        UserError: if it cannot be fetched, has no image and label column, or a class that is not understood.
     """
     import datasets  # here, because its import takes seconds
 
     from cxr import hub
 
-    flag, (name, _, revision) = f"--source hub={repo_id}", repo_id.partition("@")
-    if name.count("/") != 1:
-        raise UserError(f"{flag}: expected USER/NAME or USER/NAME@REVISION")
-    sha = hub.resolve(name, revision or None, repo_type="dataset")
+    flag = f"--source hub={argument}"
+    match = _ARGUMENT.fullmatch(argument)
+    if match is None:
+        raise UserError(
+            f"{flag}: expected USER/NAME, USER/NAME:CONFIG, USER/NAME@REVISION or USER/NAME:CONFIG@REVISION"
+        )
+    name, config = match["name"], match["config"]
+    sha = hub.resolve(name, match["revision"], repo_type="dataset")
     try:
-        loaded = datasets.load_dataset(name, revision=sha, cache_dir=str(cache / "hub") if cache else None)
+        loaded = datasets.load_dataset(name, config, revision=sha, cache_dir=str(cache / "hub") if cache else None)
     except (*hub.HUB_ERRORS, datasets.exceptions.DatasetsError) as error:
         raise UserError(f"{flag} cannot be read: {one_line(error)}") from error
     collection = Collection()
+    place = f"{name}:{config}" if config else name
     for split, part in loaded.items():
-        _collect_split(collection, part, f"{name}@{sha}", split, flag)
+        _collect_split(collection, part, f"{place}@{sha}", split, flag, interpretation)
+    interpretation.check(flag, collection.sources() | {name}, "its label column")
     return collection
 
 
-def _collect_split(collection: Collection, part: datasets.Dataset, name: str, split: str, flag: str) -> None:
+def _collect_split(
+    collection: Collection,
+    part: datasets.Dataset,
+    name: str,
+    split: str,
+    flag: str,
+    interpretation: Interpretation,
+) -> None:
     import datasets
 
-    column = next((name for name, kind in part.features.items() if isinstance(kind, datasets.Image)), None)
-    if column is None or "label" not in part.features:
-        raise UserError(f"{flag}: its {split} split needs an image and a label column; it has {list(part.features)}")
-    class_names = getattr(part.features["label"], "names", None)
-    _check_names(class_names, flag)
+    image = next((name for name, kind in part.features.items() if isinstance(kind, datasets.Image)), None)
+    repo = re.split("[:@]", name)[0]
+    others = [name for name in part.features if name != image]
+    columns = interpretation.find_columns(repo, others, _FIELDS, flag)
+    if image is None or "label" not in columns:
+        raise UserError(
+            f"{flag}: its {split} split needs an image and a label column; it has {list(part.features)} "
+            "(--column label=NAME names one)"
+        )
+    read = {ours: _reader(part.features[theirs]) for ours, theirs in columns.items()}
     files = [cached["filename"] for cached in part.cache_files]
-    images = ((HubImages(file, column), str(at)) for file in files for at in range(len(_opened(file, column))))
-    columns = part.select_columns([key for key in ("label", *_OURS) if key in part.features])
-    for index, ((place, at), row) in enumerate(zip(images, columns, strict=True)):
-        image = FileRef(place, at, stamp_of(name, split, index))
-        collection.add(_item(row, class_names, name.split("@")[0], f"{split}/{index}", image))
+    images = ((HubImages(file, image), str(at)) for file in files for at in range(len(_opened(file, image))))
+    rows = part.select_columns(list(columns.values()))
+    for index, ((where, at), row) in enumerate(zip(images, rows, strict=True)):
+        cells = {ours: read[ours](row[theirs]) for ours, theirs in columns.items()}
+        ref = FileRef(where, at, stamp_of(name, split, index))
+        collection.add(_item(cells, repo, f"{split}/{index}", ref, interpretation))
 
 
-def _check_names(names: list[str] | None, flag: str) -> None:
-    for name in names or []:
-        if vocabulary.label_of(name) is None:
-            raise UserError(f"{flag}: unknown label {name!r}; known are {vocabulary.known_labels()}")
+def _reader(feature: object) -> Callable[[Any], str]:
+    """A function from a value of a column to its text: a class's name, a list joined by commas, a number as written."""
+    names = getattr(feature, "names", None)
+    return lambda value: _text(value, names)
 
 
-def _item(row: dict[str, Any], names: list[str] | None, repo: str, place: str, image: FileRef) -> Record | Refusal:
-    file, finding = row.get("file") or place, _class_name(row["label"], names)
-    label = None if finding is None else vocabulary.label_of(finding)
-    if finding is None or label is None:
-        return Refusal(repo, file, NO_LABEL)
-    patient = row.get("patient_id") or ""
+def _text(value: object, names: Sequence[str] | None) -> str:
+    if value is None or value == -1:  # -1 is how `datasets` writes a class that is not known
+        return ""
+    if isinstance(value, list | tuple):
+        return ", ".join(_text(item, names) for item in value)
+    if names and isinstance(value, int):
+        return names[value] if 0 <= value < len(names) else ""
+    if isinstance(value, float) and (math.isnan(value) or value.is_integer()):
+        return "" if math.isnan(value) else str(int(value))
+    return clean(str(value).strip())
+
+
+def _item(cells: Cells, repo: str, place: str, image: FileRef, interpretation: Interpretation) -> Record | Refusal:
+    source, file = cells.get("source") or repo, cells.get("file") or place
+    label = interpretation.label(source, cells["label"])
+    patient = cells.get("patient_id", "")
+    reason = vocabulary.reason_to_refuse(cells) or (label if isinstance(label, str) else None)
+    if isinstance(label, str) or reason:
+        return Refusal(source, file, reason or NO_LABEL)
     return Record(
-        source=row.get("source") or repo,
+        source=source,
         label=label,
-        finding=row.get("finding") or finding,
+        finding=cells.get("finding") or cells["label"],
         file=file,
         image=image,
-        patient_id="" if patient.startswith("file:") else str(patient),
-        view=vocabulary.frontal_view(row.get("view") or "") or "",
-        sex=vocabulary.sex_of(row.get("sex") or ""),
-        age=vocabulary.age_of(str(row.get("age"))),
+        patient_id="" if patient.startswith("file:") else patient,
+        view=interpretation.view(source, cells.get("view", "")),
+        sex=vocabulary.sex_of(cells.get("sex", "")),
+        age=vocabulary.age_of(cells.get("age", "")),
         split=vocabulary.split_of(place.split("/")[0]),
     )
-
-
-def _class_name(value: int | str, names: list[str] | None) -> str | None:
-    """The name of a class; None for a number that has none, because 0 and 1 mean what somebody else decided."""
-    if names and isinstance(value, int):
-        return names[value] if 0 <= value < len(names) else None
-    return None if str(value).isdecimal() else str(value)
 
 
 @lru_cache(maxsize=4)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cxr.errors import UserError
-from cxr.schema.dataset import NOT_FRONTAL, NOT_X_RAY
 from cxr.schema.labels import NON_COVID
 from dataset_script.collections import tables, vocabulary
 from dataset_script.collections.filesystem import ESCAPES, MISSING, TWICE, Root, descend, open_root
+from dataset_script.collections.interpretation import Interpretation
+from dataset_script.collections.label_text import UNDECIDED, LabelReading, read_label
 from dataset_script.collections.tables import Cells
 from dataset_script.records import Collection, Record, Refusal
 
@@ -23,9 +24,8 @@ class Layout:
     """What tells one collection from the others: the table's possible names and the columns that it must have.
 
     `columns` gives our field its column. `places` gives a row's file as names to try, in order, from the row and the
-    folders that hold images; `folders` lists those. `label` gives a finding its label, or the reason to leave it out;
-    `patient` gives a patient's cell the patient. Where `states_views` is false, an image of unknown view stays.
-    `shape` describes the layout in an error.
+    folders that hold images; `folders` lists those. `label` reads a finding;
+    `patient` gives a patient's cell the patient. `shape` describes the layout in an error.
     """
 
     source: str
@@ -34,9 +34,8 @@ class Layout:
     needed: tuple[str, ...]
     places: Callable[[Cells, list[str]], Iterator[str]]
     folders: Callable[[Root], list[str]] = lambda root: ["images"]
-    label: Callable[[str], int | str] = vocabulary.finding_label
+    label: Callable[[str], LabelReading] = read_label
     patient: Callable[[str], str] = str
-    states_views: bool = True
     shape: str = "metadata.csv beside images/"
 
     def table_in(self, root: Root) -> str | None:
@@ -70,9 +69,9 @@ def _nih_folders(root: Root) -> list[str]:
     return [place for name in parts for place in (f"{name}/images", name)] or ["images"]
 
 
-def _nih_label(finding: str) -> int | str:
-    """All of it was taken before COVID-19."""
-    return NON_COVID if finding else vocabulary.UNDECIDED
+def _before_covid(finding: str) -> LabelReading:
+    """Whatever the finding: all of the collection was taken before COVID-19."""
+    return LabelReading(NON_COVID) if finding else LabelReading(reason=UNDECIDED)
 
 
 _COHEN = {name: name for name in ("finding", "view", "sex", "age", "modality")} | {"patient_id": "patientid"}
@@ -91,7 +90,6 @@ LAYOUTS = {
         columns=_COHEN,
         needed=("patientid", "imagename", "finding"),
         places=_by_column("imagename"),
-        states_views=False,
     ),
     "figure1": Layout(
         source="figure1",
@@ -100,7 +98,6 @@ LAYOUTS = {
         needed=("patientid", "finding"),
         places=_figure1_places,
         patient=figure1_patient,
-        states_views=False,
     ),
     "nih": Layout(
         source="nih",
@@ -115,13 +112,13 @@ LAYOUTS = {
         needed=("image index", "finding labels", "patient id", "view position"),
         places=_by_column("image index"),
         folders=_nih_folders,
-        label=_nih_label,
+        label=_before_covid,
         shape="Data_Entry_2017.csv beside images_*/images",
     ),
 }
 
 
-def collect(name: str, path: str) -> Collection:
+def collect(name: str, path: str, interpretation: Interpretation) -> Collection:
     """Read the folder or zip at `path`, or its table, by the layout `name`.
 
     Raises:
@@ -133,10 +130,14 @@ def collect(name: str, path: str) -> Collection:
     if file is None:
         raise UserError(f"{flag} holds no {layout.tables[0]} (the layout is {layout.shape})")
     table = tables.read_table(root, file, flag)
+    columns = {ours: interpretation.columns.get(ours, theirs) for ours, theirs in layout.columns.items()}
+    columns = {ours: theirs.casefold() for ours, theirs in columns.items()}
     for needed in layout.needed:
         if needed not in table.columns:
             raise UserError(f"{flag}: {file} has no column {needed!r}; its columns are {', '.join(table.columns)}")
-    collection, files, folders = _collect_lines(layout, root, table)
+    interpretation.note_columns(layout.source, table.columns, {k: v for k, v in columns.items() if v in table.columns})
+    collection, files, folders = _collect_lines(layout, root, table, columns, interpretation)
+    interpretation.check(flag, [layout.source], f"the column {columns['finding']!r} of {file}")
     if not files:
         raise UserError(f"{flag}: {file} has no rows below its header")
     collection.refuse(layout.source, _unlisted(root, files, folders), f"has no row in {file}")
@@ -149,13 +150,16 @@ def _root_of(layout: Layout, path: str, flag: str) -> Root:
     return open_root(parent or ".", flag) if name in layout.tables else open_root(path, flag)
 
 
-def _collect_lines(layout: Layout, root: Root, table: tables.Table) -> tuple[Collection, set[str], set[str]]:
+def _collect_lines(
+    layout: Layout, root: Root, table: tables.Table, columns: dict[str, str], interpretation: Interpretation
+) -> tuple[Collection, set[str], set[str]]:
     """What the rows hold, the files that they name, and the folders that may hold these."""
     folders = layout.folders(root)
     collection, files, used = Collection(), set(), set(folders)
     for number, cells in table.lines:
         file = _file_of(layout, root, cells, folders) or f"(line {number})"
-        item = _item(layout, root, file, {ours: cells.get(column, "") for ours, column in layout.columns.items()})
+        values = {ours: cells.get(column, "") for ours, column in columns.items()}
+        item = _item(layout, root, file, values, interpretation)
         if isinstance(item, Record) and item.file in files:
             item = Refusal(layout.source, item.file, TWICE)
         elif isinstance(item, Record) and "licence" in layout.columns:
@@ -173,11 +177,11 @@ def _file_of(layout: Layout, root: Root, cells: Cells, folders: list[str]) -> st
     return next((name for _, name in inside if name and root.has(name)), places[0] if places else "")
 
 
-def _item(layout: Layout, root: Root, file: str, values: Cells) -> Record | Refusal:
-    name, label = root.inside(file), layout.label(values["finding"])
+def _item(layout: Layout, root: Root, file: str, values: Cells, interpretation: Interpretation) -> Record | Refusal:
+    name, label = root.inside(file), interpretation.label(layout.source, values["finding"], layout.label)
     if name is None:
         return Refusal(layout.source, file, ESCAPES)
-    reason = _reason_to_refuse(layout, values)
+    reason = vocabulary.reason_to_refuse(values)
     if reason:
         return Refusal(layout.source, file, reason)
     if isinstance(label, str):
@@ -191,20 +195,10 @@ def _item(layout: Layout, root: Root, file: str, values: Cells) -> Record | Refu
         file=name,
         image=root.ref(name),
         patient_id=layout.patient(values.get("patient_id", "")),
-        view=vocabulary.frontal_view(values.get("view", "")) or "",
+        view=interpretation.view(layout.source, values.get("view", "")),
         sex=vocabulary.sex_of(values.get("sex", "")),
         age=vocabulary.age_of(values.get("age", "")),
     )
-
-
-def _reason_to_refuse(layout: Layout, values: Cells) -> str | None:
-    """Why a row is left out for what its image shows; None if it stays."""
-    if not vocabulary.is_x_ray(values.get("modality", "")):
-        return NOT_X_RAY
-    is_unstated = not layout.states_views and not values.get("view")
-    if vocabulary.frontal_view(values.get("view", "")) is None and not is_unstated:
-        return NOT_FRONTAL
-    return None
 
 
 def _unlisted(root: Root, files: set[str], folders: set[str]) -> Iterator[str]:

@@ -13,7 +13,9 @@ from cxr.errors import UserError
 from cxr.phantom import draw_phantom, phantom_patient
 from cxr.schema.dataset import PHANTOM
 from cxr.schema.labels import COVID, NON_COVID
-from dataset_script.records import Collection, FileRef, Record, stamp_of
+from dataset_script.collections.filesystem import stamp_of
+from dataset_script.collections.interpretation import Interpretation
+from dataset_script.records import Collection, FileRef, Record
 
 LEAST = 6
 _CYCLE = ("train", "validation", "test", *["train"] * 7, "validation", "test", *["train"] * 6, "validation", "test")
@@ -34,7 +36,10 @@ class Phantoms:
         return stream.getvalue()
 
 
-def collect(count: str) -> Collection:
+_DRAWN = {COVID: "opacities drawn in", NON_COVID: "no opacities"}
+
+
+def collect(count: str, interpretation: Interpretation) -> Collection:
     """Describe `count` phantoms; each is drawn when it is read.
 
     Raises:
@@ -44,7 +49,9 @@ def collect(count: str) -> Collection:
         raise UserError(f"--source phantom={count}: expected how many to draw, a whole number of at least {LEAST}")
     collection = Collection()
     for seed in range(int(count)):
-        collection.add(_record(seed))
+        record = _record(seed)
+        interpretation.label_as(PHANTOM, _DRAWN[record.label], record.label)
+        collection.add(record)
     return collection
 
 

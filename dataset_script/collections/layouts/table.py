@@ -1,4 +1,4 @@
-"""A table of images, CSV or JSON Lines: `file` and `label`, and as many of the other columns as are known.
+"""A table of images, CSV or JSON Lines: a column with files, one with labels, and as many others as are known.
 
 `file` is relative to the table's folder. A row's `source` names its collection, else the table's own name does.
 """
@@ -6,32 +6,39 @@
 from pathlib import Path, PurePosixPath
 
 from cxr.errors import UserError
-from cxr.schema.dataset import NOT_FRONTAL, NOT_X_RAY
 from cxr.schema.labels import ID2LABEL
 from dataset_script.collections import tables, vocabulary
 from dataset_script.collections.filesystem import ESCAPES, MISSING, TWICE, Folder, Root, descend, open_root
+from dataset_script.collections.interpretation import FIELDS, Interpretation
+from dataset_script.collections.label_text import LabelReading, read_label
 from dataset_script.collections.tables import Cells
 from dataset_script.records import Collection, Record, Refusal
 
 _LABEL_NUMBERS = {str(number): number for number in ID2LABEL}
 _USUAL_NAMES = ("manifest.csv", "metadata.csv", "metadata.jsonl")
+_FIELDS = [name for name in FIELDS if name != "licence"]
 
 
-def collect(path: str) -> Collection:
+def collect(path: str, interpretation: Interpretation) -> Collection:
     """Read the table at `path`, or the only one in the folder or zip at `path`.
 
     Raises:
-        UserError: if it is missing, lacks a column, has no rows, or names a label or split that is unknown.
+        UserError: if it is missing, lacks a column, has no rows, or holds a label or split that is not understood.
     """
     flag = f"--source table={path}"
     root, name = _locate(path, flag)
     table = tables.read_table(root, name, flag)
-    for needed in ("file", "label"):
-        if needed not in table.columns:
-            listed = ", ".join(table.columns)[:200] or "none"
-            raise UserError(f"{flag} has no column {needed!r}: it needs file and label; its columns are {listed}")
     stem = PurePosixPath(name).stem
-    collection = _collect_lines(root, stem, table, flag)
+    columns = interpretation.find_columns(stem, table.columns, _FIELDS, flag)
+    for needed in ("file", "label"):
+        if needed not in columns:
+            listed = ", ".join(table.columns)[:200] or "none"
+            raise UserError(
+                f"{flag} has no column {needed!r}: it needs file and label; its columns are {listed} "
+                f"(--column {needed}=NAME names one)"
+            )
+    collection = _collect_lines(root, stem, _renamed(table, columns), flag, interpretation)
+    interpretation.check(flag, collection.sources(), f"its column {columns['label']!r}")
     if not collection.records and not collection.refusals:
         raise UserError(f"{flag} has no rows below its header")
     collection.refuse(stem, root.escaping, ESCAPES)
@@ -57,12 +64,20 @@ def _tables(root: Root) -> list[str]:
     return usual[:1] or top
 
 
-def _collect_lines(root: Root, name: str, table: tables.Table, flag: str) -> Collection:
+def _renamed(table: tables.Table, columns: dict[str, str]) -> tables.Table:
+    """The table with our names for the columns that are used, and nothing else."""
+    lines = (
+        (number, {ours: cells.get(theirs, "") for ours, theirs in columns.items()}) for number, cells in table.lines
+    )
+    return tables.Table(list(columns), lines)
+
+
+def _collect_lines(root: Root, name: str, table: tables.Table, flag: str, interpretation: Interpretation) -> Collection:
     collection = Collection()
     labels: dict[int, int] = {}
     for number, cells in table.lines:
         where = f"{flag}, line {number}"
-        item = _item(root, cells, cells.get("source") or name, where)
+        item = _item(root, cells, cells.get("source") or name, where, interpretation)
         collection.add(_once(item, labels, where) if isinstance(item, Record) else item)
     return collection
 
@@ -78,15 +93,16 @@ def _once(record: Record, labels: dict[int, int], where: str) -> Record | Refusa
     return Refusal(record.source, record.file, TWICE)
 
 
-def _item(root: Root, cells: Cells, source: str, where: str) -> Record | Refusal:
-    label, split = _label(cells.get("label", ""), where), _split(cells.get("split", ""), where)
+def _item(root: Root, cells: Cells, source: str, where: str, interpretation: Interpretation) -> Record | Refusal:
+    label = interpretation.label(source, cells["label"], _read_label)
+    split = _split(cells.get("split", ""), where)
     file, view = cells.get("file", ""), cells.get("view", "")
     name = root.inside(file)
     if name is None:
         return Refusal(source, file or where, ESCAPES)
     reason = _reason_to_refuse(root, name, cells)
-    if reason:
-        return Refusal(source, file or where, reason)
+    if reason or isinstance(label, str):
+        return Refusal(source, file or where, reason or str(label))
     return Record(
         source=source,
         label=label,
@@ -94,7 +110,7 @@ def _item(root: Root, cells: Cells, source: str, where: str) -> Record | Refusal
         file=name,
         image=root.ref(name),
         patient_id=cells.get("patient_id", ""),
-        view=vocabulary.frontal_view(view) or view,
+        view=interpretation.view(source, view),
         sex=vocabulary.sex_of(cells.get("sex", "")),
         age=vocabulary.age_of(cells.get("age", "")),
         split=split,
@@ -103,18 +119,12 @@ def _item(root: Root, cells: Cells, source: str, where: str) -> Record | Refusal
 
 def _reason_to_refuse(root: Root, name: str, cells: Cells) -> str | None:
     """Why a row is left out; None if it stays."""
-    if not vocabulary.is_x_ray(cells.get("modality", "")):
-        return NOT_X_RAY
-    if vocabulary.is_not_frontal(cells.get("view", "")):
-        return NOT_FRONTAL
-    return None if root.has(name) else MISSING
+    return vocabulary.reason_to_refuse(cells) or (None if root.has(name) else MISSING)
 
 
-def _label(value: str, where: str) -> int:
-    label = _LABEL_NUMBERS.get(value, vocabulary.label_of(value))
-    if label is None:
-        raise UserError(f"{where}: unknown label {value!r}; known are 0, 1, {vocabulary.known_labels()}")
-    return label
+def _read_label(value: str) -> LabelReading:
+    """0 and 1 are the numbers that `config.json` gives the classes, and `load_dataset` those of Contract 1."""
+    return LabelReading(_LABEL_NUMBERS[value]) if value in _LABEL_NUMBERS else read_label(value)
 
 
 def _split(value: str, where: str) -> str | None:

@@ -1,0 +1,339 @@
+"""Reading a label: whether a class name, a finding or a test result says COVID-19, something else, or neither.
+
+A text is read only if every word of it is known (`label_words`): an unknown word may be a denial, so that a text with
+one is not understood, and a person has to say what it means (`--label`). Within a clause, a denial applies to the
+disease named beside it; what is doubted, or over, is no class at all.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from enum import Enum, auto
+from functools import lru_cache
+from typing import NamedTuple
+
+from cxr.schema.labels import COVID, NON_COVID
+from dataset_script.collections import label_words
+
+DOUBTFUL = "is doubtful: suspected, possible, looked for or over"
+UNDECIDED = "has no finding yet"
+
+
+class LabelReading(NamedTuple):
+    """A class, or the reason why there is none; neither where the text was not understood."""
+
+    label: int | None = None
+    reason: str | None = None
+
+    @property
+    def is_understood(self) -> bool:
+        """Whether the text was understood."""
+        return self != NOT_UNDERSTOOD
+
+
+NOT_UNDERSTOOD = LabelReading()
+
+
+def read_label(text: str) -> LabelReading:
+    """What a class name, a finding or a test result says, in any of the languages of `label_words`."""
+    if text.strip() in ("", "-", "--", "---", "—", "–", "?", "??", ".", "*"):
+        return LabelReading(reason=UNDECIDED)
+    kinds = _kinds(_normalised(text))
+    return NOT_UNDERSTOOD if kinds is None else _judge(kinds)
+
+
+def mentions_covid(text: str) -> bool:
+    """Whether a text names the disease or its virus, whatever else it says and whether or not it is understood."""
+    return any(Kind.COVID in _known(clause) for clause in _clauses(_normalised(text)))
+
+
+def is_container(text: str) -> bool:
+    """Whether a folder's name says that it holds a whole collection (`COVID-19 Radiography Database`): no class."""
+    words = {part for clause in _clauses(_normalised(text)) for word in clause for part in _parts(word)}
+    return bool(words & _container_words())
+
+
+@lru_cache
+def _container_words() -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", label_words.CONTAINER))
+
+
+class Kind(Enum):
+    """What a word or phrase does in a text about COVID-19."""
+
+    COVID = auto()
+    AFFIRMATION = auto()
+    DENIAL = auto()
+    DENIAL_BEFORE = auto()
+    WITHOUT = auto()
+    DOUBT = auto()
+    OTHER_FINDING = auto()
+    NO_FINDING = auto()
+    UNDECIDED = auto()
+    NEUTRAL = auto()
+    RESULT_POSITIVE = auto()
+    RESULT_NEGATIVE = auto()
+
+
+_AFFIRMATIONS = {Kind.AFFIRMATION, Kind.RESULT_POSITIVE}
+_DENIALS = {Kind.DENIAL, Kind.RESULT_NEGATIVE, Kind.DENIAL_BEFORE, Kind.WITHOUT}
+_FINDINGS = {Kind.OTHER_FINDING, Kind.NO_FINDING}
+
+Clause = list[Kind]
+_LONGEST = 10
+_WORD = re.compile(r"[^\W\d_]+|\d+|[+\-?±]|[,;/|.:!\n\[\](){}&]")
+_BREAKS = set(",;/|.:!\n[](){}&")
+
+
+def _normalised(text: str) -> str:
+    """Lower case without accents; signs are spelt out, hyphens within a word are spaces, so are underscores."""
+    for written, meant in sorted(label_words.IDEOGRAPHIC.items(), key=lambda item: -len(item[0])):
+        text = text.replace(written, f" {meant} ")
+    text = re.sub(r"(?<=[a-z])(?=[A-Z][a-z]|[A-Z]{2,})", " ", text)
+    text = unicodedata.normalize("NFKC", text).replace("ß", "ss").replace("ı", "i").casefold()
+    text = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+    text = re.sub("[‐‑‒–—―−﹣－]", "-", text).replace("_", " ").replace("’", " ").replace("'", " ")
+    text = text.replace("ø", "o").replace("ł", "l").replace("æ", "ae").replace("đ", "d")
+    text = re.sub(r"\+\s*[/|]?\s*-|-\s*[/|]\s*\+|±", " ? ", text)
+    text = re.sub(r"-\s*ve\b", " negative ", text)
+    text = re.sub(r"\+\s*ve\b", " positive ", text)
+    text = re.sub(r"\bw\s*/\s*o\b", " without ", text)
+    text = re.sub(r"\b(r|h|d|n|s)\s*/\s*(o|d|a|p)\b", r" \1 \2 ", text)
+    text = re.sub(r"\b(z|v)\.\s?(n|a)\.", r" \1 \2 ", text)
+    text = re.sub(r"\b(vs|dx|ddx|hx|neg|pos|excl|susp|prob|poss)\.", r"\1 ", text)
+    text = re.sub(r"(?<=\w)-(?=\w)|(?<=[^\W\d])\.(?=[^\W\d])", " ", text)
+    text = re.sub(r"(?<=\w)\s+-\s+(?=\w)", " : ", text)
+    text = re.sub(
+        r"[\[({<]\s*-+\s*[\])}>]|(?<=[\w)\]])\s*-+\s*(?=$|[,;|)\]}.:])|(?<=\w)-\s+|^\s*-(?=\w)", " minus_sign ", text
+    )
+    text = re.sub(r"[\[({<]\s*\++\s*[\])}>]|\++", " plus_sign ", text)
+    return re.sub(r"[\"“”„«»*#=~<>]", " ", text).replace("-", " ")
+
+
+def _clauses(text: str) -> Iterator[list[str]]:
+    """The words between punctuation marks; `but` and `however` part clauses too."""
+    words: list[str] = []
+    for word in re.findall(r"plus_sign|minus_sign|" + _WORD.pattern, text):
+        if word in _BREAKS or word in ("but", "however", "although"):
+            yield words
+            words = []
+        else:
+            words.append(word)
+    yield words
+
+
+def _kinds(text: str) -> list[Clause] | None:
+    """The clauses of a text that say something, each as what its phrases do; None if a word is unknown."""
+    clauses: list[Clause] = []
+    for words in _clauses(text):
+        kinds: Clause = []
+        for kind in _phrases(words):
+            if kind is None:
+                return None
+            kinds.append(kind)
+        if kinds:
+            clauses.append(kinds)
+    return clauses
+
+
+def _known(words: list[str]) -> set[Kind | None]:
+    return set(_phrases(words))
+
+
+def _phrases(words: list[str]) -> Iterator[Kind | None]:
+    """What each phrase does, the longest known first; None for a word that is not known."""
+    at = 0
+    words = [part for word in words for part in _parts(word)]
+    while at < len(words):
+        length = next((n for n in range(_LONGEST, 0, -1) if tuple(words[at : at + n]) in _lexicon()), 0)
+        yield _lexicon()[tuple(words[at : at + length])] if length else None
+        at += length or 1
+
+
+@lru_cache(maxsize=65536)
+def _parts(word: str) -> tuple[str, ...]:
+    """A word as it stands if it is known, else the known words that it is made of (`noncovid`), else as it stands."""
+    if word in _single_words() or not word.isalpha():
+        return (word,)
+    best: dict[int, tuple[str, ...]] = {0: ()}
+    for end in range(2, len(word) + 1):
+        made = (best[start] + (word[start:end],) for start in best if word[start:end] in _compoundable())
+        shortest = min(made, key=len, default=None)
+        if shortest is not None:
+            best[end] = shortest
+    return best.get(len(word)) or (word,)
+
+
+@lru_cache
+def _lexicon() -> dict[tuple[str, ...], Kind]:
+    """Every phrase, as the words that `_clauses` makes of it; later lists win where two hold the same."""
+    lists = {
+        Kind.NEUTRAL: label_words.NEUTRAL,
+        Kind.UNDECIDED: label_words.UNDECIDED,
+        Kind.OTHER_FINDING: label_words.OTHER_FINDING,
+        Kind.AFFIRMATION: label_words.AFFIRMATION + "; plus_sign",
+        Kind.RESULT_POSITIVE: label_words.RESULT_POSITIVE + "; plus_sign",
+        Kind.COVID: label_words.COVID,
+        Kind.DENIAL_BEFORE: label_words.DENIAL_BEFORE,
+        Kind.WITHOUT: label_words.WITHOUT,
+        Kind.DENIAL: label_words.DENIAL,
+        Kind.RESULT_NEGATIVE: label_words.RESULT_NEGATIVE + "; minus_sign",
+        Kind.DOUBT: label_words.DOUBT + "; ?",
+    }
+    found = {}
+    for kind, text in lists.items():
+        for entry in re.split("[;\n]", text):
+            words = tuple(re.findall(r"plus_sign|minus_sign|" + _WORD.pattern, _plain_entry(entry)))
+            if words:
+                found[words] = kind
+    no_findings = (
+        words for words, kind in found.items() if kind == Kind.OTHER_FINDING and words[0] in ("no", "nofinding")
+    )
+    return found | dict.fromkeys(no_findings, Kind.NO_FINDING)
+
+
+def _plain_entry(entry: str) -> str:
+    return entry.strip() if entry.strip() in ("plus_sign", "minus_sign", "?") else _normalised(entry.strip())
+
+
+@lru_cache
+def _single_words() -> frozenset[str]:
+    """Every word that stands in a phrase."""
+    return frozenset(word for words in _lexicon() for word in words)
+
+
+@lru_cache
+def _compoundable() -> frozenset[str]:
+    """Words that compounds are made of; short ones would be found within any word."""
+    short = {"no", "non", "not", "neg", "pos", "un", "tb", "sin", "flu"}
+    return frozenset(word for word in _single_words() if word.isalpha() and (len(word) > 3 or word in short))
+
+
+def _judge(clauses: list[Clause]) -> LabelReading:
+    """The reading of a whole text from that of its clauses."""
+    kinds = [kind for clause in clauses for kind in clause]
+    if Kind.COVID in kinds:
+        return _judge_covid(clauses)
+    if Kind.DOUBT in kinds:
+        return LabelReading(reason=DOUBTFUL)
+    if _FINDINGS & set(kinds):
+        bare = any(_is_bare(clause, _AFFIRMATIONS) for clause in clauses)
+        return NOT_UNDERSTOOD if bare else LabelReading(NON_COVID)
+    return _judge_result(kinds)
+
+
+def _judge_result(kinds: Clause) -> LabelReading:
+    """A text that names no disease: `positive`, `PCR negative`, `not positive`, `unknown`."""
+    said = [kind for kind in kinds if kind != Kind.NEUTRAL]
+    if said and all(kind == Kind.UNDECIDED for kind in said):
+        return LabelReading(reason=UNDECIDED)
+    if said == [Kind.RESULT_POSITIVE]:
+        return LabelReading(COVID)
+    if said == [Kind.RESULT_NEGATIVE] or said == [Kind.DENIAL_BEFORE, Kind.RESULT_POSITIVE]:
+        return LabelReading(NON_COVID)
+    return NOT_UNDERSTOOD
+
+
+class _Stance(Enum):
+    """What one clause says of COVID-19, or, if it does not name it, of the whole."""
+
+    PLAIN = auto()  # names it
+    EXPLICIT = auto()  # affirms it in so many words
+    DENIED = auto()
+    DOUBTED = auto()
+    CONTRADICTORY = auto()
+    BARE_AFFIRMATION = auto()  # names nothing, affirms
+    BARE_DENIAL = auto()
+    DENIES_NEXT = auto()  # denies another finding named behind the denial
+    DENIES_OTHER = auto()  # denies another finding named before the denial, or in an unclear way
+    SILENT = auto()
+
+
+def _judge_covid(clauses: list[Clause]) -> LabelReading:
+    stances = [_stance(clause) for clause in clauses]
+    found = set(stances)
+    if _Stance.CONTRADICTORY in found:
+        return NOT_UNDERSTOOD
+    if _Stance.DENIED in found:
+        if found & {_Stance.PLAIN, _Stance.EXPLICIT, _Stance.BARE_AFFIRMATION}:
+            return NOT_UNDERSTOOD
+        bare_doubt = any(_is_bare(clause, {Kind.DOUBT}) for clause in clauses)
+        named = any(
+            stance == _Stance.DOUBTED and Kind.COVID in clause for clause, stance in zip(clauses, stances, strict=True)
+        )
+        return LabelReading(reason=DOUBTFUL) if bare_doubt or named else LabelReading(NON_COVID)
+    if _Stance.DOUBTED in found:
+        return LabelReading(reason=DOUBTFUL)
+    return _judge_affirmed(stances, found)
+
+
+def _judge_affirmed(stances: list[_Stance], found: set[_Stance]) -> LabelReading:
+    """COVID-19 is named and nowhere denied beside its name; denials in other clauses may still apply to it."""
+    explicit = _Stance.EXPLICIT in found or _Stance.BARE_AFFIRMATION in found
+    if _Stance.BARE_DENIAL in found:
+        return NOT_UNDERSTOOD if explicit else LabelReading(NON_COVID)
+    first = min(stances.index(stance) for stance in (_Stance.PLAIN, _Stance.EXPLICIT) if stance in found)
+    denies_before = _Stance.DENIES_NEXT in stances[:first]
+    if not explicit and (denies_before or _Stance.DENIES_OTHER in found):
+        return NOT_UNDERSTOOD
+    return LabelReading(COVID)
+
+
+def _stance(clause: Clause) -> _Stance:
+    said = _merged([kind for kind in clause if kind != Kind.NEUTRAL])
+    if Kind.DOUBT in said or Kind.UNDECIDED in said:
+        return _Stance.DOUBTED
+    denied = [at for at, kind in enumerate(said) if kind in _DENIALS]
+    affirmed = [at for at, kind in enumerate(said) if kind in _AFFIRMATIONS]
+    if Kind.COVID not in said:
+        return _stance_elsewhere(said, denied, affirmed)
+    if not denied and Kind.NO_FINDING in said:
+        return _Stance.DENIED if said.index(Kind.NO_FINDING) < said.index(Kind.COVID) else _Stance.PLAIN
+    if not denied:
+        return _Stance.EXPLICIT if affirmed else _Stance.PLAIN
+    if affirmed:
+        return _Stance.CONTRADICTORY
+    last = max(at for at, kind in enumerate(said) if kind == Kind.COVID)
+    behind = [at for at in denied if at > last]
+    if len(behind) < len(denied):
+        return _Stance.DENIED
+    return _denied_behind(said, behind)
+
+
+def _denied_behind(said: Clause, behind: list[int]) -> _Stance:
+    """The stance of a clause in which every denial stands behind the disease."""
+    if any(said[at] in (Kind.DENIAL, Kind.RESULT_NEGATIVE) or at == len(said) - 1 for at in behind):
+        return _Stance.DENIED
+    joined = all(said[at] == Kind.WITHOUT and said[at + 1] in _FINDINGS for at in behind)
+    return _Stance.PLAIN if joined else _Stance.CONTRADICTORY
+
+
+def _stance_elsewhere(said: Clause, denied: list[int], affirmed: list[int]) -> _Stance:
+    """The stance of a clause that does not name the disease."""
+    has_object = bool(_FINDINGS & set(said))
+    if denied and affirmed:
+        return _Stance.CONTRADICTORY
+    if not denied:
+        return _Stance.BARE_AFFIRMATION if affirmed and not has_object else _Stance.SILENT
+    if not has_object:
+        return _Stance.BARE_DENIAL
+    return _Stance.DENIES_NEXT if said[0] in (Kind.DENIAL_BEFORE, Kind.WITHOUT) else _Stance.DENIES_OTHER
+
+
+def _merged(said: Clause) -> Clause:
+    """`not positive` is one denial, and `not negative` one doubt."""
+    found: Clause = []
+    for kind in said:
+        if found and found[-1] == Kind.DENIAL_BEFORE and kind in _AFFIRMATIONS:
+            found[-1] = Kind.RESULT_NEGATIVE
+        elif found and found[-1] == Kind.DENIAL_BEFORE and kind in _DENIALS:
+            found[-1] = Kind.DOUBT
+        else:
+            found.append(kind)
+    return found
+
+
+def _is_bare(clause: Clause, kinds: set[Kind]) -> bool:
+    """Whether a clause says nothing but what is of these kinds."""
+    said = [kind for kind in clause if kind != Kind.NEUTRAL]
+    return bool(said) and set(said) <= kinds

@@ -1,0 +1,83 @@
+"""Patient ids as people's tables hold them: stop-gaps that name nobody, and one number spelt in several ways.
+
+A stop-gap that is taken for an id makes one patient of all who have none, who then all land in one split
+two spellings
+of one id make two patients of one, who may land in different splits.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dataset_script.records import Records
+
+_STOP_GAPS = """
+    nan none null na n/a n.a. nat <na> unknown unk unkn undefined missing empty blank anonymous anonymized
+    anonymised anon
+    anonym anonymisiert anonimo anonimizado anonyme anonymise deidentified de-identified patient subject id
+    no_id noid test
+    not_available not_available_or_missing not_known unspecified tbd todo x xx xxx xxxx ? ?? - -- --- . * 匿名
+    不明 unbekannt
+    desconocido desconhecido inconnu sconosciuto onbekend bilinmiyor неизвестно аноним
+"""
+_NUMBER = re.compile(r"(?P<whole>\d+)(\.0+)?")
+_SUSPICIOUS = re.compile(r"-?(0+|1|9+)(\.0+)?")
+"""Numbers that stand for "none" in many tables: 0, 000, -1, 9999."""
+
+
+def is_stop_gap(patient_id: str) -> bool:
+    """Whether an id is one that tables and anonymisers write where there is none."""
+    text = re.sub(r"[\s_]+", "_", patient_id.strip().strip("\"'").casefold())
+    return text in _STOP_GAP_SET or not re.search(r"\w", text)
+
+
+_STOP_GAP_SET = frozenset(_STOP_GAPS.split())
+
+
+@dataclass
+class _Seen:
+    """What the images of one id state of its patient."""
+
+    sexes: set[str] = field(default_factory=set)
+    ages: list[float] = field(default_factory=list)
+
+    def is_several(self) -> bool:
+        """Whether they cannot be of one patient: two sexes, or ages more than a study's length apart."""
+        return len(self.sexes) > 1 or (len(self.ages) > 1 and max(self.ages) - min(self.ages) > _YEARS)
+
+
+_YEARS = 5
+
+
+def unify_patients(records: Records) -> None:
+    """Replace the patient ids of each collection: stop-gaps by none, spellings of one number by the shortest."""
+    spelt: dict[str, set[str]] = defaultdict(set)
+    seen: dict[tuple[str, str], _Seen] = defaultdict(_Seen)
+    for source, patient_id, sex, age in records.patients():
+        if not patient_id:
+            continue
+        spelt[source].add(patient_id)
+        if _SUSPICIOUS.fullmatch(patient_id):
+            of = seen[source, patient_id]
+            of.sexes |= {sex} - {""}
+            of.ages += [] if age is None else [age]
+    changed = {source: _changes(source, ids, seen) for source, ids in spelt.items()}
+    if any(changed.values()):
+        records.replace_patients(lambda source, patient_id: changed.get(source, {}).get(patient_id, patient_id))
+
+
+def _changes(source: str, ids: set[str], seen: Mapping[tuple[str, str], _Seen]) -> dict[str, str]:
+    """What becomes of those ids of a collection that change."""
+    real = {patient_id for patient_id in ids if not is_stop_gap(patient_id)}
+    real -= {
+        patient_id for patient_id in real if (source, patient_id) in seen and seen[source, patient_id].is_several()
+    }
+    changes = dict.fromkeys(ids - real, "")
+    numbers = {patient_id: match for patient_id in real if (match := _NUMBER.fullmatch(patient_id))}
+    if len(numbers) == len(real):
+        spellings = defaultdict(list)
+        for patient_id, match in numbers.items():
+            spellings[match["whole"].lstrip("0") or "0"].append(patient_id)
+        changes |= {one: number for number, several in spellings.items() if len(several) > 1 for one in several}
+    return changes
