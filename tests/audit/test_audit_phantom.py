@@ -12,10 +12,10 @@ SPLITS = ("train", "train", "test", "train", "train", "validation", "train", "te
 
 
 def letter(image):
-    """A burnt-in L, about a twelfth of the picture high, 12 pixels from the upper left corner."""
-    picture = Image.fromarray(image)
-    ImageDraw.Draw(picture).text((12, 12), "L", fill=255, font=ImageFont.load_default(28))
-    return np.asarray(picture)
+    """A burnt-in L, about a twelfth of the image high, 12 pixels from the upper left corner."""
+    canvas = Image.fromarray(image)
+    ImageDraw.Draw(canvas).text((12, 12), "L", fill=255, font=ImageFont.load_default(28))
+    return np.asarray(canvas)
 
 
 def dataset(folder, marked, count):
@@ -47,7 +47,7 @@ def test_a_letter_in_a_corner_is_named(tmp_path, marked):
 
 
 @pytest.mark.slow
-def test_clean_phantoms_are_quiet_with_the_box_and_with_their_own_lungs(tmp_path):
+def test_no_probe_of_clean_phantoms_is_flagged_with_the_box_and_with_their_own_lungs(tmp_path):
     out = dataset(tmp_path, marked=None, count=600)
     section = audit_dataset(out)
     assert not any(probe["shouts"] for probe in section["probes"])
