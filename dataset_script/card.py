@@ -18,8 +18,8 @@ from cxr.schema.report import Audit, ProbeResult, Report
 from cxr.schema.verdicts import DISCLAIMER
 from dataset_script.collections.provenance import origin_of
 
-_UNKNOWN_ORIGIN = "as given by whoever prepared it"
-_MOST_VALUES = 60
+_UNKNOWN_ORIGIN = "as stated by the person who prepared it"
+_MAX_LABEL_VALUES = 60
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _TEXT = """# Chest radiographs, COVID-19 or not
 
@@ -135,10 +135,10 @@ def _label_table(report: Report) -> str:
         for outcome, count in outcomes.items()
     ]
     rows.sort(key=lambda row: (row[0], -row[3], row[1]))
-    shown = table(("Collection", "Value in the collection", "Read as", "Images"), rows[:_MOST_VALUES])
+    shown = table(("Collection", "Value in the collection", "Read as", "Images"), rows[:_MAX_LABEL_VALUES])
     more = (
-        f"\n\n{len(rows) - _MOST_VALUES:,} rarer values are listed in `report.json`."
-        if len(rows) > _MOST_VALUES
+        f"\n\n{len(rows) - _MAX_LABEL_VALUES:,} rarer values are listed in `report.json`."
+        if len(rows) > _MAX_LABEL_VALUES
         else ""
     )
     return shown + more if rows else "Not recorded."

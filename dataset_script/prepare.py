@@ -15,11 +15,11 @@ from cxr.schema.dataset_card import REPORT
 from cxr.schema.report import Audit, Report
 from dataset_script import collections
 from dataset_script.collections.interpretation import FIELDS, Interpretation, parse_columns, parse_labels
-from dataset_script.duplicates.search import NearDuplicates, find_near_duplicates, load_pixels
+from dataset_script.duplicates.search import SIMILARITY_CODE, NearDuplicates, find_near_duplicates, load_pixels
 from dataset_script.reading import Settings, read_all
 from dataset_script.records import Collection, Refusal, Row, Rows
-from dataset_script.report import Contents, compose_report
-from dataset_script.splits.division import Division, check_classes, divide, find_external, list_moves
+from dataset_script.report import Contents, Counts, compose_report
+from dataset_script.splits import Division, check_classes, divide, find_external, list_moves
 from dataset_script.storage.finished import check_for_leaks, read_splits
 from dataset_script.storage.store import Store
 from dataset_script.storage.workspace import REVIEW, Workspace, open_workspace
@@ -63,7 +63,7 @@ def prepare(options: Options) -> Report:
     with open_workspace(options.out) as place:
         collection = collections.collect(options.sources, place.cache, interpretation)
         _warn(interpretation)
-        check_classes((record.label for record in collection.records), collection.refusals)
+        check_classes([record.label for record in collection.records], collection.refusals)
         digest = _digest(collection, options)
         if place.is_unchanged(digest):
             print(f"nothing has changed since {options.out} was prepared", file=sys.stderr)
@@ -156,9 +156,10 @@ class Preparation:
         refusals = [*self.collection.refusals, *unreadable]
         if options.patient_key is None and any(row.format == "DICOM" for row in rows):
             print(NO_KEY, file=sys.stderr)
-        check_classes((row.label for row in rows if row.predefined != EXTERNAL), refusals)  # before the long search
+        check_classes([row.label for row in rows if row.predefined != EXTERNAL], refusals)  # before the long search
         print(f"searching {len(rows):,} images for near-duplicates", file=sys.stderr)
-        near_duplicates = find_near_duplicates(rows, self.store, options.num_proc)
+        known = self.store.similarities(code_digest(*SIMILARITY_CODE))
+        near_duplicates = find_near_duplicates([row.number for row in rows], self.store, known, options.num_proc)
         division = divide(rows, near_duplicates.clusters, options.seed, options.duplicates)
         return Divided(rows, near_duplicates, division, [*refusals, *division.refusals])
 
@@ -181,7 +182,7 @@ class Preparation:
         contents = Contents(splits, divided.refusals, licences, settings, groups, moves, self.interpretation)
         report = compose_report(contents)
         if options.audit:
-            report["audit"] = self._audit(divided)
+            report["audit"] = self._audit(divided, report["counts"])
         write_report(report, shards, folder)
         return report
 
@@ -201,19 +202,21 @@ class Preparation:
         contents = Contents(splits, refusals, licences, settings, interpretation=self.interpretation.only(sources))
         write_report(compose_report(contents), shards, folder)
 
-    def _audit(self, divided: Divided) -> Audit:
-        """Audit the staged dataset and draw its pages for a person to look at; returns the report's section."""
+    def _audit(self, divided: Divided, counts: Counts) -> Audit:
+        """Audit the staged dataset and draw its review pages; returns the report's section."""
         # Imported here, because these imports take seconds.
-        from dataset_script.audit.audit import audit_dataset, masks_of
-        from dataset_script.audit.review import draw_audit, draw_pairs, draw_sheets
+        from dataset_script.audit.audit import audit_dataset, find_masks
+        from dataset_script.audit.review import draw_audit, draw_pairs, draw_sheets, draw_split_table
 
         options, rows, staged = self.options, divided.rows, self.place.staged
-        section = audit_dataset(staged, masks=masks_of(rows), seed=options.seed, num_proc=options.num_proc)
+        masks = find_masks({row.name: row.mask for row in rows if row.mask})
+        section = audit_dataset(staged, masks=masks, seed=options.seed, num_proc=options.num_proc)
         draw_sheets(staged, staged / REVIEW)
+        draw_split_table(staged / REVIEW / "split_table.png", counts)
         draw_audit(staged / REVIEW / "audit.png", section)
         draw_pairs(
             divided.near_duplicates.pairs,
-            lambda position: load_pixels(self.store, rows[position]),
+            lambda position: load_pixels(self.store, rows[position].number),
             [row.name for row in rows],
             staged / REVIEW,
         )

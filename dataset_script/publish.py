@@ -9,9 +9,9 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from cxr import hub
 from cxr.cli import OneLineErrors, command
 from cxr.errors import UserError, one_line
+from cxr.hub import HUB_ERRORS, commit, explain, preflight
 from cxr.schema.dataset_card import CARD, REPORT, live_report, live_shards
 from dataset_script.card import compose_card
 
@@ -25,11 +25,11 @@ def publish_dataset(folder: Path, repo_id: str, private: bool | None = None) -> 
         UserError: if it could not be published. The folder is unchanged; the message says how to try again.
     """
     try:
-        repo_id = hub.preflight(repo_id, private, repo_type="dataset")
+        repo_id = preflight(repo_id, private, repo_type="dataset")
         message = "Publish the prepared dataset"
-        return hub.commit(repo_id, _public_files(folder), message, repo_type="dataset", replace=("data/*",))
-    except (UserError, *hub.HUB_ERRORS) as error:
-        reason = error if isinstance(error, UserError) else hub.explain(error, repo_id)
+        return commit(repo_id, _public_files(folder), message, repo_type="dataset", replace=("data/*",))
+    except (UserError, *HUB_ERRORS) as error:
+        reason = error if isinstance(error, UserError) else explain(error, repo_id)
         raise UserError(f"not published: {one_line(reason)}. {_later(folder, repo_id, private)}") from error
 
 

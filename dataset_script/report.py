@@ -20,6 +20,9 @@ from dataset_script.records import Refusal, Row
 _TOOLS = ("datasets", "pyarrow", "pillow", "numpy", "opencv-python-headless", "ImageHash")
 _GROUPS = ("duplicates", "conflicts", "straddling")
 
+Counts = dict[str, dict[Label, dict[Split, int]]]
+"""Images by source, class and split, zeros included."""
+
 
 @dataclass(frozen=True)
 class Contents:
@@ -120,7 +123,7 @@ def _nested(paths: Iterable[tuple[str, ...]]) -> dict[str, Any]:
     return tree
 
 
-def _count_by_source(splits: Mapping[Split, Sequence[Row]]) -> dict[str, dict[Label, dict[Split, int]]]:
+def _count_by_source(splits: Mapping[Split, Sequence[Row]]) -> Counts:
     counts = Counter((row.source, LABELS[row.label], split) for split, rows in splits.items() for row in rows)
     return {
         source: {name: {split: counts[source, name, split] for split in SPLITS} for name in LABELS}

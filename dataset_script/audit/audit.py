@@ -11,7 +11,7 @@ masks, the shape of the blacked-out area would reveal the collection, and the au
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -26,9 +26,8 @@ from tqdm import tqdm
 from cxr.schema.labels import COVID, LABELS, NON_COVID
 from cxr.schema.probes import FLAG_AUROC, PROBES
 from cxr.schema.report import Audit, ProbeResult
-from dataset_script.audit.probes import Sample, all_probes, run_probe
-from dataset_script.audit.regions import Regions, extract_regions
-from dataset_script.records import FileRef, Row
+from dataset_script.audit.probes import Regions, Sample, all_probes, extract_regions, run_probe
+from dataset_script.records import FileRef
 from dataset_script.storage.finished import BATCH, find_shards, patient_keys, read_facts, read_images
 
 MAX_IMAGES = 1000
@@ -58,10 +57,7 @@ def audit_dataset(folder: Path, *, masks: MaskOf | None = None, seed: int = 0, n
     chosen = {split: choose_sample(facts[split], seed) for split in ("train", "test")}
     with tqdm(total=sum(map(len, chosen.values())), desc="auditing", unit=" images") as progress:
         train, test = (
-            Sample(
-                facts[split].take(pa.array(positions, pa.int64())),
-                _extract(files[split], facts[split], set(positions), masks, num_proc, progress),
-            )
+            _make_sample(files[split], facts[split], positions, masks, num_proc, progress)
             for split, positions in chosen.items()
         )
     has_masks = all(regions.masked is not None for sample in (train, test) for regions in sample.regions)
@@ -98,10 +94,15 @@ def _hash_patients(rows: pa.Table, seed: int) -> np.ndarray:
     return np.fromiter((int.from_bytes(digest) for digest in digests), np.uint64, len(rows))
 
 
-def _extract(
-    files: Sequence[Path], facts: pa.Table, chosen: set[int], masks: MaskOf | None, num_proc: int, progress: tqdm
-) -> list[Regions]:
-    """The regions of the chosen images, in the order of the files."""
+def _make_sample(
+    files: Sequence[Path],
+    facts: pa.Table,
+    positions: list[int],
+    masks: MaskOf | None,
+    num_proc: int,
+    progress: "tqdm[Any]",
+) -> Sample:
+    """The rows at these positions, with the regions of their images."""
 
     def extract(item: tuple[int, bytes]) -> Regions:
         position, png = item
@@ -109,10 +110,11 @@ def _extract(
 
     regions: list[Regions] = []
     with ThreadPoolExecutor(num_proc) as pool:
-        for batch in _batched(read_images(files, chosen), BATCH):
+        for batch in _batched(read_images(files, set(positions)), BATCH):
             regions += pool.map(extract, batch)
             progress.update(len(batch))
-    return regions
+    rows = facts.take(pa.array(positions, pa.int64()))
+    return Sample(rows, list(patient_keys(rows)), regions)
 
 
 def _batched(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
@@ -120,14 +122,13 @@ def _batched(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
         yield batch
 
 
-def masks_of(rows: Iterable[Row]) -> MaskOf | None:
-    """Finds the lung mask that a collection has for an image; None where no image has one."""
-    masks = {row.name: row.mask for row in rows if row.mask}
-    if not masks:
+def find_masks(files: Mapping[str, FileRef]) -> MaskOf | None:
+    """Reads the lung mask of a row from its file, given by `source/file`; None where no image has one."""
+    if not files:
         return None
 
     def mask_of(row: dict[str, Any]) -> np.ndarray | None:
-        file = masks.get(f"{row['source']}/{row['file']}")
+        file = files.get(f"{row['source']}/{row['file']}")
         return _read_mask(file) if file else None
 
     return mask_of

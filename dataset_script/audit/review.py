@@ -24,7 +24,8 @@ from cxr.schema.labels import LABELS
 from cxr.schema.probes import FLAG_AUROC
 from cxr.schema.report import Audit, ProbeResult
 from dataset_script.duplicates.search import Pair
-from dataset_script.storage.finished import count_images, find_shards, read_facts, read_images
+from dataset_script.report import Counts
+from dataset_script.storage.finished import find_shards, read_facts, read_images
 
 IMAGES_PER_SHEET = COLUMNS * ROWS
 PAIRS_PER_ROW = COLUMNS // 2
@@ -39,7 +40,7 @@ Member = tuple[str, int]
 
 
 def draw_sheets(dataset: Path, folder: Path) -> list[Path]:
-    """Write the split table of a dataset, and for each source and class a page of 30 images; returns their paths.
+    """Write a page of 30 images for each source and class of a dataset; returns their paths.
 
     Images are chosen by the hash of their names, so that the same dataset gives the same pages.
     """
@@ -53,7 +54,7 @@ def draw_sheets(dataset: Path, folder: Path) -> list[Path]:
     names = {split: rows["file"].to_pylist() for split, rows in facts.items()}
     chosen = {group: _choose(members, names) for group, members in sorted(groups.items())}
     tiles = _make_tiles(files, facts, {member for members in chosen.values() for member in members})
-    paths = [draw_split_table(folder / "split_table.png", count_images(facts))]
+    paths = []
     for (source, label), members in chosen.items():
         title = f"{source} · {LABELS[label]}: {len(members)} of {len(groups[source, label]):,} images"
         paths.append(folder / f"{safe_file_name(source)}-{LABELS[label]}.png")
@@ -157,8 +158,8 @@ def _draw_probe(axes: Axes, place: int, entry: ProbeResult) -> None:
     axes.annotate(f"{auroc:.2f}", (1.03, place), va="center", fontsize=10)
 
 
-def draw_split_table(path: Path, counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Path:
-    """Draw images by source, class and split as a table; `counts` is the report's: source → label → split → images."""
+def draw_split_table(path: Path, counts: Counts) -> Path:
+    """Draw the report's numbers of images by source, class and split as a table."""
     cells = [
         [
             source.replace("$", r"\$"),

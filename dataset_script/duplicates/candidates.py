@@ -51,7 +51,7 @@ def _build_index(wholes: np.ndarray) -> faiss.IndexBinaryIVF:
     quantizer = faiss.IndexBinaryFlat(8 * CODE_BYTES)
     quantizer.add(wholes[_choose_centres(wholes, count)])
     index = faiss.IndexBinaryIVF(quantizer, 8 * CODE_BYTES, count)
-    index.quantizer_held = quantizer  # faiss itself holds only a bare pointer
+    index.quantizer_held = quantizer  # type: ignore[attr-defined]  # faiss holds a bare pointer
     index.nprobe = min(count, _CENTRES_READ)
     index.train(wholes[:1])  # the centres are given: this only marks the index as trained
     index.add(wholes)

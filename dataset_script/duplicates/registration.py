@@ -12,8 +12,6 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from dataset_script.duplicates.fingerprint import trim
-
 ACCEPT = 0.87
 """Similarity from which a pair counts as near-duplicates.
 
@@ -41,12 +39,11 @@ Squares = tuple[np.ndarray, np.ndarray, np.ndarray]
 """A trimmed image made square, uint8 (S, S), at the growing sizes of the steps of a comparison."""
 
 
-def squares(pixels: np.ndarray) -> Squares:
-    """All that a comparison needs of an image, uint8 (H, W).
+def make_squares(trimmed: np.ndarray) -> Squares:
+    """All that a comparison needs of an image, uint8 (H, W) without borders.
 
     Some collections stretch every image to a square; squaring all of them undoes the difference.
     """
-    trimmed = trim(pixels)
     return _square(trimmed, _COARSE), _square(trimmed, _MIDDLE), _square(trimmed, _FINE)
 
 
@@ -148,7 +145,10 @@ def _refined(first: np.ndarray, second: np.ndarray, mapping: np.ndarray, iterati
     """
     stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, iterations, 1e-4)
     try:
-        return cv2.findTransformECC(first, second, mapping.copy(), cv2.MOTION_AFFINE, stop, None, 1)
+        # Without a mask, which the type stubs demand.
+        return cv2.findTransformECC(  # type: ignore[call-overload]
+            first, second, mapping.copy(), cv2.MOTION_AFFINE, stop, None, 1
+        )
     except cv2.error:  # it diverged: the images have little in common
         return -1.0, mapping
 

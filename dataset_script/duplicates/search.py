@@ -7,7 +7,7 @@ Three steps, of which only the last opens an image again:
 3. `registration.similarity` registers the two images of a proposed pair and compares them (about 3 ms; an image has at
    most twenty proposals).
 
-`find_near_duplicates` runs steps 2 and 3 on the rows of a preparation, `find_pairs` on any fingerprints. Mirrored
+`find_near_duplicates` runs steps 2 and 3 on images of the store, `find_pairs` on any fingerprints. Mirrored
 images are not searched for.
 """
 
@@ -26,11 +26,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
-from cxr.import_closure import code_digest
 from dataset_script.duplicates.candidates import propose_pairs
-from dataset_script.duplicates.fingerprint import HASH_BYTES, codes, pixel_hash
-from dataset_script.duplicates.registration import ACCEPT, Prepared, Squares, similarity, squares
-from dataset_script.records import Row
+from dataset_script.duplicates.fingerprint import HASH_BYTES, codes, pixel_hash, trim
+from dataset_script.duplicates.registration import ACCEPT, Prepared, Squares, make_squares, similarity
 from dataset_script.storage.store import Store
 
 CACHED_SQUARES = 600
@@ -40,8 +38,8 @@ _CACHED_PREPARED = 32
 """Images kept normalised for comparison at a time; each takes 0.4 MB."""
 
 _PAIRS_PER_LOT, _IMAGES_PER_BLOCK = 1024, CACHED_SQUARES // 3
-_CODE = "dataset_script/duplicates/registration.py"
-"""What a similarity depends on: an edit there, or in what it imports, discards the similarities of earlier runs."""
+SIMILARITY_CODE = ("dataset_script/duplicates/registration.py", "dataset_script/duplicates/fingerprint.py")
+"""What a similarity depends on: an edit there, or in what these import, must discard the similarities kept before."""
 
 
 class Known(Protocol):
@@ -64,26 +62,26 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """The pairs found, and the clusters of two and more images that they form; both hold positions of rows."""
+    """The pairs found, and the clusters of two and more images that they form; both hold positions."""
 
     pairs: list[Pair]
     clusters: list[list[int]]
 
 
-def find_near_duplicates(rows: Sequence[Row], store: Store, num_proc: int) -> NearDuplicates:
-    """Find the near-duplicates among `rows`; pairs that an earlier run compared are not compared again."""
+def find_near_duplicates(numbers: Sequence[int], store: Store, known: Known, num_proc: int) -> NearDuplicates:
+    """Find the near-duplicates among images of the store; pairs in `known` are not compared again."""
     pairs = find_pairs(
-        store.fingerprints([row.number for row in rows]),
-        lambda position: load_pixels(store, rows[position]),
-        known=store.similarities(code_digest(_CODE)),
+        store.fingerprints(numbers),
+        lambda position: load_pixels(store, numbers[position]),
+        known=known,
         num_proc=num_proc,
     )
-    return NearDuplicates(pairs, cluster_pairs(pairs, len(rows)))
+    return NearDuplicates(pairs, cluster_pairs(pairs, len(numbers)))
 
 
-def load_pixels(store: Store, row: Row) -> np.ndarray:
-    """A row's image, uint8 (H, W)."""
-    with Image.open(io.BytesIO(store.image(row.number))) as image:
+def load_pixels(store: Store, number: int) -> np.ndarray:
+    """An image of the store, uint8 (H, W)."""
+    with Image.open(io.BytesIO(store.image(number))) as image:
         return np.asarray(image)
 
 
@@ -113,7 +111,7 @@ def find_pairs(
     """
     no_values: dict[tuple[str, str], float] = {}
     cache: Known = no_values if known is None else known
-    load_squares = lru_cache(CACHED_SQUARES)(lambda index: squares(load(index)))
+    load_squares = lru_cache(CACHED_SQUARES)(lambda index: make_squares(trim(load(index))))
     first = _first_with_equal_pixels(fingerprints)
     searched = np.unique(first)
     repeated = np.flatnonzero(first != np.arange(len(first)))

@@ -14,7 +14,6 @@ from cxr.errors import UserError
 from cxr.schema.dataset import SPLITS
 from cxr.schema.dataset_card import live_report, live_shards
 from cxr.schema.features import FEATURES
-from cxr.schema.labels import LABELS
 from dataset_script.records import short
 
 BATCH = 64
@@ -48,16 +47,6 @@ def read_images(files: Sequence[Path], wanted: Collection[int]) -> Iterator[tupl
             encoded = batch.column("image").field("bytes").take(pa.array(inside, pa.int64()))
             yield from zip((position + i for i in inside), encoded.to_pylist(), strict=True)
             position += len(batch)
-
-
-def count_images(facts: Mapping[str, pa.Table]) -> dict[str, dict[str, dict[str, int]]]:
-    """Images by source, class and split, zeros included, from the facts of every split."""
-    counts: dict[str, dict[str, dict[str, int]]] = {}
-    for split, rows in facts.items():
-        for row in rows.group_by(["source", "label"]).aggregate([([], "count_all")]).to_pylist():
-            labels = counts.setdefault(row["source"], {name: dict.fromkeys(facts, 0) for name in LABELS})
-            labels[LABELS[row["label"]]][split] = row["count_all"]
-    return dict(sorted(counts.items()))
 
 
 def patient_keys(facts: pa.Table) -> Iterator[str]:

@@ -14,21 +14,21 @@ from dataset_script.audit.review import draw_audit
 from dataset_script.card import describe_audit
 
 SIZE = 80
-PICTURES = 360
+IMAGES = 360
 SPLITS = ("test", "train", "train", "test", "train", "validation")
-"""Of each class's patients in turn; every patient has two pictures."""
+"""Of each class's patients in turn; every patient has two images."""
 
 
 def noise(rng, height=SIZE, width=SIZE):
-    """A picture that says nothing: smooth clouds that differ from one to the next."""
+    """An image without information: smooth clouds that differ from one to the next."""
     clouds = Image.fromarray(rng.integers(30, 200, (5, 5), dtype=np.uint8))
     return np.asarray(clouds.resize((width, height), Image.Resampling.BICUBIC)).copy()
 
 
-def plant(folder, change, pictures=PICTURES, **columns):
-    """A prepared dataset of one collection; `change(picture, covid, rng)` plants, `columns` map (covid, rng)."""
+def plant(folder, change, images=IMAGES, **columns):
+    """A prepared dataset of one collection; `change(pixels, covid, rng)` plants, `columns` map (covid, rng)."""
     rows = []
-    for number in range(pictures):
+    for number in range(images):
         rng, covid = np.random.default_rng(number), number % 2 == 1
         path = folder / "raw" / f"{number:03d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,17 +42,17 @@ def plant(folder, change, pictures=PICTURES, **columns):
     return folder / "out"
 
 
-def nothing(picture, covid, rng):
-    return picture
+def nothing(pixels, covid, rng):
+    return pixels
 
 
 def square(top, left):
-    """A bright square, in pixels of 80, on 95 % of the COVID pictures."""
+    """A bright square, in pixels of 80, on 95 % of the COVID images."""
 
-    def change(picture, covid, rng):
+    def change(pixels, covid, rng):
         if covid and rng.random() < 0.95:
-            picture[top : top + 5, left : left + 5] = 255
-        return picture
+            pixels[top : top + 5, left : left + 5] = 255
+        return pixels
 
     return change
 
@@ -94,9 +94,9 @@ def test_a_source_for_each_class_is_named(tmp_path):
 
 
 def test_facts_of_the_raw_file_are_judged_by_more_than_a_line(tmp_path):
-    """COVID pictures are square and the others wider or higher: no line parts them, one fact does."""
+    """COVID images are square and the others wider or higher: no linear rule separates them, one fact does."""
 
-    def change(picture, covid, rng):
+    def change(pixels, covid, rng):
         return noise(rng, *((80, 80) if covid else [(80, 84), (84, 80)][rng.integers(2)]))
 
     section = audit_dataset(plant(tmp_path, change))
@@ -123,7 +123,7 @@ def test_a_marker_is_found_where_it_was_planted(tmp_path, where, expected):
     assert ("lungs blacked out" in section["verdict"]) == ("lungs_blacked_out" in expected)
 
 
-def test_masks_stand_for_the_lungs_where_every_picture_has_one(tmp_path):
+def test_masks_stand_for_the_lungs_where_every_image_has_one(tmp_path):
     out = plant(tmp_path, square(38, 13))
     covering, elsewhere = np.zeros((2, 40, 40), bool)
     covering[18:23, 5:11] = True
@@ -140,7 +140,7 @@ def test_processes_and_repetition_change_nothing(clean, section):
 
 
 def test_too_few_patients_are_said_not_guessed_over(tmp_path):
-    out = plant(tmp_path, nothing, pictures=60)
+    out = plant(tmp_path, nothing, images=60)
     alone = tmp_path / "test only"
     (alone / "data").mkdir(parents=True)
     for shard in (out / "data").glob("test-*"):
@@ -177,12 +177,12 @@ def test_ages_and_views_that_part_the_classes_are_said(tmp_path):
         "age": lambda covid, rng: int(rng.integers(40, 80) if covid else rng.integers(1, 15)),
         "view": lambda covid, rng: "AP Supine" if covid else "PA",
     }
-    section = audit_dataset(plant(tmp_path, nothing, pictures=180, **columns))
-    said = " ".join(section["differences"])
-    assert "0 % show children, of the NON-COVID ones 100 %." in said
-    assert "with a known view 100 % are AP" in said
-    assert "median age" in said
-    assert said in describe_audit(section).replace("\n\n", " ")
+    section = audit_dataset(plant(tmp_path, nothing, images=180, **columns))
+    text = " ".join(section["differences"])
+    assert "0 % show children, of the NON-COVID ones 100 %." in text
+    assert "with a known view 100 % are AP" in text
+    assert "median age" in text
+    assert text in describe_audit(section).replace("\n\n", " ")
 
 
 def test_no_difference_is_made_of_what_is_unknown_everywhere(section):

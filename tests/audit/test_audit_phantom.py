@@ -57,7 +57,7 @@ def test_a_letter_in_a_corner_is_named(tmp_path, phantoms, marked):
 
 
 @pytest.mark.slow
-def test_no_probe_of_clean_phantoms_is_flagged_with_the_box_or_with_their_own_lungs(tmp_path, phantoms):
+def test_no_probe_of_clean_phantoms_is_flagged_with_the_box_and_with_their_own_lungs(tmp_path, phantoms):
     out = dataset(tmp_path, phantoms, marked=None, count=600)
     section = audit_dataset(out)
     assert not any(probe["shouts"] for probe in section["probes"])

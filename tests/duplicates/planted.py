@@ -1,4 +1,4 @@
-"""Copies with a known original, of every kind that must be found."""
+"""Near-duplicates with a known original, of every kind that must be found."""
 
 import io
 
@@ -43,24 +43,24 @@ KINDS = {
 LEAST_RECALL = {kind: 0.90 if "crop" in kind else 0.95 for kind in KINDS}
 
 
-def find(pictures, **options):
-    """The pairs among pictures of any size, as the dataset would hold them."""
-    ready = [resize_to_short_side(pixels, 256) for pixels in pictures]
+def find(images, **options):
+    """The pairs among images of any size, resized as in a dataset."""
+    ready = [resize_to_short_side(pixels, 256) for pixels in images]
     fingerprints = np.stack([fingerprint(pixels) for pixels in ready])
     return find_pairs(fingerprints, ready.__getitem__, **({"progress": False} | options))
 
 
 def planted(originals):
-    """The originals and a copy of each, of the kinds in turn: copy i stands at `len(originals) + i`."""
+    """The originals and a near-duplicate of each, of the kinds in turn: that of i is at `len(originals) + i`."""
     kinds = list(KINDS.values())
     return [*originals, *(kinds[i % len(kinds)](pixels) for i, pixels in enumerate(originals))]
 
 
 def recalls(pairs: list[Pair], count):
     """The share found of each kind, of what `planted` planted."""
-    found = {(pair.first, pair.second) for pair in pairs}
+    listed = {(pair.first, pair.second) for pair in pairs}
     hits = {
-        kind: [(i, count + i) in found for i in range(place, count, len(KINDS))] for place, kind in enumerate(KINDS)
+        kind: [(i, count + i) in listed for i in range(place, count, len(KINDS))] for place, kind in enumerate(KINDS)
     }
     return {kind: np.mean(values) for kind, values in hits.items()}
 

@@ -1,4 +1,4 @@
-"""Copies are found whatever was done to them, and different pictures are left alone."""
+"""Near-duplicates are found whatever was done to them, and different images are not taken for any."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,8 @@ from cxr.imaging.reader import read_radiograph
 from cxr.phantom import draw_phantom
 from dataset_script.duplicates import fingerprint as fingerprints
 from dataset_script.duplicates.candidates import propose_pairs
-from dataset_script.duplicates.fingerprint import fingerprint
-from dataset_script.duplicates.registration import ACCEPT, Prepared, similarity, squares
+from dataset_script.duplicates.fingerprint import fingerprint, trim
+from dataset_script.duplicates.registration import ACCEPT, Prepared, make_squares, similarity
 from dataset_script.duplicates.search import Pair, cluster_pairs, find_pairs
 
 
@@ -19,52 +19,53 @@ def phantoms(count, start=0):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_copy_of_every_kind_is_found_and_nothing_else(kind):
+def test_a_near_duplicate_of_every_kind_is_found_and_nothing_else(kind):
     originals = phantoms(4, start=100)
     pairs = find([*originals, *(KINDS[kind](pixels) for pixels in originals)])
     assert [(pair.first, pair.second) for pair in pairs] == [(0, 4), (1, 5), (2, 6), (3, 7)]
 
 
 @pytest.mark.slow
-def test_planted_copies_of_phantoms():
+def test_planted_near_duplicates_of_phantoms():
     originals = phantoms(180, start=1000)
     pairs = find(planted(originals))
-    found = recalls(pairs, len(originals))
-    assert {kind: share for kind, share in found.items() if share < LEAST_RECALL[kind]} == {}
+    shares = recalls(pairs, len(originals))
+    assert {kind: share for kind, share in shares.items() if share < LEAST_RECALL[kind]} == {}
     assert len(wrong(pairs, len(originals))) <= 0.01 * len(pairs)
 
 
-def test_two_pictures_of_one_body_are_no_copies():
-    pictures = [resize_to_short_side(pixels, 256) for pixels in phantoms(12, start=300)]
-    ready = [Prepared(squares(pixels)) for pixels in pictures]
+def test_two_images_of_one_body_are_no_near_duplicates():
+    images = [resize_to_short_side(pixels, 256) for pixels in phantoms(12, start=300)]
+    ready = [Prepared(make_squares(trim(pixels))) for pixels in images]
     scores = [similarity(first, second) for i, first in enumerate(ready) for second in ready[:i]]
     assert max(scores) < ACCEPT
 
 
-def test_annotations_and_stretching_and_an_uneven_crop_do_not_hide_a_copy():
+def test_annotations_and_stretching_and_an_uneven_crop_do_not_hide_a_near_duplicate():
     original = draw_phantom(7, 0).image
     marked = original.copy()
     marked[20:60, 20:90], marked[150:250, 100:105], marked[150:155, 100:200] = 255, 255, 255
     stretched = resize_to_short_side(original, 300)[:, ::2].repeat(2, axis=1)[:300, :300]
     uneven = original[round(0.08 * len(original)) :]
-    for copy in (marked, stretched, uneven):
-        assert [(pair.first, pair.second) for pair in find([original, *phantoms(6, start=50), copy])] == [(0, 7)]
+    for changed in (marked, stretched, uneven):
+        assert [(pair.first, pair.second) for pair in find([original, *phantoms(6, start=50), changed])] == [(0, 7)]
 
 
-def test_equal_pixels_are_copies_even_of_a_blank_picture_and_cost_no_look():
+def test_equal_pixels_are_duplicates_even_of_a_blank_image_without_a_comparison():
     blank, other = np.zeros((300, 260), np.uint8), np.full((300, 260), 200, np.uint8)
-    picture = draw_phantom(3, 1).image
-    assert find([blank, picture, blank, picture, other, blank]) == [Pair(0, 2, 1.0), Pair(0, 5, 1.0), Pair(1, 3, 1.0)]
+    image = draw_phantom(3, 1).image
+    assert find([blank, image, blank, image, other, blank]) == [Pair(0, 2, 1.0), Pair(0, 5, 1.0), Pair(1, 3, 1.0)]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 40), (16, 16)])
-def test_tiny_pictures_have_a_fingerprint_and_can_be_compared(shape):
+def test_tiny_images_have_a_fingerprint_and_can_be_compared(shape):
     pixels = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     assert fingerprint(pixels).shape == (fingerprints.SIZE,)
-    assert similarity(Prepared(squares(pixels)), Prepared(squares(draw_phantom(0, 0).image))) < ACCEPT
+    one, other = (Prepared(make_squares(trim(image))) for image in (pixels, draw_phantom(0, 0).image))
+    assert similarity(one, other) < ACCEPT
 
 
-def test_none_and_one_picture_have_no_copies():
+def test_none_and_one_image_have_no_near_duplicates():
     nothing = np.empty((0, fingerprints.SIZE), np.uint8)
     assert find_pairs(nothing, None, progress=False) == []
     assert find([draw_phantom(0, 0).image]) == []
@@ -84,34 +85,34 @@ def test_borders_are_trimmed_until_none_is_left():
     assert fingerprints.trim(noisy).shape == inner.shape
 
 
-def test_threads_and_the_order_of_pictures_change_nothing():
-    pictures = planted(phantoms(18, start=500))
-    alone, together = find(pictures), find(pictures, num_proc=2)
+def test_threads_and_the_order_of_images_change_nothing():
+    images = planted(phantoms(18, start=500))
+    alone, together = find(images), find(images, num_proc=2)
     assert alone == together
-    backwards = find(pictures[::-1])
-    last = len(pictures) - 1
+    backwards = find(images[::-1])
+    last = len(images) - 1
     turned = sorted(Pair(last - pair.second, last - pair.first, pair.similarity) for pair in backwards)
     assert turned == alone
 
 
 def test_what_an_earlier_run_compared_is_not_compared_again():
-    pictures = [resize_to_short_side(pixels, 256) for pixels in planted(phantoms(9, start=600))]
-    marks = np.stack([fingerprint(pixels) for pixels in pictures])
+    images = [resize_to_short_side(pixels, 256) for pixels in planted(phantoms(9, start=600))]
+    marks = np.stack([fingerprint(pixels) for pixels in images])
     known = {}
-    first = find_pairs(marks, pictures.__getitem__, known=known, progress=False)
+    first = find_pairs(marks, images.__getitem__, known=known, progress=False)
     assert find_pairs(marks, None, known=known, progress=False) == first
-    new = KINDS["JPEG 60"](pictures[0])
+    new = KINDS["JPEG 60"](images[0])
     asked = set()
 
     def load(index):
         asked.add(index)
-        return [*pictures, new][index]
+        return [*images, new][index]
 
     before = len(known)
     more = find_pairs(np.vstack([marks, fingerprint(new)]), load, known=known, progress=False)
-    assert (0, len(pictures)) in {(pair.first, pair.second) for pair in more}
-    assert len(pictures) in asked
-    assert 0 < len(known) - before <= 2 * len(pictures)
+    assert (0, len(images)) in {(pair.first, pair.second) for pair in more}
+    assert len(images) in asked
+    assert 0 < len(known) - before <= 2 * len(images)
 
 
 def test_clusters_join_pairs_in_order():
@@ -119,10 +120,10 @@ def test_clusters_join_pairs_in_order():
     assert cluster_pairs(pairs, 11) == [[0, 5, 7], [1, 2, 9]]
 
 
-def test_many_copies_of_one_picture_make_one_cluster():
-    picture, others = draw_phantom(11, 0).image, phantoms(10, start=700)
-    copies = [KINDS["gamma 0.8"](np.clip(picture.astype(int) + shift, 0, 255).astype(np.uint8)) for shift in range(20)]
-    pairs = find([*others, *copies])
+def test_many_near_duplicates_of_one_image_make_one_cluster():
+    image, others = draw_phantom(11, 0).image, phantoms(10, start=700)
+    changed = [KINDS["gamma 0.8"](np.clip(image.astype(int) + shift, 0, 255).astype(np.uint8)) for shift in range(20)]
+    pairs = find([*others, *changed])
     assert cluster_pairs(pairs, 30) == [list(range(10, 30))]
 
 
@@ -131,17 +132,17 @@ def test_candidates_hold_near_codes_among_many():
     codes = rng.integers(0, 256, (6000, 6, 32)).astype(np.uint8)
     codes[5000:5060] = codes[:60]
     codes[5000:5060, :, :3] ^= rng.integers(0, 256, (60, 6, 3)).astype(np.uint8)
-    found = set(map(tuple, propose_pairs(codes).tolist()))
-    assert {(i, 5000 + i) for i in range(60)} <= found
-    assert all(i < j for i, j in found)
+    proposed = set(map(tuple, propose_pairs(codes).tolist()))
+    assert {(i, 5000 + i) for i in range(60)} <= proposed
+    assert all(i < j for i, j in proposed)
     assert np.array_equal(propose_pairs(codes), propose_pairs(codes, num_proc=2))
 
 
 @pytest.mark.slow
-def test_planted_copies_of_real_radiographs(shared_data):
+def test_planted_near_duplicates_of_real_radiographs(shared_data):
     files = sorted((shared_data / "nih").glob("*/*.jpg"))[::4]
     originals = [read_radiograph(path).pixels for path in files]
     pairs = find(planted(originals))
-    found = recalls(pairs, len(originals))
-    assert {kind: share for kind, share in found.items() if share < LEAST_RECALL[kind]} == {}
+    shares = recalls(pairs, len(originals))
+    assert {kind: share for kind, share in shares.items() if share < LEAST_RECALL[kind]} == {}
     assert len(wrong(pairs, len(originals))) <= 0.01 * len(pairs)

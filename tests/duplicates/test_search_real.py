@@ -1,4 +1,4 @@
-"""Copies among real radiographs: those that people looked at are found, other exposures of a patient are not."""
+"""Near-duplicates among real radiographs that people looked at are found; other exposures of a patient are not."""
 
 import csv
 
@@ -14,20 +14,20 @@ LOOKED_AT_AGAIN = {("cxnet/050.jpg", "ieee8023/images/gr1_lrg-a.jpg")}
 
 
 @pytest.mark.slow
-def test_copies_that_people_looked_at_are_found_and_other_exposures_are_not(shared_data):
+def test_near_duplicates_that_people_looked_at_are_found_and_other_exposures_are_not(shared_data):
     files = sorted(path for part in ("cxnet", "ieee8023/images") for path in (shared_data / part).iterdir())
     names = {path.relative_to(shared_data).as_posix(): index for index, path in enumerate(files)}
     marks = np.stack([fingerprint(read_radiograph(path, short_side=256).pixels) for path in files])
     pairs = find_pairs(
         marks, lambda index: read_radiograph(files[index], short_side=256).pixels, num_proc=2, progress=False
     )
-    cluster = {index: number for number, found in enumerate(cluster_pairs(pairs, len(files))) for index in found}
+    cluster = {index: number for number, members in enumerate(cluster_pairs(pairs, len(files))) for index in members}
     rows = list(csv.DictReader((shared_data / "duplicates.csv").open()))
     together = {
         (row["file_a"], row["file_b"]): cluster.get(names[row["file_a"]], -1) == cluster.get(names[row["file_b"]], -2)
         for row in rows
     }
-    copies = [together[row["file_a"], row["file_b"]] for row in rows if row["verdict"] == "copy"]
-    assert np.mean(copies) >= 0.97
+    duplicates = [together[row["file_a"], row["file_b"]] for row in rows if row["verdict"] == "copy"]
+    assert np.mean(duplicates) >= 0.97
     doubtful = {(row["file_a"], row["file_b"]) for row in rows if row["verdict"] == "look"}
     assert {pair for pair in doubtful if together[pair]} <= LOOKED_AT_AGAIN

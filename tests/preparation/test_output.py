@@ -24,8 +24,8 @@ COLUMNS = ["image", "label", *FACTS, "width", "height", "mode", "format"]
 
 def files(out):
     """The dataset's files; the cache is not part of it."""
-    found = {path.relative_to(out).as_posix(): path for path in sorted(out.rglob("*")) if path.is_file()}
-    return {name: path.read_bytes() for name, path in found.items() if not name.startswith(".cache/")}
+    paths = {path.relative_to(out).as_posix(): path for path in sorted(out.rglob("*")) if path.is_file()}
+    return {name: path.read_bytes() for name, path in paths.items() if not name.startswith(".cache/")}
 
 
 def test_contract_one(tmp_path):
@@ -87,7 +87,7 @@ def test_the_same_input_gives_the_same_bytes_whatever_the_processes(tmp_path, ru
     assert other["fingerprint"] != one["fingerprint"]
 
 
-def test_an_unreadable_picture_is_counted_and_named_and_not_fatal(tmp_path, run_cli):
+def test_an_unreadable_image_is_counted_and_named_and_not_fatal(tmp_path, run_cli):
     raw = folders(tmp_path / "raw", covid=40, normal=40)
     (raw / "covid" / "empty.png").touch()
     (raw / "normal" / "cut.png").write_bytes((raw / "normal" / "000.bmp").read_bytes()[:300])
@@ -142,7 +142,7 @@ def test_the_output_may_lie_inside_its_source(tmp_path):
     assert prepare(raw / "out", f"folder={raw}") == prepare(raw / "out", f"folder={raw}")
 
 
-def test_sources_merge_and_a_picture_belongs_to_one(tmp_path, capsys):
+def test_sources_merge_and_an_image_belongs_to_one(tmp_path, capsys):
     raw = folders(tmp_path / "raw", covid=40, normal=40)
     report = prepare(tmp_path / "out", "phantom=24", f"folder={raw}")
     assert set(report["counts"]) == {"phantom", "raw"}

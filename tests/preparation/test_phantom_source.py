@@ -1,4 +1,4 @@
-"""Synthetic pictures as a source."""
+"""Synthetic images as a source."""
 
 from collections import Counter
 
@@ -6,19 +6,19 @@ import pytest
 from raw import prepare, refused, rows
 
 
-def test_half_are_covid_and_some_patients_have_two_pictures(tmp_path):
+def test_half_are_covid_and_some_patients_have_two_images(tmp_path):
     report = prepare(tmp_path / "out", "phantom=60", image_size=32)
     assert {name: sum(counts.values()) for name, counts in report["counts"]["phantom"].items()} == {
         "NON-COVID": 30,
         "COVID": 30,
     }
-    found = rows(tmp_path / "out")
-    assert {row["finding"] for row in found} == {"synthetic"}
-    assert {row["view"] for row in found} == {"AP", "PA"}
-    assert {row["sex"] for row in found} == {"F", "M"}
-    assert all(18 <= row["age"] <= 95 for row in found)
-    assert len({row["sha256"] for row in found}) == 60
-    images = Counter(row["patient_id"] for row in found)
+    listed = rows(tmp_path / "out")
+    assert {row["finding"] for row in listed} == {"synthetic"}
+    assert {row["view"] for row in listed} == {"AP", "PA"}
+    assert {row["sex"] for row in listed} == {"F", "M"}
+    assert all(18 <= row["age"] <= 95 for row in listed)
+    assert len({row["sha256"] for row in listed}) == 60
+    images = Counter(row["patient_id"] for row in listed)
     assert set(images.values()) == {1, 2}
     assert sum(count == 2 for count in images.values()) == 4
 

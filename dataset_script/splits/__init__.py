@@ -1,1 +1,0 @@
-"""Patient-level splits and external test sets."""
