@@ -236,7 +236,7 @@ def _read_covidqu(finding: str) -> LabelReading:
 def _covidgr(root: Root, flag: str) -> Iterator[Listed]:
     """`P/` and `N/`; a table beside them, if there is one, gives the severity of the positive ones."""
     table = next((name for name in root.walk() if "/" not in name and name.casefold().endswith(".csv")), None)
-    severity = {}
+    severity: dict[str, str] = {}
     for cells in _rows(root, table, flag) if table else ():
         values = list(cells.values())
         severity |= {PurePosixPath(values[0]).stem: values[-1]} if len(values) > 1 else {}
