@@ -186,6 +186,9 @@ class Report(TypedDict):
             Field(description="Source → view that is neither known as frontal nor as another, and was kept → images."),
         ]
     ]
+    image_warnings: NotRequired[
+        Annotated[dict[str, Count], Field(description="What makes gray values doubtful → images that were kept.")]
+    ]
     refused: Refused
     duplicates: Annotated[Groups, Field(description="Near-duplicates of one exposure, identical files included.")]
     conflicts: Annotated[
