@@ -125,6 +125,7 @@ def _summary(report: Report) -> str:
         labels = "".join(f"{counts['labels'][name]:>11,}" for name in LABELS)
         lines.append(f"{split:12}{counts['images']:>8,}{labels}{counts['patients']:>10,}")
     lines += _readings(report)
+    lines += [f"warning: {count:,} images: {text}" for text, count in report.get("image_warnings", {}).items()]
     if report["refused"]["total"]:
         lines.append(f"left out: {report['refused']['total']:,} (report.json names each)")
         lines += [f"{count:>8,}  {reason}" for reason, count in report["refused"]["reasons"].items()]

@@ -76,6 +76,8 @@ def read_record(record: Record, settings: Settings) -> Reading:
         "mode": radiograph.mode,
         "format": radiograph.format,
     }
+    if radiograph.warning:
+        facts["warning"] = radiograph.warning
     if header:
         facts |= {"view": header.view, "sex": header.sex, "age": header.age, "patient_id": header.patient}
         facts |= {"file": file_hash(settings.patient_key, record.file)}
@@ -149,6 +151,7 @@ def _rows(records: Records, numbers: np.ndarray, store: Store, external: Collect
                 "number": number,
                 "bytes": facts["bytes"],
                 "mask": record.mask,
+                "warning": facts.get("warning", ""),
                 "is_known_patient": bool(record.patient_id or facts.get("patient_id")),
                 "predefined": EXTERNAL if record.source in external else record.split,
             }

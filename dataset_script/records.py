@@ -245,7 +245,7 @@ class Rows(Sequence["Row"]):
         for name in ("width", "height", "bytes"):
             self.columns[name] = array("i")
         shared = ("finding", "source", "view", "sex", "age", "mode", "format", "mask", "is_known_patient", "predefined")
-        for name in shared:
+        for name in (*shared, "warning"):
             self.columns[name] = _Shared()
         self.columns |= {"file": _Texts(), "patient_id": _Texts(), "sha256": _Hashes()}
 
@@ -281,7 +281,8 @@ class Row:
     """One image among `Rows`.
 
     `predefined` is the collection's own split, "external" where the collection is an external set. `is_known_patient`
-    is false where the file stands for its patient. `number` is its place in the store, `bytes` the size of its PNG.
+    is false where the file stands for its patient. `warning` says what makes its gray values doubtful, if anything.
+    `number` is its place in the store, `bytes` the size of its PNG.
     """
 
     __slots__ = ("at", "rows")
@@ -307,6 +308,7 @@ class Row:
     mask: FileRef | None = _value("mask")
     is_known_patient: bool = _value("is_known_patient")
     predefined: str | None = _value("predefined")
+    warning: str = _value("warning")
 
     @property
     def patient(self) -> str:

@@ -84,6 +84,7 @@ def compose_report(contents: Contents) -> Report:
         "files": _describe_files(rows),
         "licences": _nested(key for key, count in contents.licences.items() for _ in range(count)),
         **_describe_interpretation(contents.interpretation),
+        **_describe_warnings(rows),
         "refused": {
             "total": len(contents.refusals),
             "reasons": _nested((refusal.reason,) for refusal in contents.refusals),
@@ -98,6 +99,11 @@ def compose_report(contents: Contents) -> Report:
         },
     }
     return cast(Report, report)  # it is checked against the model when it is written
+
+
+def _describe_warnings(rows: Iterable[Row]) -> dict[str, Any]:
+    warnings = _nested((row.warning,) for row in rows if row.warning)
+    return {"image_warnings": warnings} if warnings else {}
 
 
 def _describe_interpretation(interpretation: Interpretation) -> dict[str, Any]:

@@ -29,6 +29,8 @@ def window(values: Values) -> NDArray[np.uint8]:
     original = eight_bits(values)
     if original is not None:
         return original
+    if not np.isfinite(float(most) - float(least)):  # the range of 64-bit reals, whose width is beyond them
+        return window(values / 4)
     low, high = np.percentile(finite, WINDOW)
     if low == high:
         low, high = float(least), float(most)

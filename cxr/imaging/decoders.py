@@ -16,12 +16,13 @@ import imagecodecs
 import numpy as np
 from kornia_rs.io import decode_image_png_u8
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from cxr.errors import UnreadableImage
 from cxr.imaging import bit_depth, colour
 from cxr.imaging.file_type import IMAGE_SIGNATURES, TIFF_SIGNATURES
-from cxr.imaging.limits import DAMAGED, check_size, mute_logger, refusing_damage
+from cxr.imaging.limits import DAMAGED, check_scans, check_size, mute_logger, refusing_damage
+from cxr.imaging.metadata import SIDEWAYS, orientation, turn_upright, without_metadata
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -48,9 +49,10 @@ _UNASSOCIATED_ALPHA = 2
 _ORIENTATION_TAG = 274
 _TIFF_AXES = ("YX", "YXS", "SYX")
 _MAX_SAMPLES = 4
-
-_SIDEWAYS = (5, 6, 7, 8)
-"""EXIF orientations that swap width and height."""
+_PNG_START = b"\x89PNG"
+_JPEG_START = b"\xff\xd8"
+_JPEG_IN_TIFF = (6, 7)
+_REDUCED, _MASK = 1, 4
 
 
 class DecodedImage(NamedTuple):
@@ -77,6 +79,16 @@ def decode(raw: bytes, min_short_side: int | None = None) -> DecodedImage:
     Raises:
         UnreadableImage: if it is damaged, animated, too large, has several pages or is not an image.
     """
+    try:
+        return _decode(raw, min_short_side)
+    except UnreadableImage as error:
+        bare = without_metadata(raw) if error.reason == DAMAGED and raw.startswith(_PNG_START) else raw
+        if len(bare) == len(raw):
+            raise
+    return _decode(bare, min_short_side)
+
+
+def _decode(raw: bytes, min_short_side: int | None) -> DecodedImage:
     with refusing_damage():
         if raw.startswith(TIFF_SIGNATURES):
             return _decode_deep_tiff(raw) or _decode_eight_bit(raw, None)
@@ -87,15 +99,18 @@ def _open(raw: bytes) -> Image.Image:
     """Open without decoding.
 
     Raises:
-        UnreadableImage: if it is too large, or has several frames (an MPO is a JPEG with a second view).
+        UnreadableImage: if it is too large, or has several frames (an MPO is a JPEG with a second view, and the pages
+            of a TIFF have been looked at).
     """
     try:
         image = Image.open(io.BytesIO(raw), formats=FORMATS)
     except UnidentifiedImageError:
         raise UnreadableImage(DAMAGED if raw.startswith(IMAGE_SIGNATURES) else NO_IMAGE) from None
     check_size(*image.size)
-    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-        raise UnreadableImage(SEVERAL_PAGES if image.format == "TIFF" else "is animated")
+    if raw.startswith(_JPEG_START):
+        check_scans(raw, image.width * image.height)
+    if image.format not in ("MPO", "TIFF") and getattr(image, "is_animated", False):
+        raise UnreadableImage("is animated")
     return image
 
 
@@ -115,14 +130,10 @@ def _decode_with_pillow(image: Image.Image, size: tuple[int, int]) -> DecodedIma
     """Decode an opened image, perhaps at reduced size; `size` is its (width, height) as stored."""
     mode, kind = image.mode, "JPEG" if image.format == "MPO" else str(image.format)
     image.load()
-    sideways = _orientation(image) in _SIDEWAYS
-    ImageOps.exif_transpose(image, in_place=True)
     gray = bit_depth.window(np.asarray(image)) if mode in _DEEP_MODES else colour.to_gray(image)
-    return DecodedImage(gray, size[::-1] if sideways else size, mode, kind, colour.image_colour_cast(image))
-
-
-def _orientation(image: Image.Image) -> int:
-    return image.getexif().get(ExifTags.Base.Orientation, 1)
+    turned = orientation(image)
+    size = size[::-1] if turned in SIDEWAYS else size
+    return DecodedImage(turn_upright(gray, turned), size, mode, kind, colour.image_colour_cast(image))
 
 
 def fast_decode(image: Image.Image, raw: bytes) -> NDArray[np.uint8] | None:
@@ -148,23 +159,23 @@ def _fast_decoded(image: Image.Image, raw: bytes) -> NDArray[np.uint8] | None:
     if image.format == "PNG" and not any(keyword in raw for keyword in _PNG_ORIENTATION):
         pixels = decode_image_png_u8(raw, (image.height, image.width), _KORNIA_MODES[image.mode])
         return pixels[..., 0] if image.mode == "L" else pixels
-    if image.format == "JPEG" and raw.endswith(_END_OF_JPEG) and _orientation(image) == 1:
+    if image.format == "JPEG" and raw.endswith(_END_OF_JPEG) and orientation(image) == 1:
         return imagecodecs.jpeg8_decode(raw)
-    if image.format == "WEBP" and _orientation(image) == 1:
+    if image.format == "WEBP" and orientation(image) == 1:
         return imagecodecs.webp_decode(raw)
     return None
 
 
 def _decode_deep_png(raw: bytes) -> DecodedImage | None:
     """Decode a 16-bit PNG with colour or alpha; None for every other file."""
-    if not raw.startswith(b"\x89PNG") or raw[24:25] != b"\x10" or raw[25] not in _DEEP_PNG_MODES:
+    if not raw.startswith(_PNG_START) or raw[24:25] != b"\x10" or raw[25] not in _DEEP_PNG_MODES:
         return None
     with _open(raw) as image:
         image.load()  # libpng alone would accept some damage
-        orientation = _orientation(image)
+        turned = orientation(image)
     mode = _DEEP_PNG_MODES[raw[25]]
     gray = bit_depth.to_eight_bit_gray(imagecodecs.png_decode(raw), has_alpha="A" in mode)
-    return _upright(gray, orientation, mode, "PNG")
+    return _upright(gray, turned, mode, "PNG")
 
 
 def _decode_deep_tiff(raw: bytes) -> DecodedImage | None:
@@ -174,13 +185,15 @@ def _decode_deep_tiff(raw: bytes) -> DecodedImage | None:
     mute_logger("tifffile")
     with tifffile.TiffFile(io.BytesIO(raw)) as file:
         page = file.pages.first
+        if _has_second_image(file):
+            raise UnreadableImage(SEVERAL_PAGES)
+        if page.compression in _JPEG_IN_TIFF:
+            check_scans(raw, page.imagewidth * page.imagelength, math.prod(page.chunked))
         mode = _deep_tiff_mode(page)
         if mode is None:
             return None
         check_size(page.imagewidth, page.imagelength)
         check_size(page.tilewidth, page.tilelength)
-        if _has_second_page(file):
-            raise UnreadableImage(SEVERAL_PAGES)
         if not _is_supported(page):
             raise UnreadableImage(UNKNOWN_TIFF)
         if not _has_all_segments(page):
@@ -218,16 +231,21 @@ def _has_all_segments(page: "TiffPage") -> bool:
     return len(offsets) == len(lengths) == math.prod(page.chunked) and all(offsets) and all(lengths)
 
 
-def _has_second_page(file: "TiffFile") -> bool:
-    """Whether there is one; counting all pages would follow a circular chain for ever."""
+def _has_second_image(file: "TiffFile") -> bool:
+    """Whether the second page is an image of its own, and no thumbnail or mask of the first.
+
+    Only the second page is looked at: counting all would follow a circular chain for ever.
+    """
     try:
-        return file.pages[1] is not None
+        first, second = file.pages.first, file.pages[1].aspage()
     except IndexError:
         return False
+    if first.subfiletype & _REDUCED:
+        return True
+    is_small = 2 * second.imagewidth <= first.imagewidth and 2 * second.imagelength <= first.imagelength
+    return not (is_small or second.subfiletype & (_REDUCED | _MASK))
 
 
 def _upright(gray: NDArray[np.uint8], orientation: int, mode: str, kind: str) -> DecodedImage:
-    image = Image.fromarray(gray)
-    image.getexif()[ExifTags.Base.Orientation] = orientation
-    pixels = np.asarray(ImageOps.exif_transpose(image))
+    pixels = turn_upright(gray, orientation)
     return DecodedImage(pixels, pixels.shape[::-1], mode, kind)

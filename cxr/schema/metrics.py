@@ -29,6 +29,12 @@ METRIC_NAMES: Mapping[MetricName, str] = {
 }
 """Key and name of each metric, in the order in which they are reported."""
 
+Subdivision = Literal["source", "view", "sex", "age"]
+"""What subgroups are made by."""
+
+Method = Literal["head", "lp_ft", "full", "frozen"]
+"""How a model was trained: head on features computed once; head first, then all layers; all layers; head alone."""
+
 Interval = Annotated[list[Share], Field(min_length=2, max_length=2)] | None
 """Lower and upper end of a 95 % interval; None where there are too few patients (two in each class that it needs)."""
 
@@ -52,8 +58,8 @@ class Intervals(TypedDict):
 
 
 @closed
-class GroupSummary(TypedDict):
-    """The size of a set of images, and its metrics at the operating threshold."""
+class GroupSize(TypedDict):
+    """The size of a set of images."""
 
     n: Annotated[Count, Field(description="Images.")]
     n_covid: Annotated[Count, Field(description="Images labelled COVID.")]
@@ -61,6 +67,12 @@ class GroupSummary(TypedDict):
         Count,
         Field(description="Distinct patients, by source and patient id; an image without an id is its own patient."),
     ]
+
+
+@closed
+class MetricValues(TypedDict):
+    """The metrics of a set of images at the operating threshold."""
+
     auroc: Annotated[
         Share | None,
         Field(
@@ -109,6 +121,12 @@ class GroupSummary(TypedDict):
             "images."
         ),
     ]
+
+
+@closed
+class GroupSummary(GroupSize, MetricValues):
+    """The size of a set of images, and its metrics at the operating threshold."""
+
     intervals: Annotated[Intervals, Field(description="The interval of each metric.")]
 
 
@@ -160,7 +178,7 @@ class ConformalCoverage(TypedDict):
 class Subgroup(GroupSummary):
     """The same metrics for a part of a set."""
 
-    by: Annotated[Literal["source", "view", "sex", "age"], Field(description="What the set is divided by.")]
+    by: Annotated[Subdivision, Field(description="What the set is divided by.")]
     value: Annotated[str, Field(description="Which part; ages are in bands of years. `unknown` is a part as well.")]
 
 
@@ -290,7 +308,7 @@ class TrainingSummary(TypedDict):
     """How the model was trained."""
 
     method: Annotated[
-        Literal["head", "lp_ft", "full", "frozen"],
+        Method,
         Field(
             description="Head on features computed once; head first, then all layers; all layers; head alone by the "
             "Trainer."

@@ -133,6 +133,10 @@ class Lists(TypedDict):
     moves: list[MovedFile]
 
 
+Counts = dict[str, PerClass[PerSplit[Count]]]
+"""Source → class → split → images."""
+
+
 @closed
 class Report(TypedDict):
     """What went into a prepared dataset, what was left out and why, and how it is divided.
@@ -160,9 +164,7 @@ class Report(TypedDict):
     images: Count
     patients: Count
     splits: PerSplit[SplitSize]
-    counts: Annotated[
-        dict[str, PerClass[PerSplit[Count]]], Field(description="Source → class → split → images, zeros included.")
-    ]
+    counts: Annotated[Counts, Field(description="Source → class → split → images, zeros included.")]
     ages: PerClass[Ages]
     views: Annotated[dict[str, dict[str, Count]], Field(description='Class → view → images; "" is unknown.')]
     findings: Annotated[dict[str, dict[str, Count]], Field(description='Class → finding → images; "" is unknown.')]
@@ -184,6 +186,9 @@ class Report(TypedDict):
             Field(description="Source → view that is neither known as frontal nor as another, and was kept → images."),
         ]
     ]
+    image_warnings: NotRequired[
+        Annotated[dict[str, Count], Field(description="What makes gray values doubtful → images that were kept.")]
+    ]
     refused: Refused
     duplicates: Annotated[Groups, Field(description="Near-duplicates of one exposure, identical files included.")]
     conflicts: Annotated[
@@ -201,3 +206,10 @@ class Report(TypedDict):
     ]
     lists: NotRequired[Lists]
     audit: NotRequired[Annotated[Audit, Field(description="External sets have none.")]]
+
+
+def without_lists(report: Report) -> Report:
+    """The report as it is published: without what names files or patients."""
+    public = report.copy()
+    public.pop("lists", None)
+    return public

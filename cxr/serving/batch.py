@@ -19,6 +19,7 @@ from cxr.serving.input_files import ImageFile
 from cxr.serving.predictor import Predictor
 
 _MAX_HEATMAP_SIDE = 1024
+_MAX_STEM_BYTES = 200
 
 
 def answer_files(
@@ -42,11 +43,16 @@ def _answer_file(predictor: Predictor, heatmap_folder: Path | None, numbered: tu
         explanation = predictor.explain(xray)
         heatmap_path = ""
         if heatmap_folder and explanation.answer.where:
-            heatmap_path = str(heatmap_folder / f"{number:04d}-{file.stem}.png")
+            heatmap_path = str(heatmap_folder / f"{number:04d}-{_short(file.stem)}.png")
             _write_heatmap(explanation, xray, heatmap_path)
         return FileAnswer(str(file), explanation.answer, heatmap=heatmap_path)
     except UserError as error:
         return FileAnswer.failed(str(file), error)
+
+
+def _short(stem: str) -> str:
+    """A name that leaves room for a number and a suffix in the 255 bytes that a file's name may have."""
+    return os.fsencode(stem)[:_MAX_STEM_BYTES].decode("utf-8", "ignore")
 
 
 def _write_heatmap(explanation: Explanation, xray: Radiograph, path: str) -> None:

@@ -133,7 +133,7 @@ class Predictor:
             raise UserError(f"{name} gives no number: its weights are broken, publish it again")
         covid_map = activation_map(output.feature_map[0].cpu(), self._head, self._covid)
         gate_score = self._gate_score(pixel_values, output)
-        answer = self._answer(probability, gate_score, describe_location(covid_map), colour_warning(xray))
+        answer = self._answer(probability, gate_score, describe_location(covid_map), warning_of(xray))
         return Explanation(answer, covid_map, pixel_values.shape[-1])
 
     def _gate_score(self, pixel_values: torch.Tensor, output: runtime.ForwardPass) -> float | None:
@@ -178,6 +178,11 @@ def _network(
     if precision == "exact":
         return runtime.torch_network(model, "cpu")
     return runtime.openvino_network(model, processor.size.shortest_edge, concurrency)
+
+
+def warning_of(xray: Radiograph) -> str:
+    """What makes the answer doubtful: colours, or a header that contradicts the pixels; empty where nothing does."""
+    return " ".join(filter(None, (colour_warning(xray), xray.warning)))
 
 
 def colour_warning(xray: Radiograph) -> str:

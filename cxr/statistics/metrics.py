@@ -17,6 +17,7 @@ from sklearn.metrics import (
 )
 
 from cxr.schema.labels import COVID, NON_COVID
+from cxr.schema.metrics import MetricValues
 
 ERRORS = ("brier", "ece")
 """Metrics for which lower is better."""
@@ -69,14 +70,15 @@ def compute_metrics(
     labels: NDArray[np.integer],
     threshold: float = 0.5,
     score: NDArray[np.floating] | None = None,
-) -> dict[str, float | None]:
+) -> MetricValues:
     """All metrics of float (N,) probabilities of COVID against int (N,) labels; None where a class is absent.
 
     `score`, float64 (N,), is what AUROC and AUPRC rank by, the probability by default. Pass the difference of the
     logits where there are logits: probabilities of a confident model are all 0 or 1 in floating point.
     """
     metric = CovidMetrics(keep_in_memory=True)
-    return metric.compute(predictions=probability, references=labels, threshold=threshold, score=score)
+    values: MetricValues = metric.compute(predictions=probability, references=labels, threshold=threshold, score=score)
+    return values
 
 
 def _at_threshold(positive: NDArray[np.bool_], labels: NDArray[np.integer]) -> dict[str, float | None]:

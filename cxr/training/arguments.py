@@ -133,7 +133,7 @@ class RunArguments(TrainingArguments):
     logging_strategy: str = setting("epoch", "When to log the training loss.")
     save_total_limit: int | None = setting(2, "Checkpoints kept besides the best one.")
     load_best_model_at_end: bool = setting(True, "Keep the checkpoint with the best --metric_for_best_model.")
-    metric_for_best_model: str | None = setting("auroc", "Validation metric by which the best checkpoint is chosen.")
+    metric_for_best_model: str = setting("auroc", "Validation metric by which the best checkpoint is chosen.")
     remove_unused_columns: bool = setting(False, "Leave off: the collator reads the image column itself.")
     ddp_find_unused_parameters: bool | None = setting(False, "Leave off: every trained weight takes part in the loss.")
     push_to_hub: bool = setting(False, "Publish the finished model as --hub_model_id, in one commit after evaluation.")
@@ -221,7 +221,8 @@ class RunArguments(TrainingArguments):
 
     def _check_reporters(self) -> None:
         """Find out now what would otherwise end the run after the data has been read."""
-        for reporter in self.report_to:
+        reporters = [self.report_to] if isinstance(self.report_to, str) else self.report_to or []
+        for reporter in reporters:
             try:
                 for callback in get_reporting_integration_callbacks([reporter]):
                     callback()
@@ -330,7 +331,7 @@ def parse(argv: Sequence[str]) -> Arguments:
     Raises:
         UserError: for an unreadable recipe, or settings that cannot work or contradict each other.
     """
-    parts = [DataArguments, ModelArguments, AugmentationArguments, RunArguments]
+    parts: Any = [DataArguments, ModelArguments, AugmentationArguments, RunArguments]
     parser = _Parser(parts, prog="train_hf.py", description="Fine-tune, evaluate and publish. [RECIPE.yaml] [--flags]")
     argv = list(argv)
     if argv and argv[0].endswith((".yaml", ".yml")):

@@ -1,13 +1,12 @@
 """What follows training: calibrate the saved model, evaluate it, fit its gate, and write the files that describe it."""
 
-import dataclasses
 import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from accelerate.utils import wait_for_everyone
@@ -16,8 +15,16 @@ from transformers import TrainerState
 from cxr.schema.dataset import Split
 from cxr.schema.document import check
 from cxr.schema.labels import LABELS, Label
-from cxr.schema.metrics import SCHEMA_VERSION, DatasetSummary, GateSummary, Metrics, ModelSummary, TrainingSummary
-from cxr.schema.report import Report
+from cxr.schema.metrics import (
+    SCHEMA_VERSION,
+    DatasetSummary,
+    GateSummary,
+    Method,
+    Metrics,
+    ModelSummary,
+    TrainingSummary,
+)
+from cxr.schema.report import without_lists
 from cxr.training.arguments import Arguments, RunArguments
 from cxr.training.data.dataset import XrayDataset
 from cxr.training.evaluation.calibration import Calibration, fit_calibration, fold
@@ -55,7 +62,7 @@ def finalize(
     evaluation = evaluate(evaluator, dataset, external, run.target_sensitivity)
     if run.process_index == 0:
         gate = add_gate(evaluator, dataset, external, run.seed)
-        report: Report = {key: dataset.report[key] for key in dataset.report if key != "lists"}
+        report = without_lists(dataset.report)
         metrics = _metrics(arguments, dataset, training, evaluation, calibration, gate)
         metrics["judgement"] = judgement(metrics, report)
         _add_to_config(run.model_dir, metrics)
@@ -92,17 +99,22 @@ def _metrics(
     calibration: Calibration,
     gate: GateSummary,
 ) -> Metrics:
-    """The contents of `metrics.json`, before the judgement of them."""
+    """The contents of `metrics.json`; the judgement of them is still to be made."""
     return {
         "schema_version": SCHEMA_VERSION,
         **evaluation.summary,
-        "calibration": dataclasses.asdict(calibration),
+        "calibration": {
+            "temperature": calibration.temperature,
+            "bias": calibration.bias,
+            "reason": calibration.reason,
+        },
         "seeds": None,
         "gate": gate,
         "model": _model_summary(arguments, training.backbone_revision),
         "dataset": _dataset_summary(dataset),
         "training": _training_summary(arguments, training),
         "environment": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
+        "judgement": "",
     }
 
 
@@ -136,7 +148,7 @@ def _dataset_summary(dataset: XrayDataset) -> DatasetSummary:
 def _training_summary(arguments: Arguments, training: Training) -> TrainingSummary:
     run, state = arguments.run, training.state
     return {
-        "method": "frozen" if arguments.model.freeze_backbone else arguments.model.method,
+        "method": "frozen" if arguments.model.freeze_backbone else cast(Method, arguments.model.method),
         "streaming": arguments.data.streaming,
         "epochs": round(state.epoch or 0.0, 2),
         "steps": state.global_step,

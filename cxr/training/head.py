@@ -4,6 +4,7 @@ Starting to train all layers from a fitted head instead of a random one keeps th
 features of the pretrained backbone (Kumar et al. 2022, arXiv 2202.10054).
 """
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from torch.utils.data import DataLoader
 from transformers import EvalPrediction, TrainerCallback
 
 from cxr.errors import UserError
+from cxr.model import linear_head
 from cxr.training.data.batches import COLUMNS
 from cxr.training.data.dataset import XrayDataset
 from cxr.training.trainer import CovidTrainer, validation_metrics
@@ -75,8 +77,9 @@ def fit_head(trainer: CovidTrainer, dataset: XrayDataset, views: int) -> Measure
     chosen = choose(trainer, train, validation) if trainer.is_world_process_zero() else None
     head = broadcast_object_list([chosen])[0]
     with torch.no_grad():
-        trainer.model.classifier[1].weight.copy_(head.weight)
-        trainer.model.classifier[1].bias.copy_(head.bias)
+        layer = linear_head(trainer.network)
+        layer.weight.copy_(head.weight)
+        layer.bias.copy_(head.bias)
     facts = {"head_views": views, "head_pictures": len(train.labels) // views}
     return {"epoch": 0.0, "head_seconds": time.monotonic() - start} | facts | head.measured
 
@@ -90,13 +93,13 @@ def pooled_features(
     Each process takes part of the batches; all of them get the same features in the same order, however many there
     are. No global random state is read or changed.
     """
-    accelerator, backbone = trainer.accelerator, trainer.model.resnet.eval()
+    accelerator, backbone = trainer.accelerator, trainer.network.get_submodule("resnet").eval()
     values, labels = [], []
     for batch in accelerator.prepare_data_loader(_loader(trainer, rows)):
         batch_views = []
         for view in range(views):
             pixel_values = batch["pixel_values"]
-            if view > 0:
+            if view > 0 and trainer.augmentation is not None:
                 pixel_values = trainer.augmentation(pixel_values, batch["keys"], view)
             with accelerator.autocast():
                 pooled = backbone(pixel_values.contiguous(memory_format=torch.channels_last)).pooler_output
@@ -107,7 +110,7 @@ def pooled_features(
     return Features(torch.cat(values), torch.cat(labels))
 
 
-def _loader(trainer: CovidTrainer, rows: datasets.Dataset | datasets.IterableDataset) -> DataLoader:
+def _loader(trainer: CovidTrainer, rows: datasets.Dataset | datasets.IterableDataset) -> DataLoader[Any]:
     args, workers = trainer.args, trainer.args.dataloader_num_workers
     if isinstance(rows, datasets.IterableDataset):
         images, workers = rows.take(MAX_IMAGES), min(workers, rows.num_shards)
@@ -130,9 +133,9 @@ def choose(trainer: CovidTrainer, train: Features, validation: Features) -> Head
     """
     if len(train.labels.unique()) < 2:
         raise UserError("the training images hold only one class: no head can be fitted; train with --method full")
-    criterion = f"eval_{trainer.args.metric_for_best_model.removeprefix('eval_')}"
+    criterion = f"eval_{(trainer.args.metric_for_best_model or 'loss').removeprefix('eval_')}"
     tried = [
-        Head(*layer, {"head_weight_decay": decay} | _measure(trainer, layer, validation, "eval_"))
+        Head(*layer, {"head_weight_decay": decay, **_measure(trainer, layer, validation, "eval_")})
         for decay, layer in _regularization_path(train, trainer.class_weights)
     ]
     best = max(tried, key=lambda head: _rank(head.measured, criterion))
@@ -141,8 +144,9 @@ def choose(trainer: CovidTrainer, train: Features, validation: Features) -> Head
 
 
 def _rank(measured: Measurements, criterion: str) -> tuple[float, float]:
-    loss = -measured["eval_loss"]
-    return (loss if criterion == "eval_loss" else measured[criterion] or 0.0), loss
+    loss = measured["eval_loss"]
+    by_loss = -math.inf if loss is None else -loss
+    return (by_loss if criterion == "eval_loss" else measured[criterion] or 0.0), by_loss
 
 
 def _measure(trainer: CovidTrainer, layer: Layer, features: Features, prefix: str) -> Measurements:

@@ -12,7 +12,6 @@ import httpx2
 import torch
 import transformers
 from accelerate.utils import broadcast_object_list, wait_for_everyone
-from torch.utils.data import IterableDataset
 from transformers import EarlyStoppingCallback, ResNetForImageClassification
 from transformers.trainer import TRAINER_STATE_NAME
 
@@ -70,7 +69,7 @@ def _quieten(run: RunArguments) -> None:
 
 def _preflight(run: RunArguments) -> Destination | None:
     """Where the first rank will publish, checked before training; None on other ranks, or if nothing is published."""
-    if not run.push_to_hub or run.process_index != 0:
+    if not run.push_to_hub or run.hub_model_id is None or run.process_index != 0:
         return None
     return publication.preflight(Destination(run.hub_model_id, run.hub_tag, run.hub_space, run.hub_private_repo))
 
@@ -145,7 +144,7 @@ def _make_trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForIm
     model.config.dataset_fingerprint = dataset.report["fingerprint"]
     model.config.synthetic_data = dataset.synthetic
     model.config.random_weights = getattr(model.config, "random_weights", False)
-    model.to(memory_format=torch.channels_last)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]  # wrapped by transformers without its self
     if freeze:
         model.resnet.requires_grad_(False)
     processor = make_processor(arguments.model.input_size)
@@ -165,7 +164,7 @@ def _make_trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForIm
     )
 
 
-def _training_rows(arguments: Arguments, dataset: XrayDataset) -> datasets.Dataset | IterableDataset:
+def _training_rows(arguments: Arguments, dataset: XrayDataset) -> datasets.Dataset | TrainingStream:
     """The training split as the Trainer takes it: a table, or this process's part of a stream."""
     rows, run = dataset.splits["train"].select_columns(COLUMNS), arguments.run
     if not arguments.data.streaming:

@@ -1,10 +1,11 @@
 """Several seeds of one run: how much a score varies between seeds, and which of them is best on validation."""
 
+import math
 import shutil
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cxr.schema.metrics import METRIC_NAMES, GroupSummary, MetricName, Metrics, SeedMetrics, Seeds
 from cxr.training.arguments import RunArguments
@@ -23,7 +24,7 @@ def keep_best(run: RunArguments, repo_id: str | None) -> str:
     draft = run.model_dir.with_name("model.draft")
     shutil.rmtree(draft, ignore_errors=True)
     shutil.copytree(_model_dir(run, best), draft)
-    published: Metrics = metrics[best] | {"seeds": spread(metrics, int(best))}
+    published: Metrics = {**metrics[best], "seeds": spread(metrics, int(best))}
     write_metrics(draft, published)
     model_card.write_card(draft, published, facts[best][1], repo_id)
     shutil.rmtree(run.model_dir, ignore_errors=True)
@@ -43,15 +44,21 @@ def choose(validation: Mapping[str, GroupSummary], criterion: str) -> str:
     """
     name = criterion.removeprefix("eval_")
     if name == "loss":
-        return min(validation, key=lambda seed: validation[seed]["brier"])
-    return max(validation, key=lambda seed: validation[seed][name] or 0.0)
+        return min(validation, key=lambda seed: _or(math.inf, validation[seed]["brier"]))
+    metric = cast(MetricName, name)
+    return max(validation, key=lambda seed: _or(0.0, validation[seed][metric]))
+
+
+def _or(undefined: float, value: float | None) -> float:
+    return undefined if value is None else value
 
 
 def spread(metrics: Mapping[str, Metrics], published: int) -> Seeds:
     """Each seed's metrics on validation, test and external sets, with their mean and standard deviation (n - 1)."""
     values: dict[str, SeedMetrics] = {
         str(int(seed)): {
-            **{split: _scores(of_seed[split]) for split in ("validation", "test")},
+            "validation": _scores(of_seed["validation"]),
+            "test": _scores(of_seed["test"]),
             "external": {name: _scores(scores) for name, scores in of_seed["external"].items()},
         }
         for seed, of_seed in metrics.items()
@@ -69,9 +76,9 @@ def _deviation(values: Sequence[float]) -> float | None:
     return statistics.stdev(values) if len(values) > 1 else None
 
 
-def _over(trees: Sequence[Mapping[str, Any]], statistic: Callable[[Sequence[float]], float | None]) -> dict[str, Any]:
-    """A statistic over the same leaf of several trees; None where one of them has no value."""
-    result = {}
+def _over(trees: Sequence[Mapping[str, Any]], statistic: Callable[[Sequence[float]], float | None]) -> Any:
+    """A tree with a statistic over the same leaf of several trees; None where one of them has no value."""
+    result: dict[str, Any] = {}
     for key, first in trees[0].items():
         leaves = [tree[key] for tree in trees]
         if isinstance(first, dict):

@@ -1,7 +1,7 @@
 """The Trainer with what radiographs and several processes need: its loss, augmentation, BatchNorm, and orderly stop."""
 
 import signal
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -28,7 +28,8 @@ def covid_probability(logits: np.ndarray) -> np.ndarray:
 
 def validation_metrics(prediction: EvalPrediction) -> dict[str, float | None]:
     """What is reported after each epoch, at the neutral threshold 0.5."""
-    return metrics.compute_metrics(covid_probability(prediction.predictions), prediction.label_ids)
+    logits, labels = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
+    return cast(dict[str, float | None], metrics.compute_metrics(covid_probability(logits), labels))
 
 
 class CovidTrainer(Trainer):
@@ -36,13 +37,13 @@ class CovidTrainer(Trainer):
 
     def __init__(
         self,
-        *args: Any,
+        *,
         augmentation: Augmentation | None = None,
         class_weights: torch.Tensor | None = None,
         freeze_backbone: bool = False,
         **kwargs: Any,
     ):
-        super().__init__(*args, compute_metrics=validation_metrics, **kwargs)
+        super().__init__(compute_metrics=validation_metrics, **kwargs)
         # ResNet's forward accepts `num_items_in_batch` and ignores it: its loss would grow with the number of
         # processes and of accumulation steps. Ours is a plain mean, which the Trainer then scales.
         self.model_accepts_loss_kwargs, self.loss_is_scaled_for_ga = False, False
@@ -52,11 +53,18 @@ class CovidTrainer(Trainer):
         self.add_callback(self._stop)
 
     @property
+    def network(self) -> nn.Module:
+        """The network that is trained, not wrapped for several processes."""
+        if self.model is None:
+            raise ValueError("the trainer has no model")
+        return self.model
+
+    @property
     def was_stopped(self) -> bool:
         """Whether a signal ended training before its last step."""
         return self._stop.requested and self.state.global_step < self.state.max_steps
 
-    def get_train_dataloader(self) -> DataLoader:
+    def get_train_dataloader(self) -> DataLoader[Any]:
         """A streamed split is distributed over the processes already: accelerate must not distribute it again."""
         stream, args = self.train_dataset, self.args
         if not isinstance(stream, TrainingStream):
@@ -95,7 +103,7 @@ class CovidTrainer(Trainer):
             losses = losses * self.class_weights.to(losses.device)[labels]
         return losses.mean()
 
-    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+    def log(self, logs: dict[str, Any], *args: Any, **kwargs: Any) -> None:
         """Add the training accuracy (on augmented images, over all processes) to each logged training loss.
 
         A training of no epoch, which only logs a fitted head, has no summary.
@@ -116,13 +124,13 @@ class CovidTrainer(Trainer):
         gathered predictions, because the Trainer's own is an average over batches, the last of which may be padded.
         """
         if self.accelerator.num_processes > 1:
-            for buffer in self.model.buffers():
+            for buffer in self.network.buffers():
                 buffer.copy_(broadcast(buffer))
         output = super().evaluation_loop(*args, **kwargs)
         logits, labels = torch.from_numpy(output.predictions).float(), torch.from_numpy(output.label_ids)
         loss = self.weighted_loss(logits, labels).item()
-        output.metrics.update({key: loss for key in output.metrics if key.endswith("_loss")})
-        return output
+        corrected = {key: loss if key.endswith("_loss") else value for key, value in (output.metrics or {}).items()}
+        return output._replace(metrics=corrected)
 
 
 class StopOnSignal(TrainerCallback):

@@ -13,6 +13,7 @@ from tiny import Published
 import predict
 from cxr.errors import UnreadableImage
 from cxr.imaging import reader
+from cxr.imaging.dicom.display import INVERSE_IGNORED
 from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID
 from cxr.serving import input_files
@@ -69,6 +70,15 @@ def test_one_image_gets_one_verdict_as_jpeg_deep_png_and_negative_dicom(publishe
 def test_what_is_no_frontal_x_ray_gets_no_answer(published: Published, archive: Path, name: str, reason: str):
     with pytest.raises(UnreadableImage, match=reason):
         Predictor.load(str(published.folder)).predict(reader.read_radiograph(archive / name))
+
+
+def test_what_contradicts_the_pixels_is_a_warning_in_the_answer(predictor: Predictor, xray: Path):
+    shades = np.asarray(Image.open(xray))
+    contradicted = predictor.predict(predictor.read(dicom(shades, PresentationLUTShape="INVERSE")))
+    assert contradicted.warning == INVERSE_IGNORED
+    followed = predictor.predict(predictor.read(dicom(255 - shades, PresentationLUTShape="INVERSE")))
+    assert followed.warning == ""
+    assert followed.probability == contradicted.probability == predictor.predict(predictor.read(xray)).probability
 
 
 def test_a_folder_is_searched_for_dicom_whatever_its_name(archive: Path):

@@ -1,10 +1,12 @@
 """Stored pixel values of a DICOM file: transfer syntaxes, compressed frames, unused bits.
 
-pydicom itself reads uncompressed, deflated and RLE pixels. imagecodecs (BSD; libjpeg-turbo, CharLS, OpenJPEG) reads all
-other syntaxes, 12-bit JPEG Extended included, as a decoding plugin of pydicom. Other plugins that happen to be
+pydicom itself reads uncompressed and deflated pixels. imagecodecs (BSD; libjpeg-turbo, CharLS, OpenJPEG, and PackBits
+of bounded length for RLE) reads all other syntaxes, 12-bit JPEG Extended included, as a decoding plugin of pydicom.
+Other plugins that happen to be
 installed (gdcm, pylibjpeg, Pillow) are never used: one file must give the same pixels everywhere.
 """
 
+import struct
 import threading
 from dataclasses import dataclass
 
@@ -17,6 +19,7 @@ from pydicom.pixels import get_decoder
 from pydicom.pixels.decoders.base import Decoder, DecodeRunner
 
 from cxr.imaging.dicom.header import text_of
+from cxr.imaging.limits import check_scans
 
 PLUGIN = "cxr-imagecodecs"
 
@@ -24,14 +27,16 @@ _JPEG = (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEG
 _JPEG_LS = (uid.JPEGLSLossless, uid.JPEGLSNearLossless)
 _JPEG_2000 = (uid.JPEG2000Lossless, uid.JPEG2000, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K)
 _UNCOMPRESSED = (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian)
-SUPPORTED = (*_UNCOMPRESSED, uid.DeflatedExplicitVRLittleEndian, uid.RLELossless, *_JPEG, *_JPEG_LS, *_JPEG_2000)
+_AS_STORED = (*_UNCOMPRESSED, uid.DeflatedExplicitVRLittleEndian, uid.RLELossless)
+SUPPORTED = (*_AS_STORED, *_JPEG, *_JPEG_LS, *_JPEG_2000)
 
-DECODER_DEPENDENCIES = dict.fromkeys((*_JPEG, *_JPEG_LS, *_JPEG_2000), ("imagecodecs",))
+DECODER_DEPENDENCIES = dict.fromkeys((uid.RLELossless, *_JPEG, *_JPEG_LS, *_JPEG_2000), ("imagecodecs",))
 """The syntaxes that the plugin decodes, and what it needs for them; pydicom reads this name."""
 
 _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _LOSSY = (uid.JPEGLSNearLossless, uid.JPEG2000, uid.HTJ2K)
 _END = b"\xff\xd9"
+_PADDING = 1024
 _PARAMETERLESS = {0x01, 0xFF, *range(0xD0, 0xD9)}
 
 _registration = threading.Lock()
@@ -56,16 +61,15 @@ def decode_pixels(dataset: pydicom.Dataset) -> StoredPixels:
     photometric = text_of(dataset, "PhotometricInterpretation").upper()
     dataset.PhotometricInterpretation = photometric or ("MONOCHROME2" if dataset.SamplesPerPixel == 1 else "RGB")
     syntax = dataset.file_meta.TransferSyntaxUID
-    plugin = _plugin(syntax)
     values, metadata = _decoder(syntax).as_array(
         dataset,
         index=0,
-        decoding_plugin=plugin,
+        decoding_plugin=PLUGIN if syntax in DECODER_DEPENDENCIES else "",
         correct_unused_bits=False,  # type: ignore[arg-type]  # annotated as the type of all options together
     )
     if syntax in _LOSSY:
         values = _without_overshoot(values, dataset)
-    values = _used_bits(values, dataset, 0 if plugin == PLUGIN else _low_bit(dataset))
+    values = _used_bits(values, dataset, _low_bit(dataset) if syntax in _AS_STORED else 0)
     return StoredPixels(values, str(metadata["photometric_interpretation"]))
 
 
@@ -76,13 +80,6 @@ def _without_overshoot(values: NDArray[np.integer], dataset: pydicom.Dataset) ->
     slack = (most - least) // 16
     overshoots = least - slack <= int(values.min()) and int(values.max()) <= most + slack
     return np.clip(values, least, most) if overshoots and dataset.BitsStored < 8 * values.itemsize else values
-
-
-def _plugin(syntax: uid.UID) -> str:
-    """The plugin that decodes a syntax; empty where pydicom needs none."""
-    if syntax in DECODER_DEPENDENCIES:
-        return PLUGIN
-    return "pydicom" if syntax == uid.RLELossless else ""
 
 
 def _decoder(syntax: uid.UID) -> Decoder:
@@ -121,6 +118,8 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
         ValueError: if the frame's size is not the header's (checked before memory is allocated) or it has no end.
     """
     syntax = runner.transfer_syntax
+    if syntax == uid.RLELossless:
+        return _rle(src, runner)
     if syntax in _JPEG_2000:
         src = src[max(0, src.find(b"\xff\x4f\xff\x51")) :]  # some writers wrap the codestream into a JP2 file
         _check_shape(_jpeg_2000_shape(src), runner)
@@ -129,12 +128,33 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
         _check_shape(_jpeg_shape(src), runner)
         if _END not in src.rstrip(b"\0")[-64:]:
             raise ValueError("no end of image")  # libjpeg would fill the rest with gray, CharLS search for seconds
+        check_scans(src, runner.rows * runner.columns)
         values = imagecodecs.jpegls_decode(src) if syntax in _JPEG_LS else _jpeg(src, runner.samples_per_pixel)
     if syntax in _JPEG_2000 and runner.photometric_interpretation in ("YBR_ICT", "YBR_RCT"):
         runner.set_option("photometric_interpretation", "RGB")  # the codec has converted it
     runner.set_option("planar_configuration", 0)
     runner.set_option("bits_allocated", 8 * values.itemsize)
     return values.tobytes()
+
+
+def _rle(src: bytes, runner: DecodeRunner) -> bytes:
+    """Planes of bytes, the most significant first, as values in little endian, colour by plane (PS3.5 G)."""
+    count, *starts = struct.unpack_from("<16I", src)
+    size, plane = runner.bits_allocated // 8, runner.rows * runner.columns
+    if count != runner.samples_per_pixel * size:
+        raise ValueError("another number of segments than the header's")
+    ends = [*starts[1:count], len(src)]
+    planes = np.stack([_unpacked(src[start:end], plane) for start, end in zip(starts, ends, strict=False)])
+    runner.set_option("planar_configuration", 1)
+    return planes.reshape(-1, size, plane)[:, ::-1].transpose(0, 2, 1).tobytes()
+
+
+def _unpacked(segment: bytes, size: int) -> NDArray[np.uint8]:
+    """A segment of an RLE frame; what an encoder put behind its end, a little at most, is cut off."""
+    unpacked = imagecodecs.packbits_decode(segment, out=size + _PADDING)
+    if len(unpacked) < size:
+        raise ValueError("a segment is too short")
+    return np.frombuffer(unpacked, np.uint8, size)
 
 
 def _jpeg(src: bytes, samples: int) -> NDArray[np.unsignedinteger]:

@@ -26,7 +26,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cxr.errors import UnreadableImage, UserError
-from cxr.serving.input_files import find, unpack
+from cxr.serving.input_files import ImageFile, find
 from cxr.serving.web.limits import MAX_FILE_SIZE, MAX_IMAGES, OTHER_REQUEST_BYTES, UPLOAD_REQUEST_BYTES
 
 KEPT_SECONDS = 600
@@ -177,6 +177,7 @@ class Upload:
     path: Path
     name: str
     entry: str = ""
+    entry_name: str = ""
 
     @classmethod
     def from_gradio(cls, file: dict[str, Any]) -> "Upload":
@@ -185,7 +186,7 @@ class Upload:
 
     def __str__(self) -> str:
         """The name, shortened in the middle if it would fill the page."""
-        full = f"{self.name}/{self.entry}" if self.entry else self.name
+        full = f"{self.name}/{self.entry_name}" if self.entry else self.name
         half = _MAX_NAME // 2
         return full if len(full) <= _MAX_NAME else f"{full[:half]}…{full[-half:]}"
 
@@ -196,7 +197,7 @@ class Upload:
             UnreadableImage: if it cannot be read, or was too large to be sent.
         """
         if self.entry:
-            return unpack(self.path, self.entry)
+            return ImageFile(self.path, self.entry, self.entry_name).read()
         try:
             content = self.path.read_bytes()
         except FileNotFoundError as error:
@@ -239,7 +240,7 @@ def _expand(upload: Upload) -> list[Upload]:
             entries = len(archive.infolist())
         if entries > _MAX_ENTRIES:
             raise UserError(f"{upload} holds {entries:,} files, and at most {_MAX_ENTRIES:,} can be searched")
-        images = [Upload(upload.path, upload.name, image.entry) for image in find([str(upload.path)])]
+        images = [Upload(upload.path, upload.name, image.entry, image.name) for image in find([str(upload.path)])]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return [upload]
     return images or [upload]

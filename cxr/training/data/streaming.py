@@ -32,7 +32,7 @@ def stream(dataset: str, revision: str | None) -> tuple[datasets.DatasetDict, da
     return splits, facts.as_streaming_dataset("train")
 
 
-class TrainingStream(IterableDataset):
+class TrainingStream(IterableDataset[Row]):
     """One process's part of a streamed split: in every epoch the same number of full batches for each process.
 
     A process whose shards hold too few images starts over with them; images that are left over are read in another

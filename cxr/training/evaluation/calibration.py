@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from scipy.optimize import minimize
 from scipy.special import expit
-from transformers import AutoModelForImageClassification, ResNetForImageClassification
+from torch import nn
+from transformers import AutoModelForImageClassification
 
+from cxr.model import linear_head
 from cxr.schema.labels import COVID, LABELS
 from cxr.statistics.conformal import missing_promise
 
@@ -76,9 +78,9 @@ def fold(folder: Path, calibration: Calibration) -> None:
 
 
 @torch.no_grad()
-def _fold_into_head(model: ResNetForImageClassification, calibration: Calibration) -> None:
+def _fold_into_head(model: nn.Module, calibration: Calibration) -> None:
     """Divide the head's weights and biases by the temperature and add the bias to that of COVID, in float64."""
-    head = model.classifier[1]
+    head = linear_head(model)
     head.weight.copy_(head.weight.double() / calibration.temperature)
     bias = head.bias.double() / calibration.temperature
     bias[COVID] += calibration.bias

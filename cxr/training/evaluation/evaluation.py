@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast, get_args
 
 import datasets
 import numpy as np
@@ -20,7 +20,20 @@ from cxr import policy
 from cxr.errors import UserError
 from cxr.imaging.preprocess import load_processor
 from cxr.schema.labels import COVID, LABELS, NON_COVID
-from cxr.schema.metrics import Conformal, DatasetId, ExternalSummary, PredictiveValues, SplitSummary, Subgroup
+from cxr.schema.metrics import (
+    Conformal,
+    DatasetId,
+    ExternalSummary,
+    GroupSize,
+    Intervals,
+    MetricValues,
+    PredictiveValueIntervals,
+    PredictiveValues,
+    SplitSummary,
+    Subdivision,
+    Subgroup,
+)
+from cxr.schema.verdicts import Verdict
 from cxr.statistics import conformal, metrics
 from cxr.statistics.bootstrap import Interval
 from cxr.statistics.intervals import metric_intervals, predictive_value_intervals
@@ -30,7 +43,7 @@ from cxr.training.data.dataset import XrayDataset
 FACTS = ["label", "source", "patient_id", "view", "sex", "age", "file"]
 """The columns of Contract 1 that are kept beside the scores."""
 
-SUBGROUPS = ("source", "view", "sex", "age")
+SUBGROUPS: tuple[Subdivision, ...] = get_args(Subdivision)
 AGE_BANDS = {"0–17": 18, "18–39": 40, "40–59": 60, "60–79": 80, "80 or more": np.inf}
 """Name and upper end (years, exclusive) of each band."""
 
@@ -77,7 +90,7 @@ class Scores:
 
     def subset(self, mask: np.ndarray) -> "Scores":
         """Only the images where `mask`, bool (N,), is true."""
-        rows = np.flatnonzero(mask)
+        rows = np.flatnonzero(mask).tolist()
         return Scores(self.margin[rows], {name: [values[row] for row in rows] for name, values in self.facts.items()})
 
 
@@ -120,7 +133,7 @@ class Evaluator:
         return Scores(margins, {name: [row[name] for row in facts] for name in FACTS})
 
     @torch.inference_mode()
-    def _logits(self, loader: DataLoader) -> np.ndarray:
+    def _logits(self, loader: DataLoader[Any]) -> np.ndarray:
         """Logits float32 (N, 2), in the order of the split."""
         logits = []
         hidden = not self._accelerator.is_main_process
@@ -168,11 +181,11 @@ def evaluate(
     summary: EvaluationSummary = {
         "operating_threshold": threshold,
         "target_sensitivity": target_sensitivity,
-        "conformal": sets | {"promise": reason is None, "reason": reason},
+        "conformal": {**sets, "promise": reason is None, "reason": reason},
         "validation": summarize(validation, threshold, quantiles),
         "test": summarize(test, threshold, quantiles),
         "external": {
-            name: summarize(scores, threshold, quantiles) | {"dataset": _identity(external[name])}
+            name: {**summarize(scores, threshold, quantiles), "dataset": _identity(external[name])}
             for name, scores in outside.items()
         },
     }
@@ -199,10 +212,12 @@ def _identity(dataset: XrayDataset) -> DatasetId:
     return {"name": dataset.name, "revision": dataset.revision, "fingerprint": dataset.report["fingerprint"]}
 
 
-def summarize(scores: Scores, threshold: float, quantiles: Mapping[str, float]) -> SplitSummary:
+def summarize(scores: Scores, threshold: float, quantiles: policy.Quantiles) -> SplitSummary:
     """Everything that is reported of a split at the operating threshold; None where something is undefined."""
     values, intervals = _values(scores, threshold), _intervals(scores, threshold)
-    return values | {
+    return {
+        **_size(scores),
+        **values,
         "intervals": _plain(intervals),
         "predictive_values": [_predictive_values(values, intervals, prevalence) for prevalence in metrics.PREVALENCES],
         "conformal": conformal.summarize_sets(scores.probability, scores.labels, quantiles),
@@ -211,38 +226,50 @@ def summarize(scores: Scores, threshold: float, quantiles: Mapping[str, float]) 
     }
 
 
-def _values(scores: Scores, threshold: float) -> dict[str, float | int | None]:
-    """The split's size and its metrics."""
+def _size(scores: Scores) -> GroupSize:
     labels = scores.labels
-    counts = {"n": len(labels), "n_covid": int((labels == COVID).sum()), "patients": len(np.unique(scores.patients))}
-    return counts | metrics.compute_metrics(scores.probability, labels, threshold, scores.margin)
+    return {"n": len(labels), "n_covid": int((labels == COVID).sum()), "patients": len(np.unique(scores.patients))}
+
+
+def _values(scores: Scores, threshold: float) -> MetricValues:
+    return metrics.compute_metrics(scores.probability, scores.labels, threshold, scores.margin)
 
 
 def _intervals(scores: Scores, threshold: float) -> dict[str, Interval | None]:
     return metric_intervals(scores.probability, scores.labels, scores.patients, threshold, scores.margin)
 
 
-def _plain(intervals: Mapping[str, Interval | None]) -> dict[str, list[float] | None]:
-    return {name: None if interval is None else [interval.low, interval.high] for name, interval in intervals.items()}
+def _plain(intervals: Mapping[str, Interval | None]) -> Intervals:
+    return cast(Intervals, {name: _ends(interval) for name, interval in intervals.items()})
+
+
+def _ends(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]
 
 
 def _predictive_values(
-    values: Mapping[str, float | int | None], intervals: Mapping[str, Interval | None], prevalence: float
+    values: MetricValues, intervals: Mapping[str, Interval | None], prevalence: float
 ) -> PredictiveValues:
     ppv, npv = metrics.predictive_values(values["sensitivity"], values["specificity"], prevalence)
-    ends = predictive_value_intervals(intervals["sensitivity"], intervals["specificity"], prevalence)
-    named = _plain(dict(zip(("ppv", "npv"), ends, strict=True)))
-    return {"prevalence": prevalence, "ppv": ppv, "npv": npv, "intervals": named}
+    of_ppv, of_npv = predictive_value_intervals(intervals["sensitivity"], intervals["specificity"], prevalence)
+    intervals_of_both: PredictiveValueIntervals = {"ppv": _ends(of_ppv), "npv": _ends(of_npv)}
+    return {"prevalence": prevalence, "ppv": ppv, "npv": npv, "intervals": intervals_of_both}
 
 
-def _verdicts(probability: np.ndarray, threshold: float, quantiles: Mapping[str, float]) -> dict[str, float]:
+def _verdicts(probability: np.ndarray, threshold: float, quantiles: policy.Quantiles) -> dict[Verdict, float]:
     """The share of images that get each verdict, the out-of-distribution gate left aside."""
     given = Counter(policy.verdict(value, threshold, quantiles) for value in probability.tolist())
     return {verdict: count / len(probability) for verdict, count in sorted(given.items())}
 
 
-def _subgroups(scores: Scores, by: str, threshold: float) -> Iterator[Subgroup]:
+def _subgroups(scores: Scores, by: Subdivision, threshold: float) -> Iterator[Subgroup]:
     groups = scores.groups(by)
     for value in np.unique(groups).tolist():
         part = scores.subset(groups == value)
-        yield {"by": by, "value": value} | _values(part, threshold) | {"intervals": _plain(_intervals(part, threshold))}
+        yield {
+            "by": by,
+            "value": value,
+            **_size(part),
+            **_values(part, threshold),
+            "intervals": _plain(_intervals(part, threshold)),
+        }

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from huggingface_hub.hf_api import RepoSibling
+
 from cxr import hub
 from cxr.errors import UserError
 from cxr.gate import FILE_NAME as GATE
@@ -85,14 +87,15 @@ def tagged_commit(repo_id: str, tag: str) -> str | None:
 
 def holds(repo_id: str, revision: str, files: Files) -> bool:
     """Whether a commit consists of exactly these files, compared by the ids that git and LFS give their contents."""
-    siblings = hub.api().model_info(repo_id, revision=revision, files_metadata=True).siblings
+    siblings = hub.api().model_info(repo_id, revision=revision, files_metadata=True).siblings or []
     there = {file.rfilename: file for file in siblings if file.rfilename != ".gitattributes"}
-    return there.keys() == files.keys() and all(
-        there[name].lfs.sha256 == _digest(content, "sha256", b"")
-        if there[name].lfs
-        else there[name].blob_id == _digest(content, "sha1", b"blob %d\0")
-        for name, content in files.items()
-    )
+    return there.keys() == files.keys() and all(_is(there[name], content) for name, content in files.items())
+
+
+def _is(file: RepoSibling, content: Path | bytes) -> bool:
+    if file.lfs:
+        return bool(file.lfs.sha256 == _digest(content, "sha256", b""))
+    return file.blob_id == _digest(content, "sha1", b"blob %d\0")
 
 
 def _digest(content: Path | bytes, algorithm: str, header: bytes) -> str:

@@ -72,7 +72,7 @@ def preflight(wanted: Destination, folder: Path | None = None) -> Destination:
     with hub.explained(to.repo_id):
         hub.require_only(to.repo_id, model_repo.PATTERNS)
         _find_tag(to, folder)
-        return _preflight_space(to) if to.space else to
+        return _preflight_space(to, to.space) if to.space else to
 
 
 def _find_tag(to: Destination, folder: Path | None) -> str | None:
@@ -83,9 +83,9 @@ def _find_tag(to: Destination, folder: Path | None) -> str | None:
     return tagged
 
 
-def _preflight_space(to: Destination) -> Destination:
+def _preflight_space(to: Destination, wanted: str) -> Destination:
     private = to.private or hub.api().model_info(to.repo_id).private or None
-    space_id = hub.preflight(to.space, private, repo_type="space")
+    space_id = hub.preflight(wanted, private, repo_type="space")
     hub.require_only(space_id, space.PATTERNS, repo_type="space")
     return replace(to, space=space_id, private=private)
 

@@ -87,7 +87,7 @@ def _front_matter(folder: Path, model: str, revision: str) -> dict[str, Any]:
     """The front matter of this project's README, with the model that is served and the gradio that is installed."""
     pulled = [name for name in model_repo.files(folder, model) if any(fnmatch(name, end) for end in hub.PULLED_FILES)]
     return {
-        **metadata_load(import_closure.ROOT / "README.md"),
+        **(metadata_load(import_closure.ROOT / "README.md") or {}),
         "sdk_version": version("gradio"),
         "models": [model],
         "preload_from_hub": [f"{model} {','.join(sorted(pulled))} {revision}"],

@@ -18,10 +18,13 @@ def number(value: float | None, digits: int = 3) -> str:
     return "undefined" if value is None else f"{value:.{digits}f}"
 
 
-def with_interval(scores: GroupSummary | PredictiveValues, key: str) -> str:
+def with_interval(scores: GroupSummary, key: MetricName) -> str:
     """A metric and the ends of its interval: "0.962 (0.940–0.981)"."""
-    ends = scores["intervals"].get(key)
-    return number(scores[key]) + (f" ({ends[0]:.3f}–{ends[1]:.3f})" if ends else "")
+    return _value_and_ends(scores[key], scores["intervals"][key])
+
+
+def _value_and_ends(value: float | None, ends: list[float] | None) -> str:
+    return number(value) + (f" ({ends[0]:.3f}–{ends[1]:.3f})" if ends else "")
 
 
 def tested_sets(metrics: Metrics) -> dict[str, SplitSummary]:
@@ -91,9 +94,9 @@ def _counts(values: Mapping[str, int]) -> str:
 
 def _results(metrics: Metrics) -> str:
     sets = {"validation": metrics["validation"]} | tested_sets(metrics)
-    rows = [
-        (name, *(scores[key] for scores in sets.values()))
-        for name, key in (("images", "n"), ("COVID images", "n_covid"), ("patients", "patients"))
+    sizes = zip(*(_sizes(scores) for scores in sets.values()), strict=True)
+    rows: list[tuple[str | int, ...]] = [
+        (name, *of_sets) for name, of_sets in zip(("images", "COVID images", "patients"), sizes, strict=True)
     ]
     rows += [(name, *(with_interval(scores, key) for scores in sets.values())) for key, name in METRIC_NAMES.items()]
     return table(("", *sets), rows)
@@ -111,11 +114,16 @@ def _predictive_values(metrics: Metrics) -> str:
     return table(
         ("evaluated on", "prevalence", "positive predictive value", "negative predictive value"),
         [
-            (name, f"{100 * values['prevalence']:.0f} %", with_interval(values, "ppv"), with_interval(values, "npv"))
+            (name, f"{100 * values['prevalence']:.0f} %", *_predictive_pair(values))
             for name, scores in tested_sets(metrics).items()
             for values in scores["predictive_values"]
         ],
     )
+
+
+def _predictive_pair(values: PredictiveValues) -> tuple[str, str]:
+    ends = values["intervals"]
+    return _value_and_ends(values["ppv"], ends["ppv"]), _value_and_ends(values["npv"], ends["npv"])
 
 
 def _subgroups(metrics: Metrics) -> str:

@@ -27,9 +27,9 @@ _DPI = 150
 
 _SET_COLOURS = ("#1f5a85", "#c1502e", "#3c8d5a", "#7a4fa3", "#8a6d1f", "#4f4f4f")
 _CLASS_COLOURS = ("#5b8db8", "#c1502e")
-_UNIT = {"xlim": (-0.02, 1.02), "ylim": (-0.02, 1.02)}
+_UNIT: dict[str, Any] = {"xlim": (-0.02, 1.02), "ylim": (-0.02, 1.02)}
 _SQUARE = _UNIT | {"aspect": "equal"}
-_DOTTED = {"color": "0.6", "linewidth": 1, "linestyle": ":"}
+_DOTTED: dict[str, Any] = {"color": "0.6", "linewidth": 1, "linestyle": ":"}
 
 Sets = Mapping[str, Scores]
 Summaries = Mapping[str, Mapping[str, Any]]
@@ -253,7 +253,7 @@ def _histogram(axis: Axes, title: str, scores: Scores, threshold: float) -> None
     for index, label in enumerate(LABELS):
         chosen = scores.probability[scores.labels == index]
         if len(chosen):
-            settings = {"bins": 20, "range": (0, 1), "color": _CLASS_COLOURS[index]}
+            settings: dict[str, Any] = {"bins": 20, "range": (0, 1), "color": _CLASS_COLOURS[index]}
             axis.hist(chosen, **settings, alpha=0.45, label=f"{label}, n = {len(chosen):,}")
             axis.hist(chosen, **settings, histtype="step", linewidth=1.4)
     axis.axvline(threshold, color="black", linestyle="--", linewidth=1)

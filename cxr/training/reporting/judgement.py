@@ -48,7 +48,8 @@ def judge(test: GroupSummary, external: Mapping[str, GroupSummary], audit: Audit
 
 def _flagged_probe(audit: Audit | None) -> ProbeResult | None:
     """The flagged probe that is the strongest evidence."""
-    flagged = {probe["name"]: probe for probe in (audit or {}).get("probes", ()) if probe["shouts"]}
+    probes = audit["probes"] if audit else []
+    flagged = {probe["name"]: probe for probe in probes if probe["shouts"]}
     return next((flagged[name] for name in _BY_EVIDENCE if name in flagged), None)
 
 
@@ -87,13 +88,15 @@ def _drops(test: GroupSummary, external: GroupSummary) -> bool:
     """By more than `DROP`, and beyond the interval of one of the two."""
     low, _ = test["intervals"]["auroc"] or (0.0, 1.0)
     _, high = external["intervals"]["auroc"] or (0.0, 1.0)
-    beyond = external["auroc"] < low or high < test["auroc"]
-    return beyond and external["auroc"] < test["auroc"] - DROP
+    own, other = test["auroc"], external["auroc"]
+    if own is None or other is None:
+        return False
+    return (other < low or high < own) and other < own - DROP
 
 
 def _is_vague(scores: GroupSummary) -> bool:
-    interval = scores["intervals"]["auroc"]
-    return interval is None or scores["auroc"] - interval[0] > WIDE
+    auroc, interval = scores["auroc"], scores["intervals"]["auroc"]
+    return auroc is None or interval is None or auroc - interval[0] > WIDE
 
 
 def _may_be_chance(scores: GroupSummary) -> bool:

@@ -155,10 +155,13 @@ def _errors(rate: float | None, count: int) -> int:
 
 def _worst_subgroup(scores: SplitSummary) -> str:
     """The subgroup of ten images or more with the lowest accuracy, if that lies below the interval of the whole set."""
-    groups = [group for group in scores["subgroups"] if group["n"] >= 10 and group["accuracy"] is not None]
     interval = scores["intervals"]["accuracy"]
-    worst = min(groups, key=lambda group: group["accuracy"], default=None)
-    if worst is None or interval is None or worst["accuracy"] >= interval[0]:
+    large = [(group["accuracy"], group) for group in scores["subgroups"] if group["n"] >= 10]
+    measured = [(accuracy, group) for accuracy, group in large if accuracy is not None]
+    if not measured or interval is None:
+        return ""
+    lowest, worst = min(measured, key=lambda pair: pair[0])
+    if lowest >= interval[0]:
         return ""
     accuracy = with_interval(worst, "accuracy")
     return f"; accuracy is lowest for {worst['by']} {worst['value']}, at {accuracy}, n = {worst['n']}"

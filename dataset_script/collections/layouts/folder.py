@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from cxr.errors import UserError
+from cxr.imaging.image_files import ARCHIVE, is_archive
 from cxr.schema.labels import LABELS
 from dataset_script.collections.filesystem import ESCAPES, Root, clean, open_root
 from dataset_script.collections.interpretation import Interpretation
@@ -41,16 +42,20 @@ def collect(path: str, interpretation: Interpretation) -> Collection:
     root = open_root(path, flag)
     names = list(root.walk())
     masks = {name for name in names if any(plain(part).endswith(("mask", "masks")) for part in _parents(name))}
-    classes = {name: _classes(name, interpretation) for name in names if name not in masks}
+    archives = [name for name in names if is_archive(name)]
+    aside = masks.union(archives)
+    classes = {name: _classes(name, interpretation) for name in names if name not in aside}
     inside = {name: found for name, found in classes.items() if found}
     strays = [name for name, found in classes.items() if not found]
     if not inside and not any(root.is_image(name) for name in strays):
-        raise UserError(f"{flag} holds no images: expected class folders such as covid/ and normal/")
+        packed = f" ({len(archives)} archives in it are not looked into: unpack them)" if archives else ""
+        raise UserError(f"{flag} holds no images: expected class folders such as covid/ and normal/{packed}")
     _check_strays(root, flag, strays, inside)
     _check_nested_classes(flag, inside)
     collection = Collection()
     collection.refuse(root.name, map(clean, sorted(masks)), MASK)
     collection.refuse(root.name, map(clean, strays), OUTSIDE)
+    collection.refuse(root.name, map(clean, archives), ARCHIVE)
     collection.refuse(root.name, map(clean, root.escaping), ESCAPES)
     for name, found in inside.items():
         label = interpretation.label(root.name, clean(found[-1].name), _reader(found[-1]))
