@@ -1,5 +1,7 @@
 """The dataset card: front matter that `load_dataset` and the Hub's viewer read, and what a reader must know."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from huggingface_hub import DatasetCardData
 
 from cxr.markdown import table
 from cxr.schema.dataset import SPLITS, is_synthetic
+from cxr.schema.dataset_card import CARD
+from cxr.schema.document import check
 from cxr.schema.features import FEATURES
 from cxr.schema.labels import LABELS
 from cxr.schema.probes import FLAG_AUROC, FLAG_LOW
@@ -18,6 +22,7 @@ from cxr.schema.report import Audit, ProbeResult, Report
 from cxr.schema.verdicts import DISCLAIMER
 from dataset_script.collections.provenance import origin_of
 
+_UNKNOWN = "not known to us"
 _UNKNOWN_ORIGIN = "as stated by the person who prepared it"
 _MAX_LABEL_VALUES = 60
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -74,6 +79,19 @@ def compose_card(report: Report, shards: Mapping[str, Sequence[str]], folder: Pa
     return f"---\n{_front_matter(report, shards, folder, report_name)}\n---\n\n{text}"
 
 
+def write_card(report: Report, shards: Mapping[str, Sequence[str]], folder: Path) -> None:
+    """Write the card of the dataset in `folder`, and the report under the name by which the card refers to it.
+
+    Raises:
+        pydantic.ValidationError: if the report does not keep to its model.
+    """
+    check(Report, report)
+    text = (json.dumps(report, indent=1) + "\n").encode()
+    name = f"data/report-{hashlib.sha256(text).hexdigest()[:12]}.json"
+    (folder / name).write_bytes(text)
+    (folder / CARD).write_text(compose_card(report, shards, folder, name), encoding="utf-8")
+
+
 def _front_matter(report: Report, shards: Mapping[str, Sequence[str]], folder: Path, report_name: str) -> str:
     synthetic = is_synthetic(report["counts"])
     matter = DatasetCardData(
@@ -122,8 +140,10 @@ def _source_table(report: Report) -> str:
         terms = ", ".join(f"{name} ({count})" for name, count in stated.items())
         terms = terms or (known.licence if known else "see the collection")
         title = f"[{known.title}]({known.url})" if known and known.url else known.title if known else _UNKNOWN_ORIGIN
-        rows.append((source, *images, title, terms, known.confounders if known else "not known to us"))
-    return table(("Collection", *LABELS, "Origin", "Licence (images)", "Known confounders"), rows)
+        confounders, reference = (known.confounders, known.reference_standard) if known else (_UNKNOWN, _UNKNOWN)
+        rows.append((source, *images, title, terms, reference, confounders))
+    header = ("Collection", *LABELS, "Origin", "Licence (images)", "Reference standard", "Known confounders")
+    return table(header, rows)
 
 
 def _label_table(report: Report) -> str:

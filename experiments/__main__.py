@@ -6,13 +6,14 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cxr.cli import OneLineErrors, command
 from cxr.errors import UserError
 from experiments import log, trial
-from experiments.interventions import BASELINE, INTERVENTIONS
+from experiments.interventions import BASELINE, INTERVENTIONS, Intervention
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _groups(names: Sequence[str]) -> list[list[str]]:
     """Trials that share a training run, in the order of their first."""
-    groups = {}
+    groups: dict[Intervention, list[str]] = {}
     for name in names:
         groups.setdefault(INTERVENTIONS[name].training, []).append(name)
     return list(groups.values())
@@ -79,7 +80,7 @@ def _read(book: Path) -> list[log.Record]:
     return [_record(json.loads(line)) for line in lines]
 
 
-def _record(fields: dict[str, object]) -> log.Record:
+def _record(fields: dict[str, Any]) -> log.Record:
     """A line of the book; older ones call the intervention `mean`."""
     name = fields.pop("intervention", None) or fields.pop("mean")
     seed, seconds = fields.pop("seed"), fields.pop("seconds")

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cxr import markdown
+from cxr.errors import UserError
 from cxr.schema.labels import NON_COVID
 from cxr.statistics import bootstrap
 from experiments.interventions import BASELINE, INTERVENTIONS
@@ -102,10 +103,17 @@ def _on_all(statistic: bootstrap.Statistic, images: Images) -> float:
 
 
 def _interval(runs: Sequence[Record], part: str, images: Images) -> bootstrap.Interval:
-    """The mean AUROC over the seeds on one part, with its interval over patients."""
+    """The mean AUROC over the seeds on one part, with its interval over patients.
+
+    Raises:
+        UserError: if there are too few patients of a class for an interval.
+    """
     negative, patients = images.labels == NON_COVID, images.patients
     fewer = min(bootstrap.count_patients(negative, patients), bootstrap.count_patients(~negative, patients))
-    return bootstrap.interval(_mean_auroc(runs, part, images), patients, trials=fewer)
+    interval = bootstrap.interval(_mean_auroc(runs, part, images), patients, trials=fewer)
+    if interval is None:
+        raise UserError(f"{fewer} patients of the rarer class are too few for an interval: take larger collections")
+    return interval
 
 
 def _head(base: Sequence[Record], parts: Mapping[str, Images], budget: Budget, command: str) -> str:

@@ -53,11 +53,13 @@ class Images:
 
     def part(self, chosen: np.ndarray) -> "Images":
         """Those for which bool (N,) is true."""
-        kept = np.flatnonzero(chosen)
-        pixels, sources, patients = (
-            [values[index] for index in kept] for values in (self.pixels, self.sources, self.patients)
+        kept = np.flatnonzero(chosen).tolist()
+        return Images(
+            [self.pixels[index] for index in kept],
+            self.labels[kept],
+            [self.sources[index] for index in kept],
+            [self.patients[index] for index in kept],
         )
-        return Images(pixels, self.labels[kept], sources, patients)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ def run(
     """
     start = time.monotonic()
     inputs = {part: _inputs(images, intervention, budget.size) for part, images in parts.items()}
-    model = make_untrained(seed).to(memory_format=torch.channels_last)
+    model = make_untrained(seed)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]  # wrapped by transformers without its self
     epochs = budget.epochs
     if intervention.phantoms:
         on_phantoms = max(1, budget.epochs // PHANTOM_SHARE)
@@ -196,7 +199,7 @@ def _keep_weights(
             averaged.update_parameters(model)
         for part in set(keeps) - {"average"}:
             reached = auroc(_score(model, inputs[part]), parts[part].labels)
-            if reached > best[part]:
+            if reached is not None and reached > best[part]:
                 best[part] = reached
                 kept[part] = {key: value.clone() for key, value in model.state_dict().items()}
     if "average" in keeps:

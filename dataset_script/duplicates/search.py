@@ -27,7 +27,7 @@ from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
 from dataset_script.duplicates.candidates import propose_pairs
-from dataset_script.duplicates.fingerprint import HASH_BYTES, codes, pixel_hash, trim
+from dataset_script.duplicates.fingerprint import HASH_BYTES, SIZE, codes, pixel_hash, trim
 from dataset_script.duplicates.registration import ACCEPT, Prepared, Squares, make_squares, similarity
 from dataset_script.storage.store import Store
 
@@ -71,7 +71,7 @@ class NearDuplicates:
 def find_near_duplicates(numbers: Sequence[int], store: Store, known: Known, num_proc: int) -> NearDuplicates:
     """Find the near-duplicates among images of the store; pairs in `known` are not compared again."""
     pairs = find_pairs(
-        store.fingerprints(numbers),
+        store.fingerprints(numbers, SIZE),
         lambda position: load_pixels(store, numbers[position]),
         known=known,
         num_proc=num_proc,

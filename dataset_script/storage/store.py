@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset_script.duplicates.fingerprint import SIZE
 from dataset_script.records import Facts, Reading
 
 _TABLES = {
@@ -80,10 +79,10 @@ class Store:
         with self._lock:
             return self._connection.execute("SELECT image FROM images WHERE id = ?", (number,)).fetchone()[0]
 
-    def fingerprints(self, numbers: Sequence[int]) -> np.ndarray:
-        """The fingerprints of images, uint8 (N, `SIZE`)."""
+    def fingerprints(self, numbers: Sequence[int], size: int) -> np.ndarray:
+        """The fingerprints of images, uint8 (N, `size`)."""
         query = "SELECT fingerprint FROM images WHERE id = ?"
-        fingerprints = np.empty((len(numbers), SIZE), np.uint8)
+        fingerprints = np.empty((len(numbers), size), np.uint8)
         for place, number in enumerate(numbers):
             fingerprints[place] = np.frombuffer(self._connection.execute(query, (number,)).fetchone()[0], np.uint8)
         return fingerprints
