@@ -18,6 +18,7 @@ from cxr.schema.report import Audit, ProbeResult, Report
 from cxr.schema.verdicts import DISCLAIMER
 from dataset_script.collections.provenance import origin_of
 
+_UNKNOWN = "not known to us"
 _UNKNOWN_ORIGIN = "as stated by the person who prepared it"
 _MAX_LABEL_VALUES = 60
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -122,8 +123,10 @@ def _source_table(report: Report) -> str:
         terms = ", ".join(f"{name} ({count})" for name, count in stated.items())
         terms = terms or (known.licence if known else "see the collection")
         title = f"[{known.title}]({known.url})" if known and known.url else known.title if known else _UNKNOWN_ORIGIN
-        rows.append((source, *images, title, terms, known.confounders if known else "not known to us"))
-    return table(("Collection", *LABELS, "Origin", "Licence (images)", "Known confounders"), rows)
+        confounders, reference = (known.confounders, known.reference_standard) if known else (_UNKNOWN, _UNKNOWN)
+        rows.append((source, *images, title, terms, reference, confounders))
+    header = ("Collection", *LABELS, "Origin", "Licence (images)", "Reference standard", "Known confounders")
+    return table(header, rows)
 
 
 def _label_table(report: Report) -> str:

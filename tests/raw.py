@@ -6,9 +6,12 @@ from pathlib import Path
 
 import datasets
 import numpy as np
+import pytest
 from PIL import Image
 
+from dataset_script import prepare as preparation
 from dataset_script.__main__ import main
+from dataset_script.duplicates.search import NearDuplicates
 
 
 def noise(seed: int, height: int = 24, width: int = 20) -> np.ndarray:
@@ -59,13 +62,20 @@ def prepare(
     num_proc: int = 1,
     seed: int = 0,
     audit: bool = False,
+    search: bool = True,
     more: Sequence[str] = (),
 ) -> dict:
-    """Prepare by the command, with `more` flags, and return the report."""
+    """Prepare by the command, with `more` flags, and return the report.
+
+    Without `search` no near-duplicates are looked for: among images that look alike that takes most of the time.
+    """
     flags = [flag for source in sources for flag in ("--source", str(source))]
     flags += [*([] if audit else ["--no_audit"]), *more]
     settings = ["--image_size", str(image_size), "--num_proc", str(num_proc), "--seed", str(seed)]
-    assert main([*flags, "--out", str(out), *settings]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        if not search:
+            patch.setattr(preparation, "find_near_duplicates", lambda *_: NearDuplicates([], []))
+        assert main([*flags, "--out", str(out), *settings]) == 0
     return json.loads((out / "report.json").read_text())
 
 

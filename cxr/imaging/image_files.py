@@ -1,7 +1,7 @@
 """The files of a folder or a zip, listed the same way for datasets and for answers.
 
 Names are relative, with forward slashes. Links to folders are followed once; hidden and system files are left out. Zips
-are read in place. A zip written without the UTF-8 mark holds names in the code page of whoever made it, which nothing
+are read in place. A zip written without the UTF-8 mark holds names in the code page of its author, which nothing
 states: the page under which all of its names read as words is taken (APPNOTE.TXT 4.4.4 and appendix D).
 """
 

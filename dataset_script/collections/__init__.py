@@ -11,7 +11,17 @@ from pathlib import Path
 from cxr.errors import UserError
 from cxr.schema.dataset import PHANTOM
 from dataset_script.collections.interpretation import Interpretation
-from dataset_script.collections.layouts import class_folders, covidx, cxnet, folder, hub, metadata, phantom, table
+from dataset_script.collections.layouts import (
+    catalogue,
+    class_folders,
+    covidx,
+    cxnet,
+    folder,
+    hub,
+    metadata,
+    phantom,
+    table,
+)
 from dataset_script.collections.patients import unify_patients
 from dataset_script.records import Collection
 
@@ -22,6 +32,7 @@ LAYOUTS: dict[str, Callable[[str, Interpretation], Collection]] = {
     "covidx": covidx.collect,
     **{name: partial(class_folders.collect, name) for name in class_folders.LAYOUTS},
     "cxnet": cxnet.collect,
+    **{name: partial(catalogue.collect, name) for name in catalogue.CATALOGUES},
     "hub": hub.collect,
     PHANTOM: phantom.collect,
 }

@@ -1,7 +1,6 @@
-"""Patient ids as people's tables hold them: stop-gaps that name nobody, and one number spelt in several ways.
+"""Patient ids as people's tables hold them: placeholders that name no patient, and one number spelt in several ways.
 
-A stop-gap that is taken for an id makes one patient of all who have none, who then all land in one split
-two spellings
+A placeholder taken for an id makes one patient of all images that have none, who all land in one split. Two spellings
 of one id make two patients of one, who may land in different splits.
 """
 

@@ -1,8 +1,11 @@
 """Reading tables that people's programs wrote: CSV and JSON Lines in any common encoding, with any separator."""
 
 import csv
+import gzip
+import io
 import json
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -12,6 +15,7 @@ from dataset_script.collections.filesystem import Root, clean
 Cells = dict[str, str]
 """The stripped values of one line by lower-case column."""
 
+_LARGEST_TABLE = 1 << 31
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 """How the files of Excel, LibreOffice and Numbers begin."""
 
@@ -51,6 +55,8 @@ def read_text(root: Root, name: str, flag: str) -> str:
         raw = root.ref(name).read()
     except OSError as error:
         raise UserError(f"{flag}: {name} cannot be read ({error.strerror or error})") from error
+    if raw.startswith(b"\x1f\x8b"):
+        raw = _unpacked(raw, f"{flag}: {clean(name)}")
     if raw.startswith(_WORKBOOKS):
         raise UserError(f"{flag}: {clean(name)} is a spreadsheet workbook: save it as CSV and name that file")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -59,6 +65,22 @@ def read_text(root: Root, name: str, flag: str) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
+
+
+def _unpacked(raw: bytes, where: str) -> bytes:
+    """The content of a gzip file.
+
+    Raises:
+        UserError: if it is damaged, or larger than a table can be.
+    """
+    try:
+        with gzip.open(io.BytesIO(raw)) as stream:
+            text = stream.read(_LARGEST_TABLE + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{where} is damaged: download it again") from error
+    if len(text) > _LARGEST_TABLE:
+        raise UserError(f"{where} holds more than {_LARGEST_TABLE >> 30} GiB: that is no table")
+    return text
 
 
 def _csv(text: str, flag: str) -> Table:

@@ -38,7 +38,7 @@ def plant(folder, change, images=IMAGES, **columns):
         rows.append(
             {"file": path.name, "split": split} | known | {name: of(covid, rng) for name, of in columns.items()}
         )
-    prepare(folder / "out", f"table={table(folder / 'raw' / 'made.csv', rows)}", image_size=64)
+    prepare(folder / "out", f"table={table(folder / 'raw' / 'made.csv', rows)}", image_size=64, search=False)
     return folder / "out"
 
 
