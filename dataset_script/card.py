@@ -1,5 +1,7 @@
 """The dataset card: front matter that `load_dataset` and the Hub's viewer read, and what a reader must know."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from huggingface_hub import DatasetCardData
 
 from cxr.markdown import table
 from cxr.schema.dataset import SPLITS, is_synthetic
+from cxr.schema.dataset_card import CARD
+from cxr.schema.document import check
 from cxr.schema.features import FEATURES
 from cxr.schema.labels import LABELS
 from cxr.schema.probes import FLAG_AUROC, FLAG_LOW
@@ -73,6 +77,19 @@ def compose_card(report: Report, shards: Mapping[str, Sequence[str]], folder: Pa
         caveats="\n\n".join(_caveats(report)),
     )
     return f"---\n{_front_matter(report, shards, folder, report_name)}\n---\n\n{text}"
+
+
+def write_card(report: Report, shards: Mapping[str, Sequence[str]], folder: Path) -> None:
+    """Write the card of the dataset in `folder`, and the report under the name by which the card refers to it.
+
+    Raises:
+        pydantic.ValidationError: if the report does not keep to its model.
+    """
+    check(Report, report)
+    text = (json.dumps(report, indent=1) + "\n").encode()
+    name = f"data/report-{hashlib.sha256(text).hexdigest()[:12]}.json"
+    (folder / name).write_bytes(text)
+    (folder / CARD).write_text(compose_card(report, shards, folder, name), encoding="utf-8")
 
 
 def _front_matter(report: Report, shards: Mapping[str, Sequence[str]], folder: Path, report_name: str) -> str:

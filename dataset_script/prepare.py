@@ -14,16 +14,16 @@ from cxr.schema.dataset import EXTERNAL, SPLITS, Split
 from cxr.schema.dataset_card import REPORT
 from cxr.schema.report import Audit, Report
 from dataset_script import collections
+from dataset_script.card import write_card
 from dataset_script.collections.interpretation import FIELDS, Interpretation, parse_columns, parse_labels
 from dataset_script.duplicates.search import SIMILARITY_CODE, NearDuplicates, find_near_duplicates, load_pixels
 from dataset_script.reading import Settings, read_all
 from dataset_script.records import Collection, Refusal, Row, Rows
 from dataset_script.report import Contents, Counts, compose_report
 from dataset_script.splits import Division, check_classes, divide, find_external, list_moves
-from dataset_script.storage.finished import check_for_leaks, read_splits
+from dataset_script.storage.parquet import check_for_leaks, read_splits, write_shards
 from dataset_script.storage.store import Store
 from dataset_script.storage.workspace import REVIEW, Workspace, open_workspace
-from dataset_script.storage.writing import write_report, write_shards
 
 _CODE = "dataset_script/prepare.py"
 
@@ -183,7 +183,7 @@ class Preparation:
         report = compose_report(contents)
         if options.audit:
             report["audit"] = self._audit(divided, report["counts"])
-        write_report(report, shards, folder)
+        write_card(report, shards, folder)
         return report
 
     def _stage_external(self, name: str, sources: set[str], divided: Divided) -> None:
@@ -200,7 +200,7 @@ class Preparation:
         }
         shards = write_shards(splits, self.store, folder)
         contents = Contents(splits, refusals, licences, settings, interpretation=self.interpretation.only(sources))
-        write_report(compose_report(contents), shards, folder)
+        write_card(compose_report(contents), shards, folder)
 
     def _audit(self, divided: Divided, counts: Counts) -> Audit:
         """Audit the staged dataset and draw its review pages; returns the report's section."""

@@ -28,7 +28,7 @@ from cxr.schema.probes import FLAG_AUROC, PROBES
 from cxr.schema.report import Audit, ProbeResult
 from dataset_script.audit.probes import Regions, Sample, all_probes, extract_regions, run_probe
 from dataset_script.records import FileRef
-from dataset_script.storage.finished import BATCH, find_shards, patient_keys, read_facts, read_images
+from dataset_script.storage.parquet import BATCH, find_shards, patient_keys, read_facts, read_images
 
 MAX_IMAGES = 1000
 """Images of a class in the training and in the test sample; all images of a patient are taken together."""

@@ -25,7 +25,7 @@ from cxr.schema.probes import FLAG_AUROC
 from cxr.schema.report import Audit, ProbeResult
 from dataset_script.duplicates.search import Pair
 from dataset_script.report import Counts
-from dataset_script.storage.finished import find_shards, read_facts, read_images
+from dataset_script.storage.parquet import find_shards, read_facts, read_images
 
 IMAGES_PER_SHEET = COLUMNS * ROWS
 PAIRS_PER_ROW = COLUMNS // 2

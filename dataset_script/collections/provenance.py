@@ -86,7 +86,7 @@ ORIGINS = {
         "COVID-QU-Ex, Tahir et al. 2021",
         "https://www.kaggle.com/datasets/anasmohammedtahir/covidqu",
         "CC BY-SA 4.0",
-        "different sources for every class; no patient ids; copies of many other collections",
+        "different sources for every class; no patient ids; images of many other collections",
         "as stated by its sources; NON-COVID: other infections and normal images of other collections",
     ),
     "covidgr": Origin(

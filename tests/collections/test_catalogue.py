@@ -44,7 +44,7 @@ def test_siim_appearances_are_read_and_those_between_left_out(tmp_path):
     assert "radiologists' appearance, not PCR" in card
 
 
-def test_siim_as_flat_copies(tmp_path):
+def test_siim_in_one_flat_folder(tmp_path):
     studies = [
         {
             "id": f"s{n}_study",

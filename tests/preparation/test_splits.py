@@ -201,7 +201,7 @@ def test_an_external_source_that_is_not_there_is_named(tmp_path, capsys):
 
 def test_the_last_check_finds_a_leak_in_the_finished_files(tmp_path):
     from cxr.errors import UserError
-    from dataset_script.storage.finished import check_for_leaks
+    from dataset_script.storage.parquet import check_for_leaks
 
     prepare(tmp_path / "out", listed(tmp_path / "raw", patients(tmp_path / "raw", 100, 2)))
     shards = live_shards(tmp_path / "out")

@@ -197,7 +197,7 @@ _APPEARANCES = ("negative for pneumonia", "typical appearance", "indeterminate a
 
 
 def _siim(root: Root, flag: str) -> Iterator[Listed]:
-    """Studies with one of four appearances, images of studies; DICOM in `train/STUDY/SERIES/`, or flat copies."""
+    """Studies with one of four appearances, images of studies; DICOM in `train/STUDY/SERIES/`, or flat."""
     studies = {
         cells.get("id", "").removesuffix("_study"): _marked(cells, list(_APPEARANCES))
         for cells in _rows(root, "train_study_level.csv", flag)

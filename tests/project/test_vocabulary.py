@@ -1,6 +1,6 @@
 """Words that the project used to have of its own, and what is written instead: none may come back.
 
-`python tests/test_vocabulary.py [FOLDER]` lists every use.
+`python tests/project/test_vocabulary.py [FOLDER]` lists every use.
 """
 
 import re
@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-EXCLUDED = re.compile(r"LICENSE|docs/results/\w+/\w+\.json|tests/test_vocabulary\.py|.*\.png")
+ROOT = Path(__file__).resolve().parents[2]
+EXCLUDED = re.compile(r"LICENSE|docs/results/\w+/\w+\.json|tests/project/test_vocabulary\.py|.*\.png")
 
 
 class Retired(NamedTuple):

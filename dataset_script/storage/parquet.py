@@ -1,25 +1,72 @@
-"""Reading a dataset back from its Parquet files, a few images at a time, and checking that its splits share nothing."""
+"""The Parquet files of a dataset: writing them, reading them back, and checking that its splits share nothing."""
 
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cxr.errors import UserError
-from cxr.schema.dataset import SPLITS
+from cxr.schema.dataset import SPLITS, Split
 from cxr.schema.dataset_card import live_report, live_shards
 from cxr.schema.features import FEATURES
-from dataset_script.records import short
+from dataset_script.records import Row, short
+from dataset_script.storage.store import Store
 
+SHARD_BYTES = 500_000_000
+ROW_GROUP = 100
 BATCH = 64
-_LEFT_OUT = ["image", "sha256", "phash"]
-_NO_FACTS = FEATURES.arrow_schema.empty_table().drop_columns(_LEFT_OUT)
+_FROM_ROW = [name for name in FEATURES if name not in ("image", "phash")]
+_NOT_FACTS = ["image", "sha256", "phash"]
+_NO_FACTS = FEATURES.arrow_schema.empty_table().drop_columns(_NOT_FACTS)
 _KEYS = ["source", "file", "patient_id", "sha256"]
+
+
+def write_shards(splits: Mapping[Split, Sequence[Row]], store: Store, folder: Path) -> dict[str, list[str]]:
+    """Write the Parquet files of all splits below `folder/data`; returns their names in `folder` by split.
+
+    Rows are in the order of their raw file's hash, so that classes are mixed.
+    """
+    (folder / "data").mkdir(parents=True)
+    return {split: _write_split(split, splits[split], store, folder) for split in SPLITS if splits.get(split)}
+
+
+def _write_split(split: str, rows: Sequence[Row], store: Store, folder: Path) -> list[str]:
+    ordered = sorted(rows, key=lambda row: row.sha256)
+    count = 1 + sum(row.bytes for row in ordered) // SHARD_BYTES
+    names = []
+    for shard in range(count):
+        part = ordered[shard * len(ordered) // count : (shard + 1) * len(ordered) // count]
+        draft = folder / "data" / "draft"
+        _write_shard(part, store, draft)
+        names.append(f"data/{split}-{shard:05d}-of-{count:05d}-{_digest(draft)}.parquet")
+        draft.rename(folder / names[-1])
+    return names
+
+
+def _write_shard(rows: Sequence[Row], store: Store, path: Path) -> None:
+    """Write a row group at a time: only its images are held in memory."""
+    with pq.ParquetWriter(path, FEATURES.arrow_schema, write_page_index=True) as writer:
+        for start in range(0, len(rows), ROW_GROUP):
+            group = [_with_image(row, store) for row in rows[start : start + ROW_GROUP]]
+            writer.write_batch(pa.RecordBatch.from_pylist(group, schema=FEATURES.arrow_schema))
+
+
+def _with_image(row: Row, store: Store) -> dict[str, Any]:
+    columns = {name: getattr(row, name) for name in _FROM_ROW}
+    columns["image"] = {"bytes": store.image(row.number), "path": None}
+    columns["phash"] = store.facts(row.number)["phash"]
+    return columns
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:12]
 
 
 def find_shards(folder: Path) -> dict[str, list[Path]]:
@@ -32,7 +79,7 @@ def find_shards(folder: Path) -> dict[str, list[Path]]:
 def read_facts(files: Sequence[Path]) -> pa.Table:
     """Every row of one split without its image and hashes, in the order of the files; about 150 bytes a row."""
     tables = [
-        pq.read_table(file, columns=[name for name in pq.read_schema(file).names if name not in _LEFT_OUT])
+        pq.read_table(file, columns=[name for name in pq.read_schema(file).names if name not in _NOT_FACTS])
         for file in files
     ]
     return pa.concat_tables(tables) if tables else _NO_FACTS
