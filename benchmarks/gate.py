@@ -18,11 +18,12 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 from transformers import AutoModelForImageClassification
 
-from cxr.gate import FILE_NAME, Gate
+from cxr.gate import Gate
 from cxr.gate.fitting import run_in_batches
 from cxr.imaging import reader
 from cxr.imaging.geometry import resize_to_short_side
 from cxr.imaging.preprocess import load_processor
+from cxr.schema.model_repo import GATE
 from cxr.serving import input_files
 
 Images = Iterator[np.ndarray]
@@ -64,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _load_gate(folder: Path) -> Callable[[Images], np.ndarray]:
     """A function from images to whether each is rejected, bool (N,)."""
     model = AutoModelForImageClassification.from_pretrained(folder, dtype=torch.float32).eval()
-    gate, processor = Gate.load(folder / FILE_NAME), load_processor(folder)
+    gate, processor = Gate.load(folder / GATE), load_processor(folder)
 
     def rejects(images: Images) -> np.ndarray:
         scores = run_in_batches(model, processor, tqdm(images, leave=False), gate.score)

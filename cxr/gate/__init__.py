@@ -3,6 +3,6 @@
 `fitting` is not imported here: it needs scikit-learn.
 """
 
-from cxr.gate.gate import FILE_NAME, Gate
+from cxr.gate.gate import Gate
 
-__all__ = ["FILE_NAME", "Gate"]
+__all__ = ["Gate"]

@@ -17,7 +17,6 @@ from safetensors.torch import save_file
 from torch.nn import functional
 from transformers import PreTrainedConfig
 
-FILE_NAME = "gate.safetensors"
 VERSION = "1"
 THUMBNAIL = 24
 """Side of the thumbnail in pixels."""

@@ -13,6 +13,7 @@ from huggingface_hub import try_to_load_from_cache
 
 from cxr.errors import UserError
 from cxr.hub.client import HUB_ERRORS, api, explained, is_outage, time_limit
+from cxr.schema.model_repo import CONFIG, PREPROCESSOR, WEIGHTS
 
 PREFLIGHT_SECONDS = 5.0
 """Time limit of the first question to the Hub."""
@@ -20,7 +21,7 @@ PREFLIGHT_SECONDS = 5.0
 PULLED_FILES = ["*.json", "*.safetensors", "README.md"]
 """Patterns of the files that are pulled from a model repo."""
 
-_REQUIRED_FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
+_REQUIRED_FILES = (CONFIG, WEIGHTS, PREPROCESSOR)
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
 _ALTERNATIVES = "or pass a local model folder, or train and publish a small model with `make demo`"
 
@@ -105,7 +106,7 @@ def _write_reference(folder: Path, revision: str | None, sha: str) -> None:
 
 
 def _last_pulled(repo_id: str, revision: str | None) -> Pulled | None:
-    config = try_to_load_from_cache(repo_id, "config.json", revision=revision)
+    config = try_to_load_from_cache(repo_id, CONFIG, revision=revision)
     return _from_cache(repo_id, Path(config).parent.name) if isinstance(config, str) else None
 
 

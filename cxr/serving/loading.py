@@ -8,9 +8,10 @@ from transformers import PreTrainedConfig, ResNetForImageClassification
 
 from cxr import policy
 from cxr.errors import UserError
-from cxr.gate import FILE_NAME, Gate
+from cxr.gate import Gate
 from cxr.hub import Pulled
 from cxr.schema.labels import COVID, LABELS
+from cxr.schema.model_repo import GATE
 
 SYNTHETIC = "Trained on synthetic images drawn by a program: its answers on real X-rays mean nothing."
 RANDOM_WEIGHTS = "Trained from random weights, not from a pretrained backbone."
@@ -105,12 +106,12 @@ def load_gate(config: PreTrainedConfig, pulled: Pulled) -> Gate | None:
         UserError: if it was fitted on another network.
         ValueError: if its file is damaged.
     """
-    path = pulled.folder / FILE_NAME
+    path = pulled.folder / GATE
     if not path.is_file():
         return None
     gate = Gate.load(path)
     if not gate.fits(config):
-        raise UserError(f"{display_name(pulled)}: its {FILE_NAME} was fitted on another network, publish both again")
+        raise UserError(f"{display_name(pulled)}: its {GATE} was fitted on another network, publish both again")
     return gate
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cxr.schema.model_repo import METRICS
 from cxr.serving.loading import is_fraction
 from cxr.serving.predictor import Predictor
 
@@ -49,7 +50,7 @@ class ModelInfo:
 def read_metrics(folder: Path) -> Mapping[str, Any]:
     """The content of `metrics.json`; empty where the file is missing or broken."""
     try:
-        content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        content = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, Mapping) else {}

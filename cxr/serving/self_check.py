@@ -11,6 +11,7 @@ from statistics import fmean
 from cxr import phantom
 from cxr.errors import UserError
 from cxr.schema.labels import COVID, NON_COVID
+from cxr.schema.model_repo import CONFIG
 from cxr.serving import has_gpu_per_call, model_info
 from cxr.serving.heatmap import png
 from cxr.serving.loading import display_name
@@ -52,7 +53,7 @@ def _published_auroc_on_phantoms(predictor: Predictor) -> float:
     """The test AUROC in the model's own files; 0 for a model trained on patients or published without one."""
     folder = predictor.pulled.folder
     try:
-        synthetic = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("synthetic_data")
+        synthetic = json.loads((folder / CONFIG).read_text(encoding="utf-8")).get("synthetic_data")
         auroc = model_info.read_metrics(folder)["test"]["auroc"]
         return float(auroc) if synthetic else 0.0
     except (OSError, ValueError, KeyError, TypeError, OverflowError):

@@ -24,6 +24,7 @@ from cxr.schema.metrics import (
     ModelSummary,
     TrainingSummary,
 )
+from cxr.schema.model_repo import CONFIG, DATASET_REPORT, METRICS, RECIPE, ConfigKeys
 from cxr.schema.report import without_lists
 from cxr.training.arguments import Arguments, RunArguments
 from cxr.training.data.dataset import XrayDataset
@@ -67,8 +68,8 @@ def finalize(
         metrics["judgement"] = judgement(metrics, report)
         _add_to_config(run.model_dir, metrics)
         write_metrics(run.model_dir, metrics)
-        _write_json(run.model_dir / "dataset_report.json", report)
-        (run.model_dir / "recipe.yaml").write_text(yaml.safe_dump(arguments.recipe(), sort_keys=False), "utf-8")
+        _write_json(run.model_dir / DATASET_REPORT, report)
+        (run.model_dir / RECIPE).write_text(yaml.safe_dump(arguments.recipe(), sort_keys=False), "utf-8")
         figures.draw_all(run.model_dir / "figures", training.state.log_history, evaluation)
         _draw_mistakes(run.model_dir, dataset, external, evaluation)
         model_card.write_card(run.model_dir, metrics, report, repo_id)
@@ -119,7 +120,7 @@ def _metrics(
 
 
 def _model_summary(arguments: Arguments, backbone_revision: str | None) -> ModelSummary:
-    config = json.loads((arguments.run.model_dir / "config.json").read_text(encoding="utf-8"))
+    config = json.loads((arguments.run.model_dir / CONFIG).read_text(encoding="utf-8"))
     resnet50 = config["depths"] == [3, 4, 6, 3] and config["layer_type"] == "bottleneck"
     settings = arguments.model
     return {
@@ -182,7 +183,7 @@ def write_metrics(folder: Path, metrics: Metrics) -> None:
         pydantic.ValidationError: if it is not as `cxr.schema.metrics` describes it.
     """
     check(Metrics, metrics)
-    _write_json(folder / "metrics.json", metrics)
+    _write_json(folder / METRICS, metrics)
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -192,12 +193,18 @@ def _write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 def _add_to_config(model_dir: Path, metrics: Metrics) -> None:
     """Add to config.json, as plain extra keys, what serving reads there."""
-    path = model_dir / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8")) | {
+    path = model_dir / CONFIG
+    conformal, calibration = metrics["conformal"], metrics["calibration"]
+    added: ConfigKeys = {
         "operating_threshold": metrics["operating_threshold"],
-        "conformal": {key: metrics["conformal"][key] for key in ("level", "quantiles", "calibration_images")},
-        "calibration": {key: metrics["calibration"][key] for key in ("temperature", "bias")},
+        "conformal": {
+            "level": conformal["level"],
+            "quantiles": conformal["quantiles"],
+            "calibration_images": conformal["calibration_images"],
+        },
+        "calibration": {"temperature": calibration["temperature"], "bias": calibration["bias"]},
     }
+    config = json.loads(path.read_text(encoding="utf-8")) | added
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 

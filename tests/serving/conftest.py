@@ -13,11 +13,11 @@ from support import serving
 from tiny import Published, save_tiny
 
 from cxr import phantom
-from cxr.gate import FILE_NAME
 from cxr.gate.fitting import fit_gate
 from cxr.imaging.preprocess import load_processor
 from cxr.local_hub import USER
 from cxr.schema.labels import COVID, LABELS
+from cxr.schema.model_repo import GATE
 from cxr.serving.predictor import Predictor
 
 
@@ -75,8 +75,8 @@ def gate_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gated")
     model = save_tiny(folder).eval()
     xrays = [phantom.draw_phantom(seed, seed % 2).image for seed in range(60)]
-    fit_gate(model, load_processor(folder), xrays[:40], xrays[40:], seed=0, progress=False).save(folder / FILE_NAME)
-    return folder / FILE_NAME
+    fit_gate(model, load_processor(folder), xrays[:40], xrays[40:], seed=0, progress=False).save(folder / GATE)
+    return folder / GATE
 
 
 METRICS = {
@@ -91,6 +91,6 @@ def gated(tmp_path_factory: pytest.TempPathFactory, gate_file: Path) -> Path:
     """A model folder with all that a finished run leaves: gate, conformal quantiles, external results."""
     folder = tmp_path_factory.mktemp("finished") / "model"
     save_tiny(folder, conformal={"level": 0.9, "quantiles": dict.fromkeys(LABELS, 0.0)})
-    (folder / FILE_NAME).write_bytes(gate_file.read_bytes())
+    (folder / GATE).write_bytes(gate_file.read_bytes())
     (folder / "metrics.json").write_text(json.dumps(METRICS))
     return folder

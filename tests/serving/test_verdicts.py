@@ -12,9 +12,9 @@ from tiny import save_tiny
 import predict
 from cxr import phantom
 from cxr.errors import UserError
-from cxr.gate import FILE_NAME
 from cxr.imaging import reader
 from cxr.schema.labels import LABELS
+from cxr.schema.model_repo import GATE
 from cxr.schema.verdicts import OF_CLASS
 from cxr.serving.answer import Explanation
 from cxr.serving.heatmap import png
@@ -29,7 +29,7 @@ XRAY = phantom.draw_phantom(900, 1).image
 
 def predictor(folder: Path, gate_file: Path, **config: object) -> Predictor:
     save_tiny(folder, **config)
-    (folder / FILE_NAME).write_bytes(gate_file.read_bytes())
+    (folder / GATE).write_bytes(gate_file.read_bytes())
     return Predictor.load(str(folder))
 
 
@@ -101,13 +101,13 @@ def test_the_map_covers_the_image_and_its_mean_gives_the_logit(tmp_path: Path, g
 
 
 def _damaged(folder: Path) -> None:
-    (folder / FILE_NAME).write_bytes(b"\x00 no gate")
+    (folder / GATE).write_bytes(b"\x00 no gate")
 
 
 def _of_another_network(folder: Path) -> None:
-    tensors = load_file(folder / FILE_NAME)
+    tensors = load_file(folder / GATE)
     shorter = {name: tensor[:-3] if tensor.ndim else tensor for name, tensor in tensors.items()}
-    save_file(shorter, folder / FILE_NAME, metadata={"gate": '{"version": "1"}'})
+    save_file(shorter, folder / GATE, metadata={"gate": '{"version": "1"}'})
 
 
 def _no_quantiles(folder: Path) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 import datasets
 import numpy as np
 
-from cxr.gate import FILE_NAME
 from cxr.gate.fitting import MAX_XRAYS, fit_gate, run_in_batches
 from cxr.gate.outliers import OUTLIER_KINDS, make_outlier
 from cxr.schema.metrics import GateShare, GateSummary
+from cxr.schema.model_repo import GATE
 from cxr.training.data.dataset import XrayDataset
 from cxr.training.evaluation.evaluation import Evaluator
 
@@ -29,7 +29,7 @@ def add_gate(evaluator: Evaluator, dataset: XrayDataset, external: Mapping[str, 
     model, processor = evaluator.model, evaluator.processor
     train, validation, test = (dataset.splits[name] for name in ("train", "validation", "test"))
     gate = fit_gate(model, processor, _images(train, MAX_XRAYS), _images(validation, MAX_SCORED), seed)
-    gate.save(evaluator.model_dir / FILE_NAME)
+    gate.save(evaluator.model_dir / GATE)
 
     def passed(images: Iterator[np.ndarray]) -> GateShare:
         passes = gate.passes(run_in_batches(model, processor, images, gate.score))

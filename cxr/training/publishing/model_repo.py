@@ -10,20 +10,10 @@ from huggingface_hub.hf_api import RepoSibling
 
 from cxr import hub
 from cxr.errors import UserError
-from cxr.gate import FILE_NAME as GATE
+from cxr.schema.model_repo import CARD, FIGURES, GATE, METRICS, REQUIRED
 from cxr.training.reporting.model_card import UNNAMED
 
-_REQUIRED = (
-    "README.md",
-    "config.json",
-    "model.safetensors",
-    "preprocessor_config.json",
-    "metrics.json",
-    "recipe.yaml",
-    "dataset_report.json",
-)
-_FIGURES = "figures/*.png"
-PATTERNS = (*_REQUIRED, GATE, _FIGURES)
+PATTERNS = (*REQUIRED, GATE, FIGURES)
 
 Files = Mapping[str, Path | bytes]
 """Path in the repo → file or bytes."""
@@ -42,25 +32,25 @@ def files(folder: Path, repo_id: str) -> dict[str, Path | bytes]:
     Raises:
         UserError: if one is missing; there may be no gate unless `metrics.json` describes one.
     """
-    for name in _REQUIRED:
+    for name in REQUIRED:
         if not (folder / name).is_file():
             raise UserError(f"{folder} has no {name}: name the `model/` folder of a finished run")
-    held = {name: folder / name for name in _REQUIRED}
-    held |= {f"figures/{path.name}": path for path in sorted(folder.glob(_FIGURES))}
+    held = {name: folder / name for name in REQUIRED}
+    held |= {f"figures/{path.name}": path for path in sorted(folder.glob(FIGURES))}
     if (folder / GATE).is_file():
         held[GATE] = folder / GATE
     elif _has_gate(folder):
-        raise UserError(f"{folder} has no {GATE}, which its metrics.json describes: train again, or put it back")
-    card = (folder / "README.md").read_text(encoding="utf-8")
-    return held | {"README.md": card.replace(UNNAMED, repo_id).encode()}
+        raise UserError(f"{folder} has no {GATE}, which its {METRICS} describes: train again, or put it back")
+    card = (folder / CARD).read_text(encoding="utf-8")
+    return held | {CARD: card.replace(UNNAMED, repo_id).encode()}
 
 
 def _has_gate(folder: Path) -> bool:
     try:
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
         return bool(metrics.get("gate"))
     except (ValueError, AttributeError) as error:
-        raise UserError(f"{folder / 'metrics.json'} is no JSON object: copy it from the run again") from error
+        raise UserError(f"{folder / METRICS} is no JSON object: copy it from the run again") from error
 
 
 def require_valid_tag(tag: str) -> None:

@@ -18,10 +18,10 @@ from transformers import AutoModelForImageClassification
 
 from cxr import hub
 from cxr.errors import UserError, one_line
-from cxr.gate import FILE_NAME as GATE
 from cxr.imaging.preprocess import load_processor, to_pixel_values
 from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, NON_COVID
+from cxr.schema.model_repo import GATE
 from cxr.training.publishing import model_repo, space
 
 LOGIT_TOLERANCE = 1e-5

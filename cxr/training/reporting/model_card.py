@@ -15,6 +15,7 @@ from jinja2 import Environment, StrictUndefined, UndefinedError
 from cxr.errors import UserError
 from cxr.schema.labels import LABELS
 from cxr.schema.metrics import METRIC_NAMES, DatasetId, GateShare, GroupSummary, MetricName, Metrics, SplitSummary
+from cxr.schema.model_repo import DATASET_REPORT, METRICS
 from cxr.schema.report import Report
 from cxr.schema.verdicts import DISCLAIMER
 from cxr.training.reporting.card_tables import HEADLINE, all_tables, number, tested_sets, with_interval
@@ -34,7 +35,7 @@ def read_facts(folder: Path) -> tuple[Metrics, Report]:
     Raises:
         UserError: if one of them is missing or is not JSON.
     """
-    metrics, report = _read_json(folder, "metrics.json"), _read_json(folder, "dataset_report.json")
+    metrics, report = _read_json(folder, METRICS), _read_json(folder, DATASET_REPORT)
     return metrics | {"judgement": judgement(metrics, report)}, report
 
 

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 from transformers import ResNetConfig, ResNetForImageClassification, set_seed
 
-from cxr.gate import FILE_NAME, Gate
+from cxr.gate import Gate
 from cxr.gate.outliers import OUTLIER_KINDS
 from cxr.imaging.preprocess import make_processor
 from cxr.phantom import draw_phantom
+from cxr.schema.model_repo import GATE
 from cxr.training.data.dataset import XrayDataset
 from cxr.training.evaluation.evaluation import Evaluator
 from cxr.training.evaluation.gate_evaluation import add_gate
@@ -44,7 +45,7 @@ def test_the_gate_is_saved_and_what_it_passes_and_refuses_is_returned(model_dir:
     dataset = holding(train=split(0, 60), validation=split(1000, 20), test=split(2000, 20))
     facts = add_gate(Evaluator(model_dir), dataset, {"elsewhere": holding(test=split(3000, 15))}, seed=0)
     assert json.loads(json.dumps(facts)) == facts
-    assert facts["threshold"] == Gate.load(model_dir / FILE_NAME).threshold.item()
+    assert facts["threshold"] == Gate.load(model_dir / GATE).threshold.item()
     assert "60 training X-rays" in facts["fitted_on"]
     assert facts["passed"]["validation"] == {"n": 20, "share": 1.0}
     assert facts["passed"]["test"]["n"] == 20
@@ -60,7 +61,7 @@ def test_the_order_of_the_images_does_not_matter(model_dir: Path):
     train, found = split(0, 24), []
     for order in (range(24), reversed(range(24))):
         add_gate(Evaluator(model_dir), holding(train=train.select(list(order)), **others), {}, seed=0)
-        found.append((model_dir / FILE_NAME).read_bytes())
+        found.append((model_dir / GATE).read_bytes())
     assert found[0] == found[1]
 
 
