@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SERVE ?= 1
 WORKERS ?= 2
 
-.PHONY: demo test lint metrics chromium clean
+.PHONY: demo test lint metrics chromium peers clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python demo.py $(if $(filter 0,$(SERVE)),--no_serve)
@@ -30,6 +30,13 @@ chromium: $(VENV)/.development
 	then echo "Chromium is there already"; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update && apt-get install -y chromium; \
 	else $(BIN)/python -m playwright install chromium; fi
+
+# The DICOM tests compare gray values with DCMTK's.
+peers:
+	@if command -v dcm2pnm >/dev/null && command -v dcmj2pnm >/dev/null && command -v dcml2pnm >/dev/null; \
+	then echo "DCMTK is there already"; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update && apt-get install -y dcmtk; \
+	else echo "error: DCMTK is needed: run 'apt-get install dcmtk' as root, or 'brew install dcmtk'" >&2; exit 1; fi
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "error: Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'

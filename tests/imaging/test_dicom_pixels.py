@@ -1,6 +1,8 @@
 """Stored DICOM pixels: the same from every supported transfer syntax, without unused bits; others are refused."""
 
 import io
+import struct
+import tracemalloc
 
 import imagecodecs
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from dicom_files import SHAPE, bare, compressed, dataset, dicom, exposure, jpeg, written
 from PIL import Image
 from pydicom import uid
+from pydicom.encaps import generate_frames
 
 from cxr.errors import UnreadableImage
 from cxr.imaging.reader import read_radiograph
@@ -94,6 +97,36 @@ def test_a_near_lossless_image_stays_within_its_bound():
         compressed(dataset(EIGHT, 8), uid.JPEGLSNearLossless, imagecodecs.jpegls_encode(EIGHT, level=3))
     )
     assert 0 < np.abs(radiograph.pixels.astype(int) - EIGHT).max() <= 3
+
+
+def test_what_lossy_coding_overshoots_is_clipped():
+    values = np.where(DEEP > 2048, 1023, 0).astype(np.uint16)
+    frame = imagecodecs.jpegls_encode(values + (values == 1023) * np.uint16(1))  # 1024 needs an eleventh bit
+    made = dataset(values, 10, WindowCenter=512, WindowWidth=1024)
+    pixels = read_radiograph(compressed(made, uid.JPEGLSNearLossless, frame)).pixels
+    assert np.array_equal(pixels, np.where(DEEP > 2048, 255, 0))
+
+
+def test_an_rle_segment_that_expands_beyond_its_frame_takes_no_memory():
+    segment = b"\x81\0" * 400_000
+    made = dataset(np.zeros((8, 8), np.uint8))
+    raw = compressed(made, uid.RLELossless, struct.pack("<16I", 1, 64, *[0] * 14) + segment)
+    tracemalloc.start()
+    with pytest.raises(UnreadableImage, match="damaged"):
+        read_radiograph(raw)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("cut", [3, 40])
+def test_an_rle_segment_that_ends_early_is_refused(cut):
+    made = dataset(EIGHT)
+    made.ensure_file_meta()
+    made.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    made.compress(uid.RLELossless)
+    frame = next(generate_frames(made.PixelData, number_of_frames=1))
+    with pytest.raises(UnreadableImage, match="damaged"):
+        read_radiograph(compressed(dataset(EIGHT), uid.RLELossless, frame[:-cut]))
 
 
 def test_baseline_jpeg_is_decoded_as_pillow_does():

@@ -47,8 +47,9 @@ def test_space_front_matter_names_the_gradio_that_the_requirements_allow():
 
 
 def test_ci_runs_the_linters_the_demo_and_the_whole_suite():
-    called = lines(".ci/run")[-4:]
-    assert called == ["make lint", "make chromium", "make demo SERVE=0", "REQUIRE_CHROMIUM=1 make test"]
+    called = lines(".ci/run")[-5:]
+    tests = "REQUIRE_CHROMIUM=1 REQUIRE_DCMTK=1 make test"
+    assert called == ["make lint", "make chromium", "make peers", "make demo SERVE=0", tests]
     linters = [command.removeprefix("$(BIN)/") for command in recipe("lint")]
     assert {"ruff check .", "ruff format --check .", "lint-imports", "mypy"} <= set(linters)
 

@@ -86,7 +86,7 @@ def _with_square_pixels(gray: _Gray, dataset: pydicom.Dataset) -> _Gray:
 
 def _aspect(dataset: pydicom.Dataset) -> float:
     """How much further apart the rows are than the columns; 1 where it is not stated, or not believable."""
-    for keyword in ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing"):
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "PixelAspectRatio"):
         values = _numbers(dataset, keyword)
         if len(values) == 2 and min(values) > 0:
             ratio = values[0] / values[1]
@@ -165,7 +165,7 @@ def _stretched(values: NDArray[np.integer], dataset: pydicom.Dataset, padding: _
     A linear rescale does not change that window, except by a negative slope its direction.
     """
     shown: Values = values
-    table = _lookup_table(dataset, "ModalityLUTSequence")
+    table = _modality_lut(dataset)
     if table is not None:
         shown = _map_values(values, table.apply)
     elif _rescale(dataset)[0] < 0:
@@ -183,7 +183,7 @@ def _map_values(values: NDArray[np.integer], function: Callable[[Values], NDArra
 
 def _modality_values(values: Values, dataset: pydicom.Dataset) -> Values:
     """The quantity that stored values stand for (PS3.3 C.11.1)."""
-    table = _lookup_table(dataset, "ModalityLUTSequence")
+    table = _modality_lut(dataset)
     if table is not None:
         return table.apply(values)
     slope, intercept = _rescale(dataset)
@@ -206,7 +206,7 @@ def _number(dataset: pydicom.Dataset, keyword: str) -> float | None:
 
 def _voi_lut(dataset: pydicom.Dataset) -> Callable[[Values], Values] | None:
     """The VOI LUT as a function from modality values to 0…255; None without one."""
-    table = _lookup_table(dataset, "VOILUTSequence")
+    table = _lookup_table(dataset, "VOILUTSequence", _modality_range(dataset))
     if table is None:
         return None
     # The depth that a descriptor names is often wrong; the largest entry tells what the table was made for.
@@ -214,8 +214,31 @@ def _voi_lut(dataset: pydicom.Dataset) -> Callable[[Values], Values] | None:
     return lambda values: 255 * np.clip(table.apply(values) / white, 0, 1)
 
 
-def _lookup_table(dataset: pydicom.Dataset, sequence: str) -> LookupTable | None:
-    """The first table of a sequence; None without one."""
+def _modality_lut(dataset: pydicom.Dataset) -> LookupTable | None:
+    return _lookup_table(dataset, "ModalityLUTSequence", _stored_range(dataset))
+
+
+def _stored_range(dataset: pydicom.Dataset) -> tuple[float, float]:
+    """The least and the greatest value that can be stored."""
+    least = -(1 << dataset.BitsStored - 1) if dataset.PixelRepresentation else 0
+    return least, least + (1 << dataset.BitsStored) - 1
+
+
+def _modality_range(dataset: pydicom.Dataset) -> tuple[float, float]:
+    """The least and the greatest modality value that there can be."""
+    if _modality_lut(dataset) is not None:
+        return 0, _WORD
+    slope, intercept = _rescale(dataset)
+    least, most = sorted(slope * end + intercept for end in _stored_range(dataset))
+    return least, most
+
+
+def _lookup_table(dataset: pydicom.Dataset, sequence: str, mapped: tuple[float, float]) -> LookupTable | None:
+    """The first table of a sequence, for values of the range `mapped`; None without one.
+
+    Whether the first value is signed cannot be told from a descriptor in Implicit VR, nor believed of many others:
+    values below 0 and above 32,767 look alike there, and that is taken which the range allows.
+    """
     item = next(iter(dataset.get(sequence) or ()), None)
     if item is None or not item.get("LUTData"):
         return None
@@ -226,8 +249,8 @@ def _lookup_table(dataset: pydicom.Dataset, sequence: str) -> LookupTable | None
         data = np.frombuffer(data, word if dataset.original_encoding[1] else word.replace("u2", ">u2"))
     # unsigned, whatever the value representation that the file gives them (PS3.3 C.11.1.1.1)
     entries = np.asarray(data).astype(np.int64).reshape(-1)[:length] & _WORD
-    if dataset.PixelRepresentation == 1 and first >= 1 << 15:
-        first -= 1 << 16
+    if first >= _TABLE // 2 and mapped[0] < 0 and (first - _TABLE >= mapped[0] or first > mapped[1]):
+        first -= _TABLE
     return LookupTable(first, entries)
 
 
