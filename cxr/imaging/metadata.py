@@ -4,7 +4,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ _PNG_PIXELS = (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"
 _XMP = b"XML:com.adobe.xmp\0"
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
 _MAX_TEXT = 1 << 20
+
+_WIDTHS = {1: 1, 3: 2, 4: 4}
+"""Bytes of a whole number by its type in EXIF: BYTE, SHORT and LONG."""
 
 _TURNS: dict[int, Callable[[_Gray], _Gray]] = {
     2: lambda gray: gray[:, ::-1],
@@ -35,11 +38,31 @@ SIDEWAYS = (5, 6, 7, 8)
 
 def orientation(image: Image.Image) -> int:
     """The EXIF orientation of an image, 1 to 8; 1, which is upright, where none can be read."""
+    stated = _orientation_in_exif(image.info.get("exif") or b"")
+    if stated is not None:
+        return stated
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # Pillow's errors over broken EXIF are of many kinds
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _orientation_in_exif(exif: bytes) -> int | None:
+    """The orientation in the first directory, wherever other entries point to; None without a valid one.
+
+    Pillow reads no entry behind a broken one.
+    """
+    exif = exif.removeprefix(b"Exif\0\0")
+    order: Literal["little", "big"] = "big" if exif.startswith(b"MM") else "little"
+    start = int.from_bytes(exif[4:8], order)
+    count = int.from_bytes(exif[start : start + 2], order)
+    for at in range(start + 2, min(start + 2 + 12 * count, len(exif)), 12):
+        tag, kind = (int.from_bytes(exif[place : place + 2], order) for place in (at, at + 2))
+        if tag == ExifTags.Base.Orientation and kind in _WIDTHS:
+            value = int.from_bytes(exif[at + 8 : at + 8 + _WIDTHS[kind]], order)
+            return value if 1 <= value <= 8 else None
+    return None
 
 
 def turn_upright(gray: _Gray, orientation: int) -> _Gray:

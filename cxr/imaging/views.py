@@ -2,8 +2,7 @@
 
 Values of CheXpert, MIMIC-CXR, PadChest, BIMCV, VinDr, NIH ChestX-ray and covid-chestxray-dataset, of DICOM's View
 Position (0018,5101) and View Code Sequence (PS3.16 CID 4010), and the words for lateral and oblique in the
-languages of
-most PACS installations.
+languages of most PACS installations.
 """
 
 import re
@@ -32,47 +31,41 @@ UNKNOWN = View(Projection.UNKNOWN)
 OTHER = View(Projection.OTHER)
 
 _NAMES = {
-    "PA": "pa; postero anterior; posteroanterior; postero ant; p a; d p; dorso ventral; dorsoventral; 后前位; "
-    "後前位; 后前",
+    "PA": "pa; postero anterior; posteroanterior; postero ant; p a; d p; dorso ventral; dorsoventral; 后前位; 後前位; "
+    "后前",
     "AP": "ap; antero posterior; anteroposterior; antero ant; a p; ventro dorsal; ventrodorsal; 前后位; 前後位; 前后",
     "Frontal": "frontal; front; de face; face; frente; de frente; 正面; 正位; 정면; прямая; прямой; фасная; antero; "
     "vorderansicht; frontale; frontaal; onden; ön; przednie; أمامي; voor",
 }
 _POSTURES = {
     "Supine": "supine; horizontal; lying; recumbent; bed; bedside lying; decubito supino; acostado; couche; liegend; "
-    "im liegen; in liegen; ruckenlage; supina; supino; clinostatismo; leżące; yatarak; лежа; 仰卧位; 臥位; "
-    "仰臥位; 누운; "
-    "decubitus dorsal; decubito dorsal; dorsal decubitus",
+    "im liegen; in liegen; ruckenlage; supina; supino; clinostatismo; leżące; yatarak; лежа; 仰卧位; 臥位; 仰臥位; "
+    "누운; decubitus dorsal; decubito dorsal; dorsal decubitus",
     "Semi Erect": "semi erect; semierect; semi upright; semi sitting; semisitting; semi recumbent; halbsitzend",
-    "Erect": "erect; standing; stehend; im stehen; debout; bipedestacion; ortostatica; ortostatismo; ayakta; "
-    "стоя; 立位; 직립; "
-    "stand",
+    "Erect": "erect; standing; stehend; im stehen; debout; bipedestacion; ortostatica; ortostatismo; ayakta; стоя; "
+    "立位; 직립; stand",
     "Upright": "upright; sitting; seated; sitzend; assis; sentado",
     "Portable": "portable; mobile; bedside; portatil; bettaufnahme; 床旁; 이동식; mobil",
 }
 _NOT_FRONTAL = """
-lateral; lat; laterals; latero lateral; laterolateral; left lateral; right lateral; ll; rl; lld; rld; llat
-rlat; latl; latr
-l lateral; r lateral; lt lateral; rt lateral; xtable lateral; cross table lateral; xtable; cross table; lat dec
-perfil; perfiles; perfil izquierdo; perfil derecho; profil; de profil; profilo; latero laterale; laterale; lateraal
-seitlich; seitl; seitliche; seitenaufnahme; seitansicht; seite; lateralaufnahme; zijdelings; dwars; dwarse
-boczne; boczny
-bok; bocznym; yan; yandan; yan grafi; lateralis; sida; sidebilde; боковая; боковой; боковое; бок; бока
-в боковой; 側面
-側面像; 左側面; 右側面; 侧位; 側位; 左侧位; 右侧位; 侧面; 측면; 좌측면; 우측면; 외측; جانبي; جانبية; lateralna
-oblique; obl; obliqua; oblicua; oblicuo; obliquo; obliqua; oblik; schrag; schraeg; schrage; schuin; schuine
-skosne; skosny
-sned; косая; косой; косое; 斜位; 斜面; 사위; 사선; مائل; lao; rao; lpo; rpo; left anterior oblique
-right anterior oblique
+lateral; lat; laterals; latero lateral; laterolateral; left lateral; right lateral; ll; rl; lld; rld; llat; rlat
+latl; latr; l lateral; r lateral; lt lateral; rt lateral; xtable lateral; cross table lateral; xtable
+cross table; lat dec; perfil; perfiles; perfil izquierdo; perfil derecho; profil; de profil; profilo
+latero laterale; laterale; lateraal; seitlich; seitl; seitliche; seitenaufnahme; seitansicht; seite
+lateralaufnahme; zijdelings; dwars; dwarse; boczne; boczny; bok; bocznym; yan; yandan; yan grafi; lateralis
+sida; sidebilde; боковая; боковой; боковое; бок; бока; в боковой; 側面; 側面像; 左側面; 右側面; 侧位; 側位
+左侧位; 右侧位; 侧面; 측면; 좌측면; 우측면; 외측; جانبي; جانبية; lateralna; oblique; obl; obliqua; oblicua
+oblicuo; obliquo; oblik; schrag; schraeg; schrage; schuin; schuine; skosne; skosny; sned; косая; косой; косое
+斜位; 斜面; 사위; 사선; مائل; lao; rao; lpo; rpo; left anterior oblique; right anterior oblique
 left posterior oblique; right posterior oblique; anterior oblique; posterior oblique; oad; oai; opd; opi; eğik
-rlo; llo; decubitus; decub; lateral decubitus; left lateral decubitus; right lateral decubitus
-decubito lateral; 側臥位; 侧卧位
-decubitus lateral; seitenlage; zijligging; 측와위; на боку; латеропозиция; swimmers; swimmer; swimmer s; swim
+rlo; llo; decubitus; decub; lateral decubitus; left lateral decubitus; right lateral decubitus; decubito lateral
+側臥位; 侧卧位; decubitus lateral; seitenlage; zijligging; 측와위; на боку; латеропозиция; swimmers; swimmer
+swimmer s; swim
 """
 _OTHER_REGIONS = """
-costal; ribs; rib; rib detail; parrilla costal; rippen; lordotic; apical lordotic; apicolordotic; lordotica; axial
-ap axial; pa axial; coronal; sagittal; transverse; tangential; apical; apices; axiale; axiaal; decubitus view
-sternum; spine; abdomen; shoulder; clavicle; scapula; scout; localizer; topogram
+costal; ribs; rib; rib detail; parrilla costal; rippen; lordotic; apical lordotic; apicolordotic; lordotica
+axial; ap axial; pa axial; coronal; sagittal; transverse; tangential; apical; apices; axiale; axiaal
+decubitus view; sternum; spine; abdomen; shoulder; clavicle; scapula; scout; localizer; topogram
 """
 _CODES = {
     # SNOMED CT and SNOMED RT of CID 4010: what is listed there for chest radiographs
@@ -134,8 +127,7 @@ def view_of_code(value: str) -> View:
 
 
 def view_of_orientation(row: str, column: str) -> View:
-    """The projection that Patient Orientation (0020,0020) implies: rows that run front to back show a
-    lateral view."""
+    """The projection that Patient Orientation (0020,0020) implies: rows that run front to back show a lateral view."""
     if row[:1].upper() in ("A", "P") and column[:1].upper() in ("F", "H"):
         return OTHER
     if row[:1].upper() in ("L", "R") and column[:1].upper() in ("F", "H"):
@@ -153,8 +145,7 @@ _OTHER, _REGION = "not frontal", "another region or projection"
 
 
 def _is_one_view(text: str) -> bool:
-    """Whether a text that names a frontal and another view means the other (`AP LLD`), not both (`PA and
-    lateral`)."""
+    """Whether a text that names a frontal and another view means the other (`AP LLD`), not both (`PA and lateral`)."""
     if re.search(r"\b(and|und|et|y|e|en|ve|och|i|и)\b|[&+,/]|和|及|と", text.casefold()):
         return False
     return len(_words(text)) <= _LONGEST
