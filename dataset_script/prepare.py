@@ -12,14 +12,14 @@ from cxr.import_closure import code_digest
 from cxr.patient_key import load_or_make_key, new_key
 from cxr.schema.dataset import EXTERNAL, SPLITS, Split
 from cxr.schema.dataset_card import REPORT
-from cxr.schema.report import Audit, Report
+from cxr.schema.report import Audit, Counts, Report
 from dataset_script import collections
 from dataset_script.card import write_card
 from dataset_script.collections.interpretation import FIELDS, Interpretation, parse_columns, parse_labels
 from dataset_script.duplicates.search import SIMILARITY_CODE, NearDuplicates, find_near_duplicates, load_pixels
 from dataset_script.reading import Settings, read_all
 from dataset_script.records import Collection, Refusal, Row, Rows
-from dataset_script.report import Contents, Counts, compose_report
+from dataset_script.report import Contents, compose_report
 from dataset_script.splits import Division, check_classes, divide, find_external, list_moves
 from dataset_script.storage.parquet import check_for_leaks, read_splits, write_shards
 from dataset_script.storage.store import Store

@@ -13,6 +13,7 @@ from cxr.cli import OneLineErrors, command
 from cxr.errors import UserError, one_line
 from cxr.hub import HUB_ERRORS, commit, explain, preflight
 from cxr.schema.dataset_card import CARD, REPORT, live_report, live_shards
+from cxr.schema.report import Report, without_lists
 from dataset_script.card import compose_card
 
 
@@ -35,12 +36,11 @@ def publish_dataset(folder: Path, repo_id: str, private: bool | None = None) -> 
 
 def _public_files(folder: Path) -> dict[str, Path | bytes]:
     """The content, or the file on disk, of each file of the repo."""
-    report = json.loads(live_report(folder).read_text(encoding="utf-8"))
-    public = {key: value for key, value in report.items() if key != "lists"}
+    report: Report = json.loads(live_report(folder).read_text(encoding="utf-8"))
     shards = live_shards(folder)
     files: dict[str, Path | bytes] = {name: folder / name for names in shards.values() for name in names}
     files[CARD] = compose_card(report, shards, folder, REPORT).encode()
-    files[REPORT] = (json.dumps(public, indent=1) + "\n").encode()
+    files[REPORT] = (json.dumps(without_lists(report), indent=1) + "\n").encode()
     return files
 
 

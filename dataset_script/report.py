@@ -12,16 +12,13 @@ from typing import Any, cast
 import numpy as np
 
 from cxr.schema.dataset import SPLITS, Split
-from cxr.schema.labels import LABELS, Label
-from cxr.schema.report import PREPARED_BY, Ages, MovedFile, NamedGroups, RawFiles, Report, SplitSize
+from cxr.schema.labels import LABELS
+from cxr.schema.report import PREPARED_BY, Ages, Counts, MovedFile, NamedGroups, RawFiles, Report, SplitSize
 from dataset_script.collections.interpretation import Interpretation
 from dataset_script.records import Refusal, Row
 
 _TOOLS = ("datasets", "pyarrow", "pillow", "numpy", "opencv-python-headless", "ImageHash")
 _GROUPS = ("duplicates", "conflicts", "straddling")
-
-Counts = dict[str, dict[Label, dict[Split, int]]]
-"""Images by source, class and split, zeros included."""
 
 
 @dataclass(frozen=True)

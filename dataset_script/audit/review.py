@@ -22,9 +22,8 @@ from cxr.contact_sheet import COLUMNS, ROWS, make_sheet, make_tile, safe_file_na
 from cxr.schema.dataset import SPLITS
 from cxr.schema.labels import LABELS
 from cxr.schema.probes import FLAG_AUROC
-from cxr.schema.report import Audit, ProbeResult
+from cxr.schema.report import Audit, Counts, ProbeResult
 from dataset_script.duplicates.search import Pair
-from dataset_script.report import Counts
 from dataset_script.storage.parquet import find_shards, read_facts, read_images
 
 IMAGES_PER_SHEET = COLUMNS * ROWS
