@@ -11,6 +11,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+os.environ["OMP_NUM_THREADS"] = "1"  # read when numpy, torch and scikit-learn are imported: one thread for each worker
+
 from faults import Faults
 from support import ROOT, Train
 
