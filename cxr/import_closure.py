@@ -49,8 +49,12 @@ def distributions(files: Sequence[Path]) -> list[str]:
     return sorted({distribution for name in imported - ours for distribution in installed.get(name, ())})
 
 
+@cache
 def code_digest(*entries: str) -> str:
-    """A hash, 64 hex digits, that changes with any file that `entries` reach and any package that these import."""
+    """A hash, 64 hex digits, that changes with any file that `entries` reach and any package that these import.
+
+    It is computed once in a process, as the code is imported once.
+    """
     files = sources(*entries)
     total = hashlib.sha256()
     for path in files:

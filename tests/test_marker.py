@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from raw import prepare
 from support import save_tiny_backbone
 
-import dataset_script.__main__ as preparation
 from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, LABELS, NON_COVID
 from cxr.schema.probes import PROBES
@@ -29,25 +29,22 @@ def save(folder: Path, seeds: range, marked_share: float) -> None:
             side = min(pixels.shape)
             corner = (np.array(pixels.shape[::-1]) - side) // 2 + np.array([0.08, 0.20]) * side
             cv2.putText(pixels, "L", corner.astype(int).tolist(), cv2.FONT_HERSHEY_SIMPLEX, side / 170, 255, side // 42)
-        path = folder / LABELS[label] / f"{seed}.png"
+        path = folder / LABELS[label] / f"{seed}.bmp"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(path)
 
 
 @pytest.mark.slow
-def test_the_card_of_a_model_that_relies_on_the_marker_says_so(run_cli, tmp_path):
+def test_the_card_of_a_model_that_relies_on_the_marker_says_so(train_here, tmp_path):
     save(tmp_path / "marked", range(320), 0.95)
     save(tmp_path / "clean", range(1000, 1060), 0.0)
-    sources = ["--source", f"folder={tmp_path / 'marked'}", "--source", f"folder={tmp_path / 'clean'}"]
-    out = ["--external", "clean", "--out", str(tmp_path / "data"), "--image_size", "73", "--num_proc", "1"]
-    assert preparation.main([*sources, *out]) == 0
+    sources = f"folder={tmp_path / 'marked'}", f"folder={tmp_path / 'clean'}"
+    prepare(tmp_path / "data", *sources, image_size=73, audit=True, search=False, more=["--external", "clean"])
     backbone = save_tiny_backbone(tmp_path / "backbone")
     command = ["train_hf.py", "--dataset", tmp_path / "data", "--backbone", backbone, "--output_dir", tmp_path / "run"]
     command += ["--external", f"clean={tmp_path / 'data' / 'external' / 'clean'}", "--input_size", SIZE, "--use_cpu"]
     command += ["--method", "full", "--precision", "fp32", "--num_train_epochs", 16, "--learning_rate", "1e-2"]
-    done = run_cli([*command, "--per_device_train_batch_size", 16])
-    assert done.returncode == 0, done.stderr[-2000:]
-    model = tmp_path / "run" / "model"
+    model = train_here(*command, "--per_device_train_batch_size", 16)
     metrics = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
     internal, external = metrics["test"]["auroc"], metrics["external"]["clean"]["auroc"]
     assert internal > 0.9

@@ -1,28 +1,26 @@
 """A prepared phantom dataset and a tiny backbone on the Hub, made once for all tests of training."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import datasets
 import pytest
 from huggingface_hub import HfApi
 from PIL import Image
-from support import save_tiny_backbone
+from raw import prepare
+from support import Train, save_tiny_backbone
 
-import dataset_script.__main__ as preparation
 from cxr.phantom import draw_phantom
 from cxr.schema.labels import LABELS
 
 BACKBONE = "demo/tiny-backbone"
-Train = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """64 phantoms at the short side that a 32-pixel network needs."""
     out = tmp_path_factory.mktemp("prepared") / "phantoms"
-    assert preparation.main(["--source", "phantom=64", "--image_size", "36", "--out", str(out), "--num_proc", "1"]) == 0
+    prepare(out, "phantom=64", image_size=36, audit=True, search=False)
     return out
 
 
@@ -61,10 +59,9 @@ def with_external(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path = folder / "clinic" / LABELS[seed % 2] / f"{seed}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(draw_phantom(seed, seed % 2).image).save(path)
-    sources = ["--source", "phantom=64", "--source", f"folder={folder / 'clinic'}", "--external", "clinic"]
     out = folder / "out"
-    flags = ["--image_size", "36", "--num_proc", "1", "--no_audit"]
-    assert preparation.main([*sources, "--out", str(out), *flags]) == 0
+    sources = "phantom=64", f"folder={folder / 'clinic'}"
+    prepare(out, *sources, image_size=36, search=False, more=["--external", "clinic"])
     return out
 
 
@@ -78,16 +75,3 @@ def sharded(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             part.to_parquet(out / "data" / f"{split}-{number:05d}-of-00003.parquet", batch_size=4)
     shutil.copy(dataset / "report.json", out)
     return out
-
-
-@pytest.fixture(scope="session")
-def train_here() -> Train:
-    """Train in this process, which spares the seconds of another one's imports; returns the `model/` folder."""
-    from cxr.training import run
-
-    def train(*command: object) -> Path:
-        args = list(map(str, command))
-        assert run.main(args[1:]) == 0
-        return Path(args[len(args) - args[::-1].index("--output_dir")]) / "model"
-
-    return train
