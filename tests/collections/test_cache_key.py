@@ -28,7 +28,8 @@ for record in records:
     read_record(record, settings)
 sys.setprofile(None)
 root = Path.cwd().resolve()
-print(json.dumps([Path(name).relative_to(root).as_posix() for name in used if name.startswith(f"{root}/")]))
+ours = [Path(name).relative_to(root) for name in used if name.startswith(f"{root}/")]
+print(json.dumps([path.as_posix() for path in ours if path.parts[0] in ("cxr", "dataset_script")]))
 """
 
 

@@ -1,4 +1,4 @@
-"""Metadata that nobody needs never decides over pixels; what takes minutes, or is no single image, is refused."""
+"""Superfluous metadata never decides over pixels; what takes minutes, or is not a single image, is refused."""
 
 import io
 import struct
