@@ -45,7 +45,7 @@ def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return method(*args, **options)
         except _MISREAD as error:
-            raise HubAnswerError(f"its answer is not what a Hub says ({type(error).__name__})") from error
+            raise HubAnswerError(f"its answer has an unexpected form ({type(error).__name__})") from error
 
     return call
 

@@ -1,4 +1,4 @@
-"""What the Hub says a file is: the SHA-256 of an LFS file, the git blob id of any other."""
+"""Content ids as the Hub lists them: the SHA-256 of an LFS file, the git blob id of any other."""
 
 import hashlib
 from pathlib import Path

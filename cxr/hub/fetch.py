@@ -51,7 +51,7 @@ def fetch(repo_id: str, sha: str, patterns: Collection[str], *, repo_type: str =
 def cached(repo_id: str, sha: str, patterns: Collection[str], *, repo_type: str = "model") -> Path | None:
     """The folder of a commit in the cache if all its files that match are there and undamaged; damaged ones go.
 
-    Asks nobody.
+    No request is sent.
     """
     listing = _stored_listing(repo_id, sha, repo_type)
     if listing is None:

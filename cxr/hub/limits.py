@@ -5,7 +5,7 @@ that timed out five times, sleeps as long as `Retry-After` says, and reads a bod
 L = `CXR_HUB_TIMEOUT` seconds (60 by default):
 
 - a request ends after L seconds without a byte, and after L / 2 seconds below `MIN_BYTES_PER_SECOND`;
-- a request that keeps failing is not repeated once it has failed for L seconds, nor if the Hub asks for a pause that
+- a request that keeps failing is not repeated once it has failed for L seconds, nor if the server asks for a pause that
   ends later, so that every fault ends within 2 L plus one pause of eight seconds;
 - a write that timed out is not repeated, because it may have been done;
 - a redirect to another server is followed for downloads alone, whose content is compared with its hash.
