@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 NO_IMAGE = "has no image"
 NO_LABEL = "has a label we do not know"
-_FIELDS = ("label", "finding", "patient_id", "view", "sex", "age", "source", "file", "modality")
+_FIELDS = ("label", "finding", "patient_id", "view", "sex", "age", "source", "file", "modality", "reference_standard")
 _ABOUT = ("README.md", ".huggingface.yaml", "dataset_infos.json")
 """The files from which `datasets` learns what a repo holds."""
 
@@ -162,6 +162,7 @@ def _item(cells: Cells, repo: str, place: str, image: FileRef, interpretation: I
         sex=vocabulary.sex_of(cells.get("sex", "")),
         age=vocabulary.age_of(cells.get("age", "")),
         split=vocabulary.split_of(place.split("/")[0]),
+        reference_standard=cells.get("reference_standard", ""),
     )
 
 
