@@ -1,5 +1,8 @@
-"""Work in other threads or processes, a bounded number of items ahead of the caller."""
+"""Work in other threads or processes, some items ahead of the caller; processes that end with their parent."""
 
+import os
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
@@ -7,6 +10,8 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_WATCH_SECONDS = 0.5
 
 
 def map_in_order(
@@ -28,3 +33,18 @@ def map_in_order(
     finally:
         for future in pending:
             future.cancel()
+
+
+def end_with_parent() -> None:
+    """Have this process end soon after the one that started it, however that ends; call it first in a new process.
+
+    A process that waits for its parent's next message would otherwise wait for ever: its siblings keep the pipe open.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="watch parent", daemon=True).start()

@@ -16,7 +16,7 @@ import imagecodecs
 import numpy as np
 from kornia_rs.io import decode_image_png_u8
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageMode, UnidentifiedImageError
 
 from cxr.errors import UnreadableImage
 from cxr.imaging import bit_depth, colour
@@ -106,12 +106,17 @@ def _open(raw: bytes) -> Image.Image:
         image = Image.open(io.BytesIO(raw), formats=FORMATS)
     except UnidentifiedImageError:
         raise UnreadableImage(DAMAGED if raw.startswith(IMAGE_SIGNATURES) else NO_IMAGE) from None
-    check_size(*image.size)
+    check_size(*image.size, _pixel_bytes(image))
     if raw.startswith(_JPEG_START):
         check_scans(raw, image.width * image.height)
     if image.format not in ("MPO", "TIFF") and getattr(image, "is_animated", False):
         raise UnreadableImage("is animated")
     return image
+
+
+def _pixel_bytes(image: Image.Image) -> int:
+    """Bytes of a pixel as Pillow names it."""
+    return len(image.getbands()) * np.dtype(ImageMode.getmode(image.mode).typestr).itemsize
 
 
 def _decode_eight_bit(raw: bytes, min_short_side: int | None = None) -> DecodedImage:
@@ -170,10 +175,11 @@ def _decode_deep_png(raw: bytes) -> DecodedImage | None:
     """Decode a 16-bit PNG with colour or alpha; None for every other file."""
     if not raw.startswith(_PNG_START) or raw[24:25] != b"\x10" or raw[25] not in _DEEP_PNG_MODES:
         return None
+    mode = _DEEP_PNG_MODES[raw[25]]
     with _open(raw) as image:
+        check_size(*image.size, 2 * (len(mode) - len(";16")))
         image.load()  # libpng alone would accept some damage
         turned = orientation(image)
-    mode = _DEEP_PNG_MODES[raw[25]]
     gray = bit_depth.to_eight_bit_gray(imagecodecs.png_decode(raw), has_alpha="A" in mode)
     return _upright(gray, turned, mode, "PNG")
 
@@ -192,7 +198,7 @@ def _decode_deep_tiff(raw: bytes) -> DecodedImage | None:
         mode = _deep_tiff_mode(page)
         if mode is None:
             return None
-        check_size(page.imagewidth, page.imagelength)
+        check_size(page.imagewidth, page.imagelength, page.samplesperpixel * np.max(page.bitspersample) / 8)
         check_size(page.tilewidth, page.tilelength)
         if not _is_supported(page):
             raise UnreadableImage(UNKNOWN_TIFF)

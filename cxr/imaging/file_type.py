@@ -10,7 +10,9 @@ HEAD_BYTES = 256
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 IMAGE_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"GIF8", b"RIFF", *TIFF_SIGNATURES)
 
-_LONG_VRS = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
+LONG_VRS = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
+"""Value representations whose length takes four bytes (PS3.5 7.1.2)."""
+
 _FIRST_GROUPS = (0x0002, 0x0008)
 _MAX_FIRST_LENGTH = 100
 
@@ -63,7 +65,7 @@ def _end_of_first_element(head: bytes, order: str) -> int:
     vr = head[4:6]
     if not re.fullmatch(rb"[A-Z]{2}", vr):
         length, value = struct.unpack_from(f"{order}I", head, 4)[0], 8
-    elif vr in _LONG_VRS:
+    elif vr in LONG_VRS:
         length, value = struct.unpack_from(f"{order}I", head, 8)[0], 12
     else:
         length, value = struct.unpack_from(f"{order}H", head, 6)[0], 8

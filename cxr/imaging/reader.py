@@ -13,46 +13,21 @@ It decides, once for all of them:
   or public collection applies profiles to them, and applying one would tell apart files that hold the same pixels.
 - JPEG is decoded at full size: decoding at reduced size gives pixels that differ from a resized full image. Only an
   answer that may be off in its third digit asks for it, by `min_short_side`.
+- What is not plainly cheap to decode is decoded by a process that can be ended (`cost`, `isolation`), and no file is
+  read beyond `limits.MAX_FILE_BYTES`.
 """
 
-import hashlib
-from dataclasses import dataclass, replace
+import os
+import stat
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cxr.errors import UnreadableImage
-from cxr.imaging import decoders
-from cxr.imaging.dicom.header import DicomHeader
-from cxr.imaging.file_type import HEAD_BYTES, looks_like_dicom
+from cxr.imaging import isolation, radiograph
+from cxr.imaging.cost import is_cheap
 from cxr.imaging.geometry import resize_to_short_side
-
-
-@dataclass(frozen=True)
-class Radiograph:
-    """A radiograph as the network's side sees it, and what its file was.
-
-    Attributes:
-        pixels: uint8 gray (H, W).
-        width: of the image as it is viewed: after EXIF rotation, before any resize; `height` likewise.
-        mode: Pillow's name for what the file stores, with the bit depth where Pillow has no name ("RGB;16").
-        format: the file format.
-        sha256: hash of the file's bytes; of DICOM, whose bytes hold a name, of the stored pixels.
-        header: what may be known from a DICOM header; None for every other format.
-        colour_cast: how coloured an 8-bit image is, in levels of 255 (`colour.colour_cast`).
-        warning: what makes the gray values doubtful, in a sentence; empty where nothing does.
-    """
-
-    pixels: NDArray[np.uint8]
-    width: int
-    height: int
-    mode: str
-    format: str
-    sha256: str
-    header: DicomHeader | None = None
-    colour_cast: float = 0.0
-    warning: str = ""
+from cxr.imaging.limits import FILE_TOO_LARGE, MAX_FILE_BYTES
+from cxr.imaging.radiograph import Radiograph
 
 
 def read_radiograph(
@@ -72,21 +47,35 @@ def read_radiograph(
         patient_key: for the patient's pseudonym in a DICOM's header (`cxr.patient_key`), which is empty without it.
 
     Raises:
-        UnreadableImage: if it is missing, empty, damaged, animated, too large or not an image.
+        UnreadableImage: if it is missing, empty, damaged, animated, too large, too costly to decode or not an image.
     """
     name = "the image" if isinstance(source, bytes) else str(source)
     try:
-        radiograph = _decode(source if isinstance(source, bytes) else _file_bytes(source), min_short_side, patient_key)
+        raw = source if isinstance(source, bytes) else file_bytes(source)
+        if not raw:
+            raise UnreadableImage("is empty")
+        if len(raw) > MAX_FILE_BYTES:
+            raise UnreadableImage(FILE_TOO_LARGE)
+        decode = radiograph.decode if is_cheap(raw) else isolation.decode
+        read = decode(raw, min_short_side, patient_key)
         if short_side is None:
-            return radiograph
-        return replace(radiograph, pixels=resize_to_short_side(radiograph.pixels, short_side))
+            return read
+        return replace(read, pixels=resize_to_short_side(read.pixels, short_side))
     except UnreadableImage as error:
         raise UnreadableImage(error.reason, name) from error
 
 
-def _file_bytes(path: Path) -> bytes:
+def file_bytes(path: Path) -> bytes:
+    """The content of a regular file, one byte more than `MAX_FILE_BYTES` at most.
+
+    Raises:
+        UnreadableImage: if it cannot be opened, or is a folder, a pipe or a device, which might never end.
+    """
     try:
-        return path.read_bytes()
+        with open(path, "rb", opener=_open_without_waiting) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise UnreadableImage("is not a regular file")
+            return stream.read(MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         raise UnreadableImage("does not exist") from None
     except IsADirectoryError:
@@ -95,21 +84,6 @@ def _file_bytes(path: Path) -> bytes:
         raise UnreadableImage(f"cannot be opened ({error.strerror})") from error
 
 
-def _decode(raw: bytes, min_short_side: int | None, patient_key: bytes | None) -> Radiograph:
-    if not raw:
-        raise UnreadableImage("is empty")
-    if looks_like_dicom(raw[:HEAD_BYTES]):
-        return _decode_dicom(raw, patient_key)
-    image = decoders.decode(raw, min_short_side)
-    sha256 = hashlib.sha256(raw).hexdigest()
-    return Radiograph(image.pixels, *image.size, image.mode, image.format, sha256, colour_cast=image.colour_cast)
-
-
-def _decode_dicom(raw: bytes, patient_key: bytes | None) -> Radiograph:
-    from cxr.imaging.dicom.reader import read_dicom  # deferred: many collections hold no DICOM
-
-    image = read_dicom(raw, patient_key)
-    height, width = image.pixels.shape
-    return Radiograph(
-        image.pixels, width, height, image.mode, "DICOM", image.sha256, image.header, warning=image.warning
-    )
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Opening a pipe would wait for its writer."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

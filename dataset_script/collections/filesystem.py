@@ -19,8 +19,10 @@ from cxr.imaging.image_files import folded, is_clutter, other_names, relative, w
 from dataset_script.collections.label_text import read_label
 from dataset_script.records import FileRef
 
-LARGEST_FILE = 1 << 30
-"""Bytes of one zip entry that are unpacked at most; a zip can promise any number."""
+LARGEST_FILE = 1 << 29
+"""Bytes of one file, or of one zip entry, that are read at most: a zip can promise any number, a device never ends."""
+
+TOO_LARGE = f"is larger than {LARGEST_FILE >> 20} MiB"
 
 ESCAPES = "points outside the collection's folder"
 MISSING = "is not there"
@@ -77,7 +79,14 @@ class Folder:
         Raises:
             OSError: if it cannot be read.
         """
-        return (self.path / name).read_bytes()
+        path = self.path / name
+        if not path.is_file() and path.exists():  # reading a pipe or a device might never end
+            raise OSError(0, "is not a regular file")
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_FILE + 1)
+        if len(content) > LARGEST_FILE:
+            raise OSError(0, TOO_LARGE)
+        return content
 
     def inside(self, file: str) -> str | None:
         """The file that a table names, whatever the case and the composition of its letters; None if it leads out."""
@@ -108,7 +117,7 @@ class ZipFile:
         try:
             archive = self.opened()
             if archive.getinfo(name).file_size > LARGEST_FILE:
-                raise OSError(0, "is larger than a gigabyte")
+                raise OSError(0, TOO_LARGE)
             return archive.read(name)
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError) as error:
             raise OSError(0, "damaged inside its zip") from error

@@ -132,10 +132,10 @@ def _replace_dataset(staged: Path, out: Path) -> None:
         path.replace(out / "data" / path.name)
     _sync(out / "data")
     _sync(staged / CARD)
+    for name in (REVIEW, _REVIEW_BEFORE):  # first, so that no stop leaves the images of another dataset
+        shutil.rmtree(out / name, ignore_errors=True)
     (staged / CARD).replace(out / CARD)
     _tidy(out)
-    for name in (REVIEW, _REVIEW_BEFORE):
-        shutil.rmtree(out / name, ignore_errors=True)
     if (staged / REVIEW).is_dir():
         (staged / REVIEW).rename(out / REVIEW)
 

@@ -13,6 +13,8 @@ from pydicom import uid
 from pydicom.encaps import generate_frames
 
 from cxr.errors import UnreadableImage
+from cxr.imaging import radiograph
+from cxr.imaging.limits import TOO_MANY_SCANS
 from cxr.imaging.reader import read_radiograph
 
 DEEP = exposure(12)
@@ -111,11 +113,21 @@ def test_an_rle_segment_that_expands_beyond_its_frame_takes_no_memory():
     segment = b"\x81\0" * 400_000
     made = dataset(np.zeros((8, 8), np.uint8))
     raw = compressed(made, uid.RLELossless, struct.pack("<16I", 1, 64, *[0] * 14) + segment)
-    tracemalloc.start()
-    with pytest.raises(UnreadableImage, match="damaged"):
+    with pytest.raises(UnreadableImage, match="more pixels in its RLE segments"):
         read_radiograph(raw)
+    tracemalloc.start()
+    with pytest.raises(UnreadableImage):
+        radiograph.decode(raw)
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()
+
+
+def test_a_jpeg_of_very_many_scans_says_so():
+    frame = jpeg(EIGHT)
+    start, end = frame.index(b"\xff\xda"), frame.rindex(b"\xff\xd9")
+    many = frame[:end] + 300 * frame[start:end] + frame[end:]
+    with pytest.raises(UnreadableImage, match=TOO_MANY_SCANS):
+        read_radiograph(compressed(dataset(EIGHT), uid.JPEGBaseline8Bit, many))
 
 
 @pytest.mark.parametrize("cut", [3, 40])
@@ -255,10 +267,10 @@ def test_importing_changes_nothing_in_pydicom(run_cli):
 FIRST_USE = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from cxr.imaging.reader import read_radiograph
+from cxr.imaging.radiograph import decode
 raw = sys.stdin.buffer.read()
 with ThreadPoolExecutor(16) as pool:
-    print(len({read.sha256 for read in pool.map(read_radiograph, [raw] * 64)}))
+    print(len({read.sha256 for read in pool.map(decode, [raw] * 64)}))
 """
 
 

@@ -21,11 +21,11 @@ def deep(kind: str) -> bytes:
     return encode(values, kind)
 
 
-def huge_png(width: int, height: int) -> bytes:
+def huge_png(width: int, height: int, bits: int = 8, colour: int = 0) -> bytes:
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
 
 
@@ -46,6 +46,8 @@ REFUSED = {
     "pages": (encode(FRAMES[0], "TIFF", save_all=True, append_images=FRAMES[1:]), "several pages"),
     "animated gif": (encode(FRAMES[0], "GIF", save_all=True, append_images=FRAMES[1:]), "animated"),
     "animated webp": (encode(FRAMES[0], "WEBP", save_all=True, append_images=FRAMES[1:]), "animated"),
+    "100 megapixels of 16-bit RGB": (huge_png(9_000, 9_000, bits=16, colour=2), "200 MB once decoded"),
+    "90 megapixels of RGBA": (huge_png(9_000, 10_000, colour=6), "200 MB once decoded"),
     "animated png": (encode(FRAMES[0], "PNG", save_all=True, append_images=FRAMES[1:]), "animated"),
 }
 CUT = {

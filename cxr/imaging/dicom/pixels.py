@@ -9,6 +9,7 @@ installed (gdcm, pylibjpeg, Pillow) are never used: one file must give the same 
 import struct
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -18,6 +19,7 @@ from pydicom import uid
 from pydicom.pixels import get_decoder
 from pydicom.pixels.decoders.base import Decoder, DecodeRunner
 
+from cxr.errors import UnreadableImage
 from cxr.imaging.dicom.header import text_of
 from cxr.imaging.limits import check_scans
 
@@ -32,6 +34,9 @@ SUPPORTED = (*_AS_STORED, *_JPEG, *_JPEG_LS, *_JPEG_2000)
 
 DECODER_DEPENDENCIES = dict.fromkeys((uid.RLELossless, *_JPEG, *_JPEG_LS, *_JPEG_2000), ("imagecodecs",))
 """The syntaxes that the plugin decodes, and what it needs for them; pydicom reads this name."""
+
+RLE_EXPANDS = "has more pixels in its RLE segments than its header says"
+_REFUSALS = "refusals"
 
 _FRAME_MARKERS = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 _LOSSY = (uid.JPEGLSNearLossless, uid.JPEG2000, uid.HTJ2K)
@@ -54,6 +59,9 @@ def decode_pixels(dataset: pydicom.Dataset) -> StoredPixels:
     """Decode the image: unused bits dropped, sign extended, YBR turned to RGB, palettes still indices.
 
     Attributes that a poor header lacks are added to `dataset`.
+
+    Raises:
+        UnreadableImage: if the frame is such that decoding it would cost too much.
     """
     dataset.setdefault("PixelRepresentation", 0)
     dataset.setdefault("SamplesPerPixel", 1)
@@ -61,12 +69,15 @@ def decode_pixels(dataset: pydicom.Dataset) -> StoredPixels:
     photometric = text_of(dataset, "PhotometricInterpretation").upper()
     dataset.PhotometricInterpretation = photometric or ("MONOCHROME2" if dataset.SamplesPerPixel == 1 else "RGB")
     syntax = dataset.file_meta.TransferSyntaxUID
-    values, metadata = _decoder(syntax).as_array(
-        dataset,
-        index=0,
-        decoding_plugin=PLUGIN if syntax in DECODER_DEPENDENCIES else "",
-        correct_unused_bits=False,  # type: ignore[arg-type]  # annotated as the type of all options together
-    )
+    refusals: list[UnreadableImage] = []
+    options: dict[str, Any] = {_REFUSALS: refusals, "correct_unused_bits": False}
+    try:
+        plugin = PLUGIN if syntax in DECODER_DEPENDENCIES else ""
+        values, metadata = _decoder(syntax).as_array(dataset, index=0, decoding_plugin=plugin, **options)
+    except RuntimeError:  # all that pydicom says of a plugin's errors
+        if refusals:
+            raise refusals[0] from None
+        raise
     if syntax in _LOSSY:
         values = _without_overshoot(values, dataset)
     values = _used_bits(values, dataset, _low_bit(dataset) if syntax in _AS_STORED else 0)
@@ -116,7 +127,16 @@ def decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
 
     Raises:
         ValueError: if the frame's size is not the header's (checked before memory is allocated) or it has no end.
+        UnreadableImage: if it would cost too much.
     """
+    try:
+        return _decode_frame(src, runner)
+    except UnreadableImage as error:
+        runner.get_option(_REFUSALS).append(error)  # pydicom passes no error on
+        raise
+
+
+def _decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
     syntax = runner.transfer_syntax
     if syntax == uid.RLELossless:
         return _rle(src, runner)
@@ -151,7 +171,12 @@ def _rle(src: bytes, runner: DecodeRunner) -> bytes:
 
 def _unpacked(segment: bytes, size: int) -> NDArray[np.uint8]:
     """A segment of an RLE frame; what an encoder put behind its end, a little at most, is cut off."""
-    unpacked = imagecodecs.packbits_decode(segment, out=size + _PADDING)
+    try:
+        unpacked = imagecodecs.packbits_decode(segment, out=size + _PADDING)
+    except RuntimeError as error:  # the base class of its own, which it does not export
+        if "OUTPUT_TOO_SMALL" in str(error):
+            raise UnreadableImage(RLE_EXPANDS) from error
+        raise
     if len(unpacked) < size:
         raise ValueError("a segment is too short")
     return np.frombuffer(unpacked, np.uint8, size)

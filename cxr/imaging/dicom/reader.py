@@ -10,7 +10,6 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import FileMetaDataset
-from pydicom.errors import BytesLengthException
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -94,7 +93,7 @@ def read_dicom(raw: bytes, patient_key: bytes | None = None) -> DicomImage:
             frames or no image.
     """
     mute_logger("pydicom")
-    with refusing_damage(BytesLengthException):
+    with refusing_damage():
         dataset = _parse(raw)
         _check(dataset)
         stored = pixels.decode_pixels(dataset)
@@ -148,7 +147,8 @@ def _check(dataset: pydicom.Dataset) -> None:
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax not in pixels.SUPPORTED:
         raise UnreadableImage(f"is DICOM compressed as {_syntax_name(syntax)}, which is not supported")
-    check_size(dataset.Columns, dataset.Rows)
+    pixel_bytes = (dataset.get("SamplesPerPixel") or 1) * (dataset.get("BitsAllocated") or 8) / 8
+    check_size(dataset.Columns, dataset.Rows, pixel_bytes)
 
 
 def _syntax_name(syntax: UID) -> str:

@@ -1,0 +1,134 @@
+"""What a file costs to decode, judged by its first bytes: whether that is plainly little, whatever the rest holds.
+
+Decoders are fast on what encoders write and may take minutes over what a stranger writes: millions of chunks, scans or
+elements, or metadata that points at itself. A file is cheap if the loops of its decoder are bounded by its pixels and
+by a few hundred kilobytes of everything else. What is not cheap may still be harmless; it is decoded elsewhere.
+"""
+
+import struct
+from collections.abc import Callable
+
+from cxr.imaging.dicom import cost as dicom_cost
+from cxr.imaging.file_type import HEAD_BYTES, looks_like_dicom
+
+CHEAP_BYTES = 64 << 20
+"""Pixels as stored, and the file itself: 21 megapixels in RGB, 32 in 16 bits."""
+
+_MAX_CHUNKS, _MAX_OTHER_CHUNKS, _MAX_SEGMENTS = 4096, 32, 256
+_MAX_EXIF, _MAX_METADATA = 1 << 16, 1 << 20
+_MAX_CHEAP_SCANS, _MAX_SCANNED = 24, 200_000_000
+_MAX_GIF, _MAX_GIF_PIXELS = 1 << 20, 1 << 24
+
+_PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_PNG_PIXELS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+_BASELINE, _EXTENDED, _PROGRESSIVE = 0xC0, 0xC1, 0xC2
+_OTHER_FRAMES = {*range(0xC3, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_SCAN, _END, _MARKER, _EXIF = 0xDA, 0xD9, 0xFF, 0xE1
+_PARAMETERLESS = {0x01, *range(0xD0, 0xD9)}
+_WEBP_ALPHA, _WEBP_PROFILE = 0x10, 0x20
+
+
+def is_cheap(raw: bytes) -> bool:
+    """Whether a file takes at most about a second and a few hundred megabytes to decode or to refuse.
+
+    TIFF never counts as cheap: its directories are loops and pointers. What no decoder knows is refused at once.
+    """
+    if len(raw) > CHEAP_BYTES:
+        return False
+    try:
+        if looks_like_dicom(raw[:HEAD_BYTES]):
+            return dicom_cost.is_cheap(raw)
+        return next((judge(raw) for start, judge in _JUDGES.items() if raw.startswith(start)), True)
+    except (struct.error, IndexError):  # cut off within its header
+        return False
+
+
+def _png(raw: bytes) -> bool:
+    width, height, depth, colour = struct.unpack_from(">IIBB", raw, 16)
+    if width * height * _PNG_SAMPLES.get(colour, 4) * max(1, depth // 8) > CHEAP_BYTES:
+        return False
+    at, others, metadata = 8, 0, 0
+    for _ in range(_MAX_CHUNKS):
+        if at + 8 > len(raw):
+            return True
+        length, name = struct.unpack_from(">I4s", raw, at)
+        if name == b"IEND":
+            return True
+        if name not in _PNG_PIXELS:
+            others, metadata = others + 1, metadata + length
+            if others > _MAX_OTHER_CHUNKS or metadata > (_MAX_EXIF if name == b"eXIf" else _MAX_METADATA):
+                return False
+        at += 12 + length
+    return False
+
+
+def _jpeg(raw: bytes) -> bool:
+    at, exif, metadata, samples = 2, 0, 0, 0
+    for _ in range(_MAX_SEGMENTS):
+        if raw[at] != _MARKER:
+            return False
+        marker, length = raw[at + 1], int.from_bytes(raw[at + 2 : at + 4])
+        if marker == _SCAN:
+            return 0 < samples <= CHEAP_BYTES and _has_few_scans(raw, samples)
+        if marker in _OTHER_FRAMES or marker == _END:
+            return False
+        if marker in (_BASELINE, _EXTENDED, _PROGRESSIVE):
+            depth, height, width, components = struct.unpack_from(">BHHB", raw, at + 4)
+            samples = height * width * components if depth == 8 else 0
+        elif marker >= 0xE0 and marker != _MARKER:  # APPn and comments
+            metadata += length
+            exif += length if marker == _EXIF else 0
+            if exif > _MAX_EXIF or metadata > _MAX_METADATA:
+                return False
+        at += 1 if marker == _MARKER else 2 if marker in _PARAMETERLESS else 2 + length
+    return False
+
+
+def _has_few_scans(raw: bytes, samples: int) -> bool:
+    scans = raw.count(b"\xff\xda")
+    return scans <= _MAX_CHEAP_SCANS and scans * samples <= _MAX_SCANNED
+
+
+def _webp(raw: bytes) -> bool:
+    """Lossy, lossless, or extended by alpha or a profile alone (RFC 9649)."""
+    if raw[8:12] != b"WEBP":
+        return False
+    kind, flags = raw[12:16], raw[20]
+    if kind == b"VP8 ":
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", raw, 26))
+    elif kind == b"VP8L":
+        bits = int.from_bytes(raw[21:25], "little")
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    elif kind == b"VP8X" and not flags & ~(_WEBP_ALPHA | _WEBP_PROFILE):
+        width, height = (int.from_bytes(raw[start : start + 3], "little") + 1 for start in (24, 27))
+    else:
+        return False
+    return width * height * 4 <= CHEAP_BYTES
+
+
+def _bmp(raw: bytes) -> bool:
+    """Uncompressed, with one of the usual headers."""
+    if int.from_bytes(raw[14:18], "little") not in (40, 108, 124):
+        return False
+    width, height, _, bits, compression = struct.unpack_from("<iiHHI", raw, 18)
+    return compression == 0 and bits >= 8 and abs(width * height) * 4 <= CHEAP_BYTES
+
+
+def _gif(raw: bytes) -> bool:
+    width, height = struct.unpack_from("<HH", raw, 6)
+    return len(raw) <= _MAX_GIF and width * height <= _MAX_GIF_PIXELS
+
+
+def _never(raw: bytes) -> bool:
+    return False
+
+
+_JUDGES: dict[bytes, Callable[[bytes], bool]] = {
+    b"\x89PNG": _png,
+    b"\xff\xd8": _jpeg,
+    b"RIFF": _webp,
+    b"BM": _bmp,
+    b"GIF8": _gif,
+    b"II": _never,
+    b"MM": _never,
+}
