@@ -18,7 +18,7 @@ from cxr.schema.document import check
 from cxr.schema.features import FEATURES
 from cxr.schema.labels import LABELS
 from cxr.schema.probes import FLAG_AUROC, FLAG_LOW
-from cxr.schema.report import Audit, ProbeResult, Report
+from cxr.schema.report import Audit, ProbeResult, Report, label_rows
 from cxr.schema.verdicts import DISCLAIMER
 from dataset_script.collections.provenance import origin_of
 
@@ -140,21 +140,16 @@ def _source_table(report: Report) -> str:
         terms = ", ".join(f"{name} ({count})" for name, count in stated.items())
         terms = terms or (known.licence if known else "see the collection")
         title = f"[{known.title}]({known.url})" if known and known.url else known.title if known else _UNKNOWN_ORIGIN
-        confounders, reference = (known.confounders, known.reference_standard) if known else (_UNKNOWN, _UNKNOWN)
-        rows.append((source, *images, title, terms, reference, confounders))
+        stated_standards = report.get("reference_standards", {}).get(source, {})
+        reference = "; ".join(standard or _UNKNOWN for standard in stated_standards) or _UNKNOWN
+        rows.append((source, *images, title, terms, reference, known.confounders if known else _UNKNOWN))
     header = ("Collection", *LABELS, "Origin", "Licence (images)", "Reference standard", "Known confounders")
     return table(header, rows)
 
 
 def _label_table(report: Report) -> str:
     """Every value of a collection's labels, what it was read as, and how many images have it."""
-    rows = [
-        (source, value or "(empty)", outcome, count)
-        for source, values in report.get("label_values", {}).items()
-        for value, outcomes in values.items()
-        for outcome, count in outcomes.items()
-    ]
-    rows.sort(key=lambda row: (row[0], -row[3], row[1]))
+    rows = label_rows(report)
     shown = table(("Collection", "Value in the collection", "Read as", "Images"), rows[:_MAX_LABEL_VALUES])
     more = (
         f"\n\n{len(rows) - _MAX_LABEL_VALUES:,} rarer values are listed in `report.json`."

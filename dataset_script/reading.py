@@ -27,6 +27,8 @@ from cxr.import_closure import code_digest
 from cxr.parallel import end_with_parent, map_in_order
 from cxr.patient_key import file_hash
 from cxr.schema.dataset import COLUMNS, EXTERNAL
+from dataset_script.collections import boxes
+from dataset_script.collections.provenance import reference_standard_of
 from dataset_script.duplicates.fingerprint import fingerprint
 from dataset_script.records import Facts, Reading, Record, Records, Refusal, Rows
 from dataset_script.storage.store import Store
@@ -34,7 +36,7 @@ from dataset_script.storage.store import Store
 CODE = ("dataset_script/reading.py", "dataset_script/collections/__init__.py")
 """What reads a record, and what opens its file, wherever that lies: part of the key of every cache of readings."""
 
-_STATED = ("label", "finding", "patient_id", "source", "view", "sex", "age")
+_STATED = ("label", "finding", "patient_id", "source", "view", "sex", "age", "reference_standard")
 _HASH_SIZE = 16
 _CHUNK = 16
 _NONE = -1
@@ -78,6 +80,8 @@ def read_record(record: Record, settings: Settings) -> Reading:
     }
     if radiograph.warning:
         facts["warning"] = radiograph.warning
+    if record.lesions:
+        facts["boxes"] = boxes.around_lesions(record.lesions)
     if header:
         facts |= {"view": header.view, "sex": header.sex, "age": header.age, "patient_id": header.patient}
         facts |= {"file": file_hash(settings.patient_key, record.file)}
@@ -98,6 +102,8 @@ def describe(record: Record, facts: Facts) -> Facts:
     """
     columns: Facts = {name: getattr(record, name) for name in _STATED}
     columns |= {name: value for name, value in facts.items() if name in COLUMNS and not columns.get(name)}
+    columns["boxes"] = boxes.as_shares(record.boxes, facts) or boxes.unpacked(facts.get("boxes"))
+    columns["reference_standard"] = record.reference_standard or reference_standard_of(record.source)
     columns["file"] = facts.get("file", record.file)
     columns["patient_id"] = columns["patient_id"] or f"file:{columns['file']}"
     return columns
@@ -138,7 +144,7 @@ def read_all(
 
 def _key(record: Record, code: str) -> bytes:
     """16 bytes that change when the file behind a record does, or `code`: the way of reading it."""
-    place = repr((record.source, record.file, record.image, code))
+    place = repr((record.source, record.file, record.image, record.lesions, code))
     return hashlib.blake2b(place.encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 
@@ -151,7 +157,7 @@ def _rows(records: Records, numbers: np.ndarray, store: Store, external: Collect
                 "number": number,
                 "bytes": facts["bytes"],
                 "mask": record.mask,
-                "warning": facts.get("warning", ""),
+                "warning": facts.get("warning") or boxes.warning(record.boxes, facts),
                 "is_known_patient": bool(record.patient_id or facts.get("patient_id")),
                 "predefined": EXTERNAL if record.source in external else record.split,
             }

@@ -14,7 +14,10 @@ from typing import Any, NamedTuple, Protocol, cast, overload
 
 import numpy as np
 
-Facts = dict[str, str | int | float | None]
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom."""
+
+Facts = dict[str, str | int | float | Sequence[Box] | None]
 """Columns of Contract 1 by name."""
 
 
@@ -55,6 +58,8 @@ class Record:
 
     `file` is its name for people, relative to the collection's root. `patient_id` is empty where none is known: then
     the file is its own patient. `split` is the collection's own split, if any; `mask` the image's lung mask, if any.
+    `boxes` holds opacities that a person marked, in shares of width and height, or in pixels of the file where a number
+    is above 1; `lesions` is a mask of them. `reference_standard` is what the label rests on, where the file says so.
     """
 
     source: str
@@ -68,6 +73,9 @@ class Record:
     age: float | None = None
     split: str | None = None
     mask: FileRef | None = None
+    lesions: FileRef | None = None
+    boxes: tuple[Box, ...] = ()
+    reference_standard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +145,22 @@ _Columns = dict[str, "array[int] | _Shared | _Texts"]
 """Values of many rows by name: as an object each would take six hundred bytes, in columns one to two hundred."""
 
 
+_SHARED_BY_RECORDS = (
+    *("source", "finding", "view", "sex", "age", "split", "mask", "lesions", "boxes", "reference_standard"),
+)
+_SHARED_BY_ROWS = (
+    *("finding", "source", "view", "sex", "age", "mode", "format", "mask", "is_known_patient", "predefined", "warning"),
+    *("boxes", "reference_standard"),
+)
+
+
 class Records:
     """Many records, held in columns; indexing puts one together."""
 
     def __init__(self) -> None:
         self._labels, self._places, self._names, self._stamps = array("b"), _Shared(), _Texts(), _Hashes()
         self._columns: _Columns = {"label": self._labels, "file": _Texts(), "patient_id": _Texts()}
-        for name in ("source", "finding", "view", "sex", "age", "split", "mask"):
+        for name in _SHARED_BY_RECORDS:
             self._columns[name] = _Shared()
         self._order: np.ndarray | None = None
 
@@ -194,7 +211,9 @@ class Records:
         total = hashlib.sha256()
         for record in self:
             stated = [record.source, record.file, record.label, record.image.stamp, record.finding, record.patient_id]
-            total.update(json.dumps([*stated, record.view, record.sex, record.age]).encode())
+            lesions = record.lesions.stamp if record.lesions else ""
+            marked = [record.boxes, lesions, record.reference_standard]
+            total.update(json.dumps([*stated, record.view, record.sex, record.age, *marked]).encode())
         return total.hexdigest()
 
 
@@ -244,8 +263,7 @@ class Rows(Sequence["Row"]):
         self.columns: _Columns = {"number": self._numbers, "label": array("b")}
         for name in ("width", "height", "bytes"):
             self.columns[name] = array("i")
-        shared = ("finding", "source", "view", "sex", "age", "mode", "format", "mask", "is_known_patient", "predefined")
-        for name in (*shared, "warning"):
+        for name in _SHARED_BY_ROWS:
             self.columns[name] = _Shared()
         self.columns |= {"file": _Texts(), "patient_id": _Texts(), "sha256": _Hashes()}
 
@@ -309,6 +327,8 @@ class Row:
     is_known_patient: bool = _value("is_known_patient")
     predefined: str | None = _value("predefined")
     warning: str = _value("warning")
+    boxes: tuple[Box, ...] = _value("boxes")
+    reference_standard: str = _value("reference_standard")
 
     @property
     def patient(self) -> str:

@@ -81,6 +81,8 @@ def compose_report(contents: Contents) -> Report:
         "files": _describe_files(rows),
         "licences": _nested(key for key, count in contents.licences.items() for _ in range(count)),
         **_describe_interpretation(contents.interpretation),
+        "reference_standards": _nested((row.source, row.reference_standard) for row in rows),
+        "boxes": _nested((row.source,) for row in rows if row.boxes),
         **_describe_warnings(rows),
         "refused": {
             "total": len(contents.refusals),

@@ -1,23 +1,35 @@
-"""Faults on demand: an ASGI wrapper that makes the embedded Hub fail, hang or hang up where a test says so."""
+"""Faults on demand: an ASGI wrapper that makes the embedded Hub fail, hang, lie or hang up where a test says so."""
 
 import asyncio
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
 
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 @dataclass
 class Fault:
-    """What happens to the next `times` requests whose path contains `path` (None: to all of them)."""
+    """What happens to the next `times` requests whose path contains `path` (None: to all of them).
+
+    One of: answer `status`, with `headers`, and `body` instead of an error; `hang` until cleared; `drop` the connection
+    in mid-upload; `delay` the answer; `trickle` its body a byte at a time, with that many seconds between two; `flip` a
+    byte in the middle of each piece of the body; `cut` the connection in the middle of it.
+    """
 
     path: str = ""
     method: str | None = None
     times: int | None = 1
     status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
     hang: bool = False
     drop: bool = False
+    delay: float = 0.0
+    trickle: float | None = None
+    flip: bool = False
+    cut: bool = False
     hits: int = 0
     cleared: bool = False
 
@@ -31,7 +43,7 @@ class Fault:
 
 
 class Faults:
-    """`add` a fault by what it does: answer `status`, `hang` until cleared, `drop` the connection in mid-upload."""
+    """`add` a fault by what it does."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
@@ -41,17 +53,9 @@ class Faults:
         self._app = app
         return self
 
-    def add(
-        self,
-        *,
-        path: str = "",
-        method: str | None = None,
-        times: int | None = 1,
-        status: int | None = None,
-        hang: bool = False,
-        drop: bool = False,
-    ) -> Fault:
-        fault = Fault(path, method, times, status, hang, drop)
+    def add(self, **what: Any) -> Fault:
+        """Add a `Fault` with these fields."""
+        fault = Fault(**what)
         self._faults.append(fault)
         return fault
 
@@ -66,11 +70,14 @@ class Faults:
         if fault is None:
             await self._app(scope, receive, send)
         elif fault.status is not None:
-            await JSONResponse({"error": "injected fault"}, fault.status)(scope, receive, send)
+            await _refusal(fault, fault.status)(scope, receive, send)
         elif fault.hang:
             await _hang(fault, receive)
-        else:
+        elif fault.drop:
             await self._drop(scope, receive, send)
+        else:
+            await asyncio.sleep(fault.delay)
+            await self._app(scope, receive, _Damaging(fault, receive, send))
 
     async def _drop(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Cut the connection after the first piece of the body; what fits into one piece never arrives."""
@@ -84,6 +91,43 @@ class Faults:
         if pieces[0].get("more_body"):
             await self._app(scope, first_then_cut, send)
         _hang_up(receive)
+
+
+def _refusal(fault: Fault, status: int) -> Response:
+    if fault.body is None:
+        return JSONResponse({"error": "injected fault"}, status, headers=dict(fault.headers))
+    return Response(fault.body, status, headers=dict(fault.headers))
+
+
+class _Damaging:
+    """Send an answer on as the fault says."""
+
+    def __init__(self, fault: Fault, receive: Receive, send: Send):
+        self._fault, self._receive, self._send = fault, receive, send
+
+    async def __call__(self, message: Message) -> None:
+        body = message.get("body", b"") if message["type"] == "http.response.body" else b""
+        if not body:
+            await self._send(message)
+        elif self._fault.trickle is not None:
+            await self._trickle(message, body)
+        elif self._fault.flip:
+            middle = len(body) // 2
+            await self._send(message | {"body": body[:middle] + bytes([body[middle] ^ 0xFF]) + body[middle + 1 :]})
+        elif self._fault.cut:
+            await self._send(message | {"body": body[: len(body) // 2], "more_body": True})
+            await asyncio.sleep(0.05)
+            _hang_up(self._receive)
+        else:
+            await self._send(message)
+
+    async def _trickle(self, message: Message, body: bytes) -> None:
+        for at in range(len(body)):
+            if self._fault.cleared:
+                return _hang_up(self._receive)
+            await self._send(message | {"body": body[at : at + 1], "more_body": True})
+            await asyncio.sleep(self._fault.trickle)
+        return await self._send(message | {"body": b""})
 
 
 async def _hang(fault: Fault, receive: Receive) -> None:

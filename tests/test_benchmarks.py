@@ -1,11 +1,13 @@
 """The benchmarks run, their numbers are consistent, and they find known values at a size that a test can afford."""
 
+import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from raw import prepare
 from scipy.stats import rankdata
 from tiny import save_tiny
 
@@ -225,3 +227,21 @@ def test_many_clients_are_answered_right_or_told_that_the_app_is_busy(run_cli, t
     right, busy = re.search(r"right (\d+), busy (\d+), anything else 0", done.stdout).groups()
     assert int(right) + int(busy) == 40
     assert int(right) > 0
+
+
+def test_heatmaps_are_measured_against_boxes(run_benchmark, tmp_path):
+    """Boxes around half of every image: chance is a half, and the usual place is always right."""
+    save_phantoms(tmp_path, 60)
+    lines = [f"{n}.jpg,{('normal', 'COVID')[n % 2]}" for n in range(60)]
+    (tmp_path / "labels.csv").write_text("file,label\n" + "\n".join(lines))
+    boxes = [f"{n}.jpg,0,0.5,1,1" for n in range(1, 60, 2)]
+    (tmp_path / "boxes.csv").write_text("file,left,top,right,bottom\n" + "\n".join(boxes))
+    prepare(tmp_path / "out", f"table={tmp_path}", image_size=146, search=False)
+    save_tiny(tmp_path / "model")
+    figures = tmp_path / "figures.json"
+    out = run_benchmark("heatmaps", tmp_path / "model", tmp_path / "out", "--split", "train", "--json", figures)
+    measured = json.loads(figures.read_text())
+    assert measured["chance"]["hits"][0] == pytest.approx(0.5, abs=0.01)
+    assert measured["usual place"]["hits"][0] == 1.0
+    assert 0 <= measured["class activation map"]["inside"][0] <= 1
+    assert re.search(r"^usual place +100 %", out, re.MULTILINE)

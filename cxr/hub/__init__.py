@@ -1,17 +1,24 @@
 """Reading from and writing to the Hub, with time limits and one clear line for every error."""
 
 from cxr.hub.client import HUB_ERRORS, api, explain, explained
+from cxr.hub.content import ContentId
+from cxr.hub.fetch import fetch
+from cxr.hub.limits import HubAnswerError, HubTimeoutError
 from cxr.hub.pull import PULLED_FILES, Pulled, pull, pull_or_last, resolve
 from cxr.hub.push import commit, preflight, require_only
 
 __all__ = [
     "HUB_ERRORS",
     "PULLED_FILES",
+    "ContentId",
+    "HubAnswerError",
+    "HubTimeoutError",
     "Pulled",
     "api",
     "commit",
     "explain",
     "explained",
+    "fetch",
     "preflight",
     "pull",
     "pull_or_last",

@@ -1,14 +1,11 @@
-"""The client for the Hub: a time limit on every request, and one clear line for every error.
+"""The client for the Hub, and one clear line for every error.
 
-`huggingface_hub` on its own waits without limit for a Hub that accepts a request and never answers, and repeats a write
-that timed out five times. Here every request ends after `CXR_HUB_TIMEOUT` seconds without a byte (60 by default), and a
-write that timed out is not repeated. Errors such as HTTP 500 are still retried, for about half a minute.
+Its time limits are those of `cxr.hub.limits`. Xet, the Hub's other way to move files, is switched off: its client takes
+no time limit, and the Hub serves the same files over plain HTTP.
 """
 
 import functools
-import math
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,63 +22,50 @@ from huggingface_hub.errors import (
 )
 
 from cxr.errors import UserError, one_line
+from cxr.hub.limits import TIMEOUT_VARIABLE, HubAnswerError, HubTimeoutError, LimitedClient, time_limit
 
 HUB_ERRORS = (OSError, ValueError, httpx2.HTTPError)
-"""What `huggingface_hub` raises; its `httpx2` errors are no subclasses of `OSError`."""
+"""What calls of `api()` raise; the `httpx2` errors among them are no subclasses of `OSError`."""
 
-TIMEOUT_VARIABLE = "CXR_HUB_TIMEOUT"
-_TIMEOUT_SECONDS = 60.0
-_CONNECT_SECONDS = 10.0
+_MISREAD = (TypeError, LookupError, AttributeError, AssertionError, RecursionError)
+"""What `huggingface_hub` raises over an answer that is JSON of another shape than it expects."""
 
 
-class _Client(httpx2.Client):
-    def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
-        """Send a request; a write that times out raises `TimeoutError`, which `huggingface_hub` does not retry."""
+class _Api(HfApi):
+    """`HfApi` whose methods raise `HubAnswerError` over an answer that they cannot make sense of."""
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        return _checked(value) if callable(value) and not name.startswith("_") else value
+
+
+def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(*args: Any, **options: Any) -> Any:
         try:
-            return super().send(request, **options)
-        except httpx2.TimeoutException as error:
-            if request.method in ("GET", "HEAD"):
-                raise
-            raise TimeoutError(f"no answer to {request.method} {request.url.path}") from error
+            return method(*args, **options)
+        except _MISREAD as error:
+            raise HubAnswerError(f"its answer has an unexpected form ({type(error).__name__})") from error
+
+    return call
 
 
 def api() -> HfApi:
-    """The Hub's API with the time limits of this module. Everything here that talks to the Hub starts with this call.
+    """The Hub's API with the time limits of `cxr.hub.limits`. Everything here that talks to the Hub starts with this.
 
     The limits then hold for every use of `huggingface_hub` in this process, also by `datasets` and `transformers`.
     """
     _set_time_limits()
-    return HfApi()
+    return _Api()
 
 
 @functools.cache
 def _set_time_limits() -> None:
     """Replace `huggingface_hub`'s HTTP client for this process, keeping the request hooks of its own."""
-    hooks = huggingface_hub.get_session().event_hooks
-
-    def make_client() -> httpx2.Client:
-        seconds = time_limit()
-        timeout = httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
-        return _Client(event_hooks=hooks, follow_redirects=True, timeout=timeout)
-
-    huggingface_hub.set_client_factory(make_client)
+    hooks = huggingface_hub.get_session().event_hooks["request"]
+    huggingface_hub.set_client_factory(lambda: LimitedClient(hooks))
+    huggingface_hub.constants.HF_HUB_DISABLE_XET = True
     huggingface_hub.logging.set_verbosity_error()  # one line from `explain` instead of one for every retry
-
-
-def time_limit(at_most: float = math.inf) -> float:
-    """Seconds without a byte after which a request ends.
-
-    Raises:
-        UserError: if `CXR_HUB_TIMEOUT` is set to anything but a positive number.
-    """
-    text = os.environ.get(TIMEOUT_VARIABLE) or str(_TIMEOUT_SECONDS)
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise UserError(f"{TIMEOUT_VARIABLE}={text} is not a positive number of seconds: change it or unset it")
-    return min(seconds, at_most)
 
 
 def status_of(error: Exception) -> int | None:
@@ -94,7 +78,9 @@ def is_outage(error: Exception) -> bool:
     status = status_of(error)
     if status is not None:
         return status == 429 or status >= 500
-    return isinstance(error, LocalEntryNotFoundError | httpx2.HTTPError | ConnectionError | TimeoutError)
+    return isinstance(
+        error, HubTimeoutError | LocalEntryNotFoundError | httpx2.HTTPError | ConnectionError | TimeoutError
+    )
 
 
 @contextmanager
@@ -124,8 +110,13 @@ def explain(error: Exception, repo_id: str, revision: str | None = None) -> User
         return UserError(f"{endpoint} refused access to {where} (HTTP {status}): check HF_TOKEN or `hf auth login`")
     if isinstance(error, HfHubHTTPError) and status:
         return UserError(_explain_status(error, status, where))
+    if isinstance(error, HubTimeoutError):
+        longer = f"try again later, or set {TIMEOUT_VARIABLE} to more than {time_limit():g} seconds"
+        return UserError(f"cannot reach {endpoint} for {where} ({error}): check the network, {longer}")
     if is_outage(error):
         return UserError(f"cannot reach {endpoint} for {where}: check the network, or HF_ENDPOINT if it is set")
+    if isinstance(error, HubAnswerError):
+        return UserError(f"{endpoint} cannot be used for {where}: {error}; does HF_ENDPOINT name a Hub?")
     return UserError(f"{where} could not be read from or written to {endpoint}: {one_line(error)}")
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from huggingface_hub import try_to_load_from_cache
 
 from cxr.errors import UserError
-from cxr.hub.client import HUB_ERRORS, api, explained, is_outage, time_limit
+from cxr.hub.client import api, explained, is_outage
+from cxr.hub.fetch import cached, fetch
+from cxr.hub.limits import time_limit
 from cxr.schema.model_repo import CONFIG, PREPROCESSOR, WEIGHTS
 
 PREFLIGHT_SECONDS = 5.0
@@ -68,12 +70,11 @@ def pull(repo_id: str, revision: str | None = None) -> Pulled:
             raise UserError(f"{repo_id} is a folder and has no revision {revision!r}: leave the revision out")
         return _checked(Pulled(Path(repo_id), repo_id, "local"))
     if revision and _FULL_SHA.fullmatch(revision):
-        cached = _from_cache(repo_id, revision)
-        if cached:
-            return cached
+        known = _from_cache(repo_id, revision)
+        if known:
+            return known
     sha = resolve(repo_id, revision)
-    with explained(repo_id, revision):
-        folder = Path(api().snapshot_download(repo_id, revision=sha, allow_patterns=PULLED_FILES))
+    folder = fetch(repo_id, sha, PULLED_FILES)
     _write_reference(folder, revision, sha)
     return _checked(Pulled(folder, repo_id, sha))
 
@@ -111,10 +112,10 @@ def _last_pulled(repo_id: str, revision: str | None) -> Pulled | None:
 
 
 def _from_cache(repo_id: str, sha: str) -> Pulled | None:
+    folder = cached(repo_id, sha, PULLED_FILES)
     try:
-        folder = api().snapshot_download(repo_id, revision=sha, allow_patterns=PULLED_FILES, local_files_only=True)
-        return _checked(Pulled(Path(folder), repo_id, sha))
-    except (*HUB_ERRORS, UserError):
+        return _checked(Pulled(folder, repo_id, sha)) if folder else None
+    except UserError:
         return None
 
 

@@ -9,7 +9,8 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, get_token
 from huggingface_hub.errors import RepositoryNotFoundError
 
 from cxr.errors import UserError
-from cxr.hub.client import api, explained, time_limit
+from cxr.hub.client import api, explained
+from cxr.hub.limits import time_limit
 from cxr.hub.pull import PREFLIGHT_SECONDS
 
 _CREATED_BY_HUB = ".gitattributes"

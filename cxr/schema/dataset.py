@@ -28,14 +28,21 @@ COLUMN_TYPES = {
     "height": "int32",
     "mode": "string",
     "format": "string",
+    "reference_standard": "string",
+    "boxes": "boxes",
 }
 """The columns of the Parquet files, in their order, and their types; `cxr.schema.features` makes them `Features`.
 
 `phash` is 256 bits as 64 hex digits, of the image as it is stored; `age` is in years. What is unknown is empty, an age
-null; only `patient_id` never is: a file without a patient is its own patient, `file:…`.
+null; only `patient_id` never is: a file without a patient is its own patient, `file:…`. `reference_standard` is what
+the label rests on. `boxes` holds [left, top, right, bottom] of each opacity that a person marked, as shares of the
+image's width and height; it is empty where none is marked.
 """
 
 COLUMNS = tuple(COLUMN_TYPES)
+
+LATER_COLUMNS = ("reference_standard", "boxes")
+"""Columns that datasets of earlier versions do not have."""
 
 PHANTOM = "phantom"
 """The source of synthetic radiographs."""

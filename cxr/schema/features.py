@@ -5,6 +5,10 @@ import datasets
 from cxr.schema.dataset import COLUMN_TYPES
 from cxr.schema.labels import LABELS
 
-_SPECIAL = {"image": datasets.Image(), "label": datasets.ClassLabel(names=LABELS)}
+_SPECIAL = {
+    "image": datasets.Image(),
+    "label": datasets.ClassLabel(names=LABELS),
+    "boxes": datasets.List(datasets.List(datasets.Value("float32"))),
+}
 
 FEATURES = datasets.Features({name: _SPECIAL.get(kind) or datasets.Value(kind) for name, kind in COLUMN_TYPES.items()})

@@ -180,6 +180,13 @@ class Report(TypedDict):
         ]
     ]
     columns: NotRequired[Annotated[dict[str, ColumnMap], Field(description="Table → how its columns were read.")]]
+    reference_standards: NotRequired[
+        Annotated[
+            dict[str, dict[str, Count]],
+            Field(description='Source → what its labels rest on → images; "" is not known to us.'),
+        ]
+    ]
+    boxes: NotRequired[Annotated[dict[str, Count], Field(description="Source → images with marked opacities.")]]
     unknown_views: NotRequired[
         Annotated[
             dict[str, dict[str, Count]],
@@ -206,6 +213,17 @@ class Report(TypedDict):
     ]
     lists: NotRequired[Lists]
     audit: NotRequired[Annotated[Audit, Field(description="External sets have none.")]]
+
+
+def label_rows(report: Report) -> list[tuple[str, str, str, int]]:
+    """Source, value in the collection, what it was read as, and how many images; frequent values of a source first."""
+    rows = [
+        (source, value or "(empty)", outcome, count)
+        for source, values in report.get("label_values", {}).items()
+        for value, outcomes in values.items()
+        for outcome, count in outcomes.items()
+    ]
+    return sorted(rows, key=lambda row: (row[0], -row[3], row[1]))
 
 
 def without_lists(report: Report) -> Report:

@@ -12,8 +12,10 @@ from cxr.errors import UserError
 from cxr.schema.dataset import PHANTOM
 from dataset_script.collections.interpretation import Interpretation
 from dataset_script.collections.layouts import (
+    before_covid,
     catalogue,
     class_folders,
+    covid_archives,
     covidx,
     cxnet,
     folder,
@@ -32,7 +34,8 @@ LAYOUTS: dict[str, Callable[[str, Interpretation], Collection]] = {
     "covidx": covidx.collect,
     **{name: partial(class_folders.collect, name) for name in class_folders.LAYOUTS},
     "cxnet": cxnet.collect,
-    **{name: partial(catalogue.collect, name) for name in catalogue.CATALOGUES},
+    **{name: partial(catalogue.collect, name, entry) for name, entry in covid_archives.CATALOGUES.items()},
+    **{name: partial(catalogue.collect, name, entry) for name, entry in before_covid.CATALOGUES.items()},
     "hub": hub.collect,
     PHANTOM: phantom.collect,
 }

@@ -36,6 +36,7 @@ FIELDS = {
     "split": "split subset partition",
     "modality": "modality",
     "licence": "licence license",
+    "reference_standard": "reference_standard gold_standard ground_truth",
 }
 """By field, the names that people give its column, in order of preference; case and punctuation do not matter."""
 

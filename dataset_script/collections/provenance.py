@@ -147,3 +147,9 @@ ORIGINS = {
 def origin_of(source: str) -> Origin | None:
     """What is known of a collection; COVIDx names its parts `covidx-…`."""
     return ORIGINS.get(source) or (_COVIDX if source.startswith("covidx-") else None)
+
+
+def reference_standard_of(source: str) -> str:
+    """What the labels of a collection rest on; empty where that is not known."""
+    origin = origin_of(source)
+    return origin.reference_standard if origin else ""

@@ -22,7 +22,7 @@ SHARD_BYTES = 500_000_000
 ROW_GROUP = 100
 BATCH = 64
 _FROM_ROW = [name for name in FEATURES if name not in ("image", "phash")]
-_NOT_FACTS = ["image", "sha256", "phash"]
+_NOT_FACTS = ["image", "sha256", "phash", "reference_standard", "boxes"]
 _NO_FACTS = FEATURES.arrow_schema.empty_table().drop_columns(_NOT_FACTS)
 _KEYS = ["source", "file", "patient_id", "sha256"]
 

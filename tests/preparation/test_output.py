@@ -19,7 +19,7 @@ from cxr.schema.labels import LABELS
 from dataset_script.__main__ import main
 
 FACTS = ["finding", "patient_id", "source", "view", "sex", "age", "file", "sha256", "phash"]
-COLUMNS = ["image", "label", *FACTS, "width", "height", "mode", "format"]
+COLUMNS = ["image", "label", *FACTS, "width", "height", "mode", "format", "reference_standard", "boxes"]
 
 
 def files(out):

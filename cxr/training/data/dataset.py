@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import datasets
-from huggingface_hub import hf_hub_download
 
 from cxr import hub
 from cxr.errors import UserError, one_line
 from cxr.imaging.geometry import short_side
 from cxr.overlap import OVERLAP_COLUMNS, find_overlap
 from cxr.schema.dataset import SPLITS, is_synthetic
-from cxr.schema.dataset_card import live_report
+from cxr.schema.dataset_card import CARD, REPORT, live_report
 from cxr.schema.labels import LABELS
 from cxr.schema.report import Report
 from cxr.training.data.streaming import stream
 
 _PREPARE = "prepare it with `python -m dataset_script`"
+_ABOUT = (CARD, "*.json")
+_SHARDS = "*.parquet"
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,14 @@ def _from_folder(folder: Path, flag: str, streaming: bool) -> XrayDataset:
 
 def _from_hub(repo_id: str, revision: str | None, streaming: bool) -> XrayDataset:
     sha = hub.resolve(repo_id, revision, repo_type="dataset")
+    folder = hub.fetch(repo_id, sha, _ABOUT if streaming else (*_ABOUT, _SHARDS), repo_type="dataset")
+    report = live_report(folder)
+    if not report.is_file():
+        raise UserError(
+            f"{repo_id} has no {REPORT}: {_PREPARE}, and publish it with `python -m dataset_script.publish`"
+        )
     try:
-        report = Path(hf_hub_download(repo_id, "report.json", repo_type="dataset", revision=sha))
-        splits, facts = _open(repo_id, sha, streaming)
+        splits, facts = _open(repo_id, sha, streaming) if streaming else _open(str(folder), None, streaming)
     except (*hub.HUB_ERRORS, datasets.exceptions.DatasetsError) as error:
         raise hub.explain(error, repo_id, revision) from error
     return XrayDataset(splits, json.loads(report.read_text(encoding="utf-8")), repo_id, sha, facts)

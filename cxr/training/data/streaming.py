@@ -5,6 +5,7 @@ each. Their order and that of a shuffle buffer depend only on (seed, epoch), so 
 image that the interrupted one would have read next.
 """
 
+import glob
 import itertools
 from collections.abc import Iterator
 
@@ -12,7 +13,7 @@ import datasets
 from datasets.distributed import split_dataset_by_node
 from torch.utils.data import IterableDataset, get_worker_info
 
-from cxr import overlap
+from cxr import hub, overlap
 from cxr.training.data.batches import COLUMNS, Row
 
 
@@ -23,13 +24,22 @@ def stream(dataset: str, revision: str | None) -> tuple[datasets.DatasetDict, da
     """
     builder = datasets.load_dataset_builder(dataset, revision=revision, columns=COLUMNS)
     files = builder.config.data_files
-    whole = {split: names for split, names in files.items() if split != "train"}
+    whole = {split: _on_disk(names, dataset, revision) for split, names in files.items() if split != "train"}
     splits = datasets.load_dataset("parquet", data_files=whole)
     if "train" not in files:
         return splits, None
     splits["train"] = builder.as_streaming_dataset("train").reshard()
     facts = datasets.load_dataset_builder(dataset, revision=revision, columns=overlap.OVERLAP_COLUMNS)
     return splits, facts.as_streaming_dataset("train")
+
+
+def _on_disk(names: list[str], dataset: str, revision: str | None) -> list[str]:
+    """The files themselves for a folder; for a repo on the Hub, the same files fetched and checked."""
+    if revision is None:
+        return names
+    relative = [name.removeprefix(f"hf://datasets/{dataset}@{revision}/") for name in names]
+    folder = hub.fetch(dataset, revision, [glob.escape(name) for name in relative], repo_type="dataset")
+    return [str(folder / name) for name in relative]
 
 
 class TrainingStream(IterableDataset[Row]):

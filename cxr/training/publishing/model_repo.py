@@ -1,12 +1,9 @@
 """The model repo on the Hub: the files that it holds, without pickles, checkpoints or paths, and its tags."""
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-
-from huggingface_hub.hf_api import RepoSibling
 
 from cxr import hub
 from cxr.errors import UserError
@@ -79,16 +76,6 @@ def holds(repo_id: str, revision: str, files: Files) -> bool:
     """Whether a commit consists of exactly these files, compared by the ids that git and LFS give their contents."""
     siblings = hub.api().model_info(repo_id, revision=revision, files_metadata=True).siblings or []
     there = {file.rfilename: file for file in siblings if file.rfilename != ".gitattributes"}
-    return there.keys() == files.keys() and all(_is(there[name], content) for name, content in files.items())
-
-
-def _is(file: RepoSibling, content: Path | bytes) -> bool:
-    if file.lfs:
-        return bool(file.lfs.sha256 == _digest(content, "sha256", b""))
-    return file.blob_id == _digest(content, "sha1", b"blob %d\0")
-
-
-def _digest(content: Path | bytes, algorithm: str, header: bytes) -> str:
-    data = content if isinstance(content, bytes) else content.read_bytes()
-    prefix = header % len(data) if header else b""
-    return hashlib.new(algorithm, prefix + data, usedforsecurity=False).hexdigest()
+    return there.keys() == files.keys() and all(
+        hub.ContentId.announced(there[name]).is_of(content) for name, content in files.items()
+    )

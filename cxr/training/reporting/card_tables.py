@@ -7,10 +7,12 @@ from cxr.schema.dataset import SPLITS, Split
 from cxr.schema.labels import LABELS, Label
 from cxr.schema.metrics import METRIC_NAMES, GroupSummary, MetricName, Metrics, PredictiveValues, SplitSummary
 from cxr.schema.probes import PROBES
-from cxr.schema.report import Ages, ProbeResult, Report
+from cxr.schema.report import Ages, ProbeResult, Report, label_rows
 
 HEADLINE: tuple[MetricName, ...] = ("auroc", "sensitivity", "specificity")
 """The metrics in the card's first table."""
+
+_MAX_LABEL_VALUES = 40
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -39,6 +41,8 @@ def all_tables(metrics: Metrics, report: Report) -> dict[str, str]:
     return {
         "headline": _headline(metrics, report),
         "sources": _sources(report["counts"]),
+        "standards": _standards(report),
+        "labels": _labels(report),
         "patients": _patients(report),
         "results": _results(metrics),
         "predictive_values": _predictive_values(metrics),
@@ -67,6 +71,24 @@ def _sources(counts: Mapping[str, Mapping[Label, Mapping[Split, int]]]) -> str:
         for label, splits in labels.items()
     ]
     return table(("source", "class", *SPLITS), rows)
+
+
+def _standards(report: Report) -> str:
+    """What the labels rest on; empty for a dataset of an earlier version, which does not say."""
+    rows = [
+        (source, standard or "not known", count)
+        for source, standards in report.get("reference_standards", {}).items()
+        for standard, count in standards.items()
+    ]
+    return table(("collection", "reference standard", "images"), rows) if rows else ""
+
+
+def _labels(report: Report) -> str:
+    """The most frequent values of the collections' labels and how they were read; empty as above."""
+    rows = label_rows(report)
+    shown = table(("collection", "value", "read as", "images"), rows[:_MAX_LABEL_VALUES]) if rows else ""
+    more = len(rows) - _MAX_LABEL_VALUES
+    return f"{shown}\n\n{more:,} rarer values are listed in `dataset_report.json`." if more > 0 else shown
 
 
 def _patients(report: Report) -> str:

@@ -5,6 +5,7 @@ Its splits are kept.
 
 from __future__ import annotations
 
+import glob
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cxr.errors import UserError, one_line
+from cxr.errors import UserError
 from dataset_script.collections import vocabulary
 from dataset_script.collections.filesystem import clean, stamp_of
 from dataset_script.collections.interpretation import Interpretation
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 
 NO_IMAGE = "has no image"
 NO_LABEL = "has a label we do not know"
-_FIELDS = ("label", "finding", "patient_id", "view", "sex", "age", "source", "file", "modality")
+_FIELDS = ("label", "finding", "patient_id", "view", "sex", "age", "source", "file", "modality", "reference_standard")
+_ABOUT = ("README.md", ".huggingface.yaml", "dataset_infos.json")
+"""The files from which `datasets` learns what a repo holds."""
+
 _ARGUMENT = re.compile(r"(?P<name>[^/:@]+/[^/:@]+)(:(?P<config>[^@]+))?(@(?P<revision>.+))?")
 
 
@@ -67,15 +71,30 @@ def collect(argument: str, interpretation: Interpretation, cache: Path | None = 
     name, config = match["name"], match["config"]
     sha = hub.resolve(name, match["revision"], repo_type="dataset")
     try:
+        _fetch(name, config, sha)
         loaded = datasets.load_dataset(name, config, revision=sha, cache_dir=str(cache / "hub") if cache else None)
     except (*hub.HUB_ERRORS, datasets.exceptions.DatasetsError) as error:
-        raise UserError(f"{flag} cannot be read: {one_line(error)}") from error
+        reason = hub.explain(error, name, match["revision"])
+        raise UserError(f"{flag} cannot be read: {reason}") from error
     collection = Collection()
     place = f"{name}:{config}" if config else name
     for split, part in loaded.items():
         _collect_split(collection, part, f"{place}@{sha}", split, flag, interpretation)
     interpretation.check(flag, collection.sources() | {name}, "its label column")
     return collection
+
+
+def _fetch(name: str, config: str | None, sha: str) -> None:
+    """Bring the files of a dataset into the cache where `datasets` looks for them, each compared with its hash."""
+    import datasets
+
+    from cxr import hub
+
+    hub.fetch(name, sha, _ABOUT, repo_type="dataset")
+    files = datasets.load_dataset_builder(name, config, revision=sha).config.data_files or {}
+    start = f"hf://datasets/{name}@{sha}/"
+    names = [glob.escape(file.removeprefix(start)) for part in files.values() for file in part]
+    hub.fetch(name, sha, names, repo_type="dataset")
 
 
 def _collect_split(
@@ -143,6 +162,7 @@ def _item(cells: Cells, repo: str, place: str, image: FileRef, interpretation: I
         sex=vocabulary.sex_of(cells.get("sex", "")),
         age=vocabulary.age_of(cells.get("age", "")),
         split=vocabulary.split_of(place.split("/")[0]),
+        reference_standard=cells.get("reference_standard", ""),
     )
 
 

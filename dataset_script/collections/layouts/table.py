@@ -1,18 +1,20 @@
 """A table of images, CSV or JSON Lines: a column with files, one with labels, and as many others as are known.
 
-`file` is relative to the table's folder. A row's `source` names its collection, else the table's own name does.
+`file` is relative to the table's folder. A row's `source` names its collection, else the table's own name does. A
+`boxes.csv` beside the table may say where a person marked opacities.
 """
 
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from cxr.errors import UserError
 from cxr.schema.labels import ID2LABEL
-from dataset_script.collections import tables, vocabulary
+from dataset_script.collections import boxes, tables, vocabulary
 from dataset_script.collections.filesystem import ESCAPES, MISSING, TWICE, Folder, Root, descend, open_root
 from dataset_script.collections.interpretation import FIELDS, Interpretation
 from dataset_script.collections.label_text import LabelReading, read_label
 from dataset_script.collections.tables import Cells
-from dataset_script.records import Collection, Record, Refusal
+from dataset_script.records import Box, Collection, Record, Refusal
 
 _LABEL_NUMBERS = {str(number): number for number in ID2LABEL}
 _USUAL_NAMES = ("manifest.csv", "metadata.csv", "metadata.jsonl")
@@ -61,7 +63,7 @@ def _locate(path: str, flag: str) -> tuple[Root, str]:
 def _tables(root: Root) -> list[str]:
     usual = [name for name in _USUAL_NAMES if root.has(name)]
     top = [name for name in root.walk() if "/" not in name and name.casefold().endswith((".csv", ".tsv", ".jsonl"))]
-    return usual[:1] or top
+    return usual[:1] or [name for name in top if name != boxes.TABLE]
 
 
 def _renamed(table: tables.Table, columns: dict[str, str]) -> tables.Table:
@@ -75,9 +77,10 @@ def _renamed(table: tables.Table, columns: dict[str, str]) -> tables.Table:
 def _collect_lines(root: Root, name: str, table: tables.Table, flag: str, interpretation: Interpretation) -> Collection:
     collection = Collection()
     labels: dict[int, int] = {}
+    marked = boxes.read_boxes(root, flag)
     for number, cells in table.lines:
         where = f"{flag}, line {number}"
-        item = _item(root, cells, cells.get("source") or name, where, interpretation)
+        item = _item(root, cells, cells.get("source") or name, where, interpretation, marked)
         collection.add(_once(item, labels, where) if isinstance(item, Record) else item)
     return collection
 
@@ -93,7 +96,14 @@ def _once(record: Record, labels: dict[int, int], where: str) -> Record | Refusa
     return Refusal(record.source, record.file, TWICE)
 
 
-def _item(root: Root, cells: Cells, source: str, where: str, interpretation: Interpretation) -> Record | Refusal:
+def _item(
+    root: Root,
+    cells: Cells,
+    source: str,
+    where: str,
+    interpretation: Interpretation,
+    marked: Mapping[str, tuple[Box, ...]],
+) -> Record | Refusal:
     label = interpretation.label(source, cells["label"], _read_label)
     split = _split(cells.get("split", ""), where)
     file, view = cells.get("file", ""), cells.get("view", "")
@@ -114,6 +124,8 @@ def _item(root: Root, cells: Cells, source: str, where: str, interpretation: Int
         sex=vocabulary.sex_of(cells.get("sex", "")),
         age=vocabulary.age_of(cells.get("age", "")),
         split=split,
+        boxes=marked.get(name, ()),
+        reference_standard=cells.get("reference_standard", ""),
     )
 
 

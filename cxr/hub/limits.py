@@ -1,0 +1,219 @@
+"""The HTTP client under `huggingface_hub`: every wait for the Hub ends, and no redirect leads to a foreign server.
+
+`huggingface_hub` on its own waits without limit for a Hub that accepts a request and never answers, repeats a write
+that timed out five times, sleeps as long as `Retry-After` says, and reads a body however slowly it comes. Here, with
+L = `CXR_HUB_TIMEOUT` seconds (60 by default):
+
+- a request ends after L seconds without a byte, and after L / 2 seconds below `MIN_BYTES_PER_SECOND`;
+- a request that keeps failing is not repeated once it has failed for L seconds, nor if the server asks for a pause that
+  ends later, so that every fault ends within 2 L plus one pause of eight seconds;
+- a write that timed out is not repeated, because it may have been done;
+- a redirect to another server is followed for downloads alone, whose content is compared with its hash.
+"""
+
+import math
+import os
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+from huggingface_hub.utils import hf_raise_for_status, parse_ratelimit_headers
+
+from cxr.errors import UserError
+
+TIMEOUT_VARIABLE = "CXR_HUB_TIMEOUT"
+MIN_BYTES_PER_SECOND = 4096
+"""Slower than an analogue modem: a download at this rate would take hours."""
+
+_TIMEOUT_SECONDS = 60.0
+_CONNECT_SECONDS = 10.0
+_MAX_ANSWER_BYTES = 100 * 2**20
+"""Of an answer that is held in memory, and of any that does not announce its length."""
+
+_REPEATED = (408, 429, 500, 502, 503, 504)
+"""The HTTP statuses after which `huggingface_hub` repeats a request."""
+
+_HUB_HOSTS = ("huggingface.co", "hf.co")
+_ATTEMPT = "cxr.attempt"
+
+
+class HubTimeoutError(OSError):
+    """The Hub took too long. No `TimeoutError`: libraries repeat requests that ended with one."""
+
+
+class HubAnswerError(OSError):
+    """The Hub answered with something that it should not, such as a redirect to another server."""
+
+
+def time_limit(at_most: float = math.inf) -> float:
+    """Seconds without a byte after which a request ends.
+
+    Raises:
+        UserError: if `CXR_HUB_TIMEOUT` is set to anything but a positive number.
+    """
+    text = os.environ.get(TIMEOUT_VARIABLE) or str(_TIMEOUT_SECONDS)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise UserError(f"{TIMEOUT_VARIABLE}={text} is not a positive number of seconds: change it or unset it")
+    return min(seconds, at_most)
+
+
+class LimitedClient(httpx2.Client):
+    """A client with the limits of this module; `hooks` are called before every request."""
+
+    def __init__(self, hooks: list[Any]):
+        self._limit = time_limit()
+        super().__init__(
+            event_hooks={"request": hooks, "response": [_check_answer]},
+            follow_redirects=True,
+            timeout=httpx2.Timeout(self._limit, connect=min(self._limit, _CONNECT_SECONDS)),
+        )
+
+    def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
+        """Send a request.
+
+        Raises:
+            HubTimeoutError: if it should not be sent again.
+            httpx2.TransportError: if it failed and may be sent again.
+        """
+        limits = request.extensions.get("timeout", {})
+        request.extensions["timeout"] = {name: self._shortest(seconds) for name, seconds in limits.items()}
+        attempt = request.extensions[_ATTEMPT] = _Attempt(request, self._limit, in_memory=not stream)
+        try:
+            response = super().send(request, stream=stream, **options)
+        except httpx2.TransportError as error:
+            raise attempt.last_error(error) from error
+        if request.method == "HEAD":
+            attempt.succeed()
+        return response
+
+    def _shortest(self, seconds: float | None) -> float:
+        return self._limit if seconds is None else min(seconds, self._limit)
+
+
+class _Failures:
+    """Since when each request has been failing, attempt after attempt, in this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._times: dict[str, tuple[float, float]] = {}
+
+    def add(self, key: str, started: float, limit: float) -> float:
+        """Note a failure now of an attempt that `started` then; returns for how many seconds it has been failing."""
+        with self._lock:
+            since, last = self._times.get(key, (started, started))
+            if started - last > limit + _CONNECT_SECONDS:  # another call, long after the one that gave up
+                since = started
+            now = time.monotonic()
+            self._times[key] = (since, now)
+            return now - since
+
+    def forget(self, key: str) -> None:
+        with self._lock:
+            self._times.pop(key, None)
+
+
+_failures = _Failures()
+
+
+class _Attempt:
+    """One of several attempts at a request."""
+
+    def __init__(self, request: httpx2.Request, limit: float, in_memory: bool):
+        self.key = f"{request.method} {request.url.copy_with(query=None)}"
+        self.path, self.limit, self.in_memory = request.url.path, limit, in_memory
+        self.may_repeat = request.method in ("GET", "HEAD")
+        self.started = time.monotonic()
+
+    def succeed(self) -> None:
+        """The request was answered: a later failure is a new one."""
+        _failures.forget(self.key)
+
+    def is_last(self, pause: float = 0.0) -> bool:
+        """Note a failure, and decide whether another attempt after a `pause` in seconds would take too long."""
+        last = _failures.add(self.key, self.started, self.limit) + pause >= self.limit
+        if last:
+            _failures.forget(self.key)
+        return last
+
+    def last_error(self, error: httpx2.TransportError) -> Exception:
+        """What to raise for an error of the connection: the error itself if the request may be sent again."""
+        timed_out = isinstance(error, httpx2.TimeoutException)
+        if self.is_last() or (timed_out and not self.may_repeat):
+            return HubTimeoutError(f"no answer to {self.key.split()[0]} {self.path}")
+        return error
+
+    def progress(self) -> None:
+        """A good part of the body came: what failed before does not count any more."""
+        _failures.forget(self.key)
+        self.started = time.monotonic()
+
+
+def _check_answer(response: httpx2.Response) -> None:
+    """Called when the head of an answer is there: refuse redirects, watch the body, end repetitions in time."""
+    attempt: _Attempt = response.request.extensions[_ATTEMPT]
+    response.stream = _WatchedBody(response, attempt)
+    if response.has_redirect_location:
+        _check_redirect(response)
+    if response.status_code in _REPEATED and attempt.is_last(_pause_asked(response.headers)):
+        response.read()
+        hf_raise_for_status(response)
+
+
+def _check_redirect(response: httpx2.Response) -> None:
+    source, target = response.url, response.url.join(response.headers["Location"])
+    if (source.scheme, source.host, source.port) == (target.scheme, target.host, target.port):
+        return
+    secure = target.scheme == "https" or source.scheme == "http"
+    download = response.request.method in ("GET", "HEAD") and "/resolve/" in source.path
+    if not (secure and (download or target.host in _HUB_HOSTS)):
+        raise HubAnswerError(f"{source.path} is redirected to {target.scheme}://{target.netloc.decode()}")
+
+
+def _pause_asked(headers: httpx2.Headers) -> float:
+    """Seconds for which `huggingface_hub` would sleep because of these headers of a refusal."""
+    rate_limit = parse_ratelimit_headers(headers)
+    asked = headers.get("Retry-After", "").strip()
+    return max(rate_limit.reset_in_seconds if rate_limit else 0.0, float(asked) if asked.isdecimal() else 0.0)
+
+
+class _WatchedBody(httpx2.SyncByteStream):
+    """The body of an answer, which must come at a minimum rate; only the time spent waiting for it counts."""
+
+    def __init__(self, response: httpx2.Response, attempt: _Attempt):
+        assert isinstance(response.stream, httpx2.SyncByteStream)
+        self._body, self._attempt = response.stream, attempt
+        self._is_success = response.is_success
+        self._is_bounded = attempt.in_memory or "Content-Length" not in response.headers
+
+    def __iter__(self) -> Iterator[bytes]:
+        waited, received, total = 0.0, 0, 0
+        chunks = iter(self._body)
+        while True:
+            asked = time.monotonic()
+            try:
+                chunk = next(chunks)
+            except StopIteration:
+                break
+            except httpx2.TransportError as error:
+                raise self._attempt.last_error(error) from error
+            waited, received, total = waited + time.monotonic() - asked, received + len(chunk), total + len(chunk)
+            if self._is_bounded and total > _MAX_ANSWER_BYTES:
+                raise HubAnswerError(f"{self._attempt.path} is answered with over {_MAX_ANSWER_BYTES >> 20} MB")
+            if waited >= self._attempt.limit / 2:
+                if received < MIN_BYTES_PER_SECOND * waited:
+                    raise HubTimeoutError(f"{self._attempt.path} comes at {received / waited:.0f} bytes a second")
+                self._attempt.progress()
+                waited, received = 0.0, 0
+            yield chunk
+        if self._is_success:
+            self._attempt.succeed()
+
+    def close(self) -> None:
+        """Close the connection, or return it to the pool."""
+        self._body.close()
