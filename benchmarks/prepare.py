@@ -33,6 +33,7 @@ class Sample(NamedTuple):
     """An image file, and its pixels uint8 (H, W) after resizing."""
 
     record: Record
+    path: Path
     pixels: np.ndarray
 
 
@@ -43,12 +44,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--image_size", type=int, default=256, help="short side in pixels (%(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each file is read (%(default)s)")
     options = parser.parse_args(arguments)
-    settings = Settings(options.image_size, new_key())
+    settings = Settings(options.image_size, new_key(), code="")
     with tempfile.TemporaryDirectory() as scratch, Store(Path(scratch)) as store:
         ways: dict[str, Callable[[Sample], None]] = {
             "ours": lambda sample: _read_and_store(sample.record, settings, store),
             "fingerprint": lambda sample: fingerprint(sample.pixels),
-            "pillow": lambda sample: _resize_with_pillow(sample.record, options.image_size),
+            "pillow": lambda sample: _resize_with_pillow(sample.path, options.image_size),
         }
         samples = _readable(options.folder, settings)
         seconds = {name: times.sum() for name, times in median_seconds(ways, samples, options.rounds).items()}
@@ -66,13 +67,13 @@ def _readable(folder: Path, settings: Settings) -> list[Sample]:
     for name in filter(collection.is_image, collection.walk()):
         record = Record("bench", COVID, "", name, collection.ref(name))
         try:
-            _resize_with_pillow(record, settings.image_size)
+            _resize_with_pillow(folder / name, settings.image_size)
             read = reader.read_radiograph(
                 record.image.read(), short_side=settings.image_size, patient_key=settings.patient_key
             )
         except (UnreadableImage, OSError):
             continue
-        samples.append(Sample(record, read.pixels))
+        samples.append(Sample(record, folder / name, read.pixels))
     return samples
 
 
@@ -81,8 +82,8 @@ def _read_and_store(record: Record, settings: Settings, store: Store) -> None:
     store.commit()
 
 
-def _resize_with_pillow(record: Record, image_size: int) -> None:
-    with Image.open(record.image.place.path / record.image.name) as image:
+def _resize_with_pillow(path: Path, image_size: int) -> None:
+    with Image.open(path) as image:
         image.convert("RGB").resize(resized_size(image.size, image_size), Image.Resampling.BICUBIC)
 
 

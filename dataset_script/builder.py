@@ -76,13 +76,13 @@ class CxrConfig(datasets.BuilderConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         key = new_key() if self.patient_key is None else load_or_make_key(Path(self.patient_key))
-        self.settings = reading.Settings(self.image_size, key)
+        self.settings = reading.Settings(self.image_size, key, code_digest(*reading.CODE))
         self.collection = collect(self.sources)
 
     def create_config_id(self, config_kwargs: dict[str, Any], custom_features: datasets.Features | None = None) -> str:
         """Name the cache by all that its content depends on: files, settings, and the code that reads."""
         secret = "" if self.patient_key is None else self.settings.secret
-        parts = (self.collection.records.digest(), str(self.image_size), secret, code_digest(*reading.CODE))
+        parts = (self.collection.records.digest(), str(self.image_size), secret, self.settings.code)
         content = hashlib.sha256(" ".join(parts).encode()).hexdigest()
         return super().create_config_id({"content": content}, custom_features)
 

@@ -15,9 +15,9 @@ from cxr.schema.dataset_card import REPORT
 from cxr.schema.report import Audit, Counts, Report
 from dataset_script import collections
 from dataset_script.card import write_card
-from dataset_script.collections.interpretation import FIELDS, Interpretation, parse_columns, parse_labels
+from dataset_script.collections.interpretation import FIELDS, Interpretation
 from dataset_script.duplicates.search import SIMILARITY_CODE, NearDuplicates, find_near_duplicates, load_pixels
-from dataset_script.reading import Settings, read_all
+from dataset_script.reading import CODE, Settings, read_all
 from dataset_script.records import Collection, Refusal, Row, Rows
 from dataset_script.report import Contents, compose_report
 from dataset_script.splits import Division, check_classes, divide, find_external, list_moves
@@ -59,7 +59,7 @@ def prepare(options: Options) -> Report:
     options = replace(options, out=options.out.expanduser().resolve())
     for argument in options.sources:
         collections.parse(argument)
-    interpretation = Interpretation(parse_labels(options.labels), parse_columns(options.columns))
+    interpretation = collections.interpret(options.labels, options.columns)
     with open_workspace(options.out) as place:
         collection = collections.collect(options.sources, place.cache, interpretation)
         _warn(interpretation)
@@ -151,7 +151,7 @@ class Preparation:
         options, records = self.options, self.collection.records
         key = load_or_make_key(options.patient_key, options.out) if options.patient_key else new_key()
         print(f"reading {len(records):,} images of {len(options.sources)} source(s)", file=sys.stderr)
-        settings = Settings(options.image_size, key)
+        settings = Settings(options.image_size, key, code_digest(*CODE))
         rows, unreadable = read_all(records, settings, self.store, num_proc=options.num_proc, external=external)
         refusals = [*self.collection.refusals, *unreadable]
         if options.patient_key is None and any(row.format == "DICOM" for row in rows):

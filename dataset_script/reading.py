@@ -23,7 +23,6 @@ from tqdm import tqdm
 from cxr.errors import UnreadableImage, UserError
 from cxr.imaging import reader
 from cxr.imaging.geometry import resize_to_short_side
-from cxr.import_closure import code_digest
 from cxr.parallel import end_with_parent, map_in_order
 from cxr.patient_key import file_hash
 from cxr.schema.dataset import COLUMNS, EXTERNAL
@@ -44,10 +43,11 @@ _NONE = -1
 
 @dataclass(frozen=True)
 class Settings:
-    """How every image of a run is read."""
+    """How every image of a run is read; `code` stands for the code that reads (`code_digest` of `CODE`)."""
 
     image_size: int
     patient_key: bytes
+    code: str
 
     @property
     def secret(self) -> str:
@@ -120,7 +120,7 @@ def read_all(
     Raises:
         UserError: if not one of them can be read, or a process died over one.
     """
-    code = f"{settings.image_size} {code_digest(*CODE)}"
+    code = f"{settings.image_size} {settings.code}"
     known = (store.number(_key(record, code), settings.secret) for record in records)
     numbers = np.fromiter((_NONE if number is None else number for number in known), np.int64, len(records))
     missing = np.flatnonzero(numbers == _NONE)

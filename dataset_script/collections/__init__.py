@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cxr.errors import UserError
 from cxr.schema.dataset import PHANTOM
-from dataset_script.collections.interpretation import Interpretation
+from dataset_script.collections.interpretation import Interpretation, parse_columns, parse_labels
 from dataset_script.collections.layouts import (
     before_covid,
     catalogue,
@@ -24,8 +24,8 @@ from dataset_script.collections.layouts import (
     phantom,
     table,
 )
-from dataset_script.collections.patients import unify_patients
-from dataset_script.records import Collection
+from dataset_script.collections.patients import find_changes
+from dataset_script.records import Collection, Records
 
 LAYOUTS: dict[str, Callable[[str, Interpretation], Collection]] = {
     "folder": folder.collect,
@@ -54,6 +54,15 @@ def parse(argument: str) -> tuple[str, str]:
     return layout, path
 
 
+def interpret(labels: Sequence[str], columns: Sequence[str]) -> Interpretation:
+    """How values and columns are read, given the arguments of `--label` and `--column`.
+
+    Raises:
+        UserError: if one of them has another form.
+    """
+    return Interpretation(parse_labels(labels), parse_columns(columns))
+
+
 def collect(
     arguments: Sequence[str], cache: Path | None = None, interpretation: Interpretation | None = None
 ) -> Collection:
@@ -77,11 +86,18 @@ def collect(
         merged.extend(part)
         merged.layouts.setdefault(layout, set()).update(sources)
         given_by |= dict.fromkeys(sources, argument)
-    unify_patients(merged.records)
+    _unify_patients(merged.records)
     interpretation.check_labels_occur()
     merged.records.sort()
     merged.refusals.sort(key=lambda refusal: (refusal.source, refusal.file, refusal.reason))
     return merged
+
+
+def _unify_patients(records: Records) -> None:
+    """Replace the ids that name no patient, and those that are spelt in several ways."""
+    changes = find_changes(list(records.patients()))
+    if any(changes.values()):
+        records.replace_patients(lambda source, patient_id: changes.get(source, {}).get(patient_id, patient_id))
 
 
 def _check_apart(merged: Collection, part: Collection, source: str, argument: str, other: str) -> None:

@@ -7,14 +7,14 @@ and shown, and so that `--label` and `--column` apply wherever a value or a colu
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cxr.errors import UserError
 from cxr.imaging.views import Projection, read_view
 from cxr.schema.labels import LABELS
-from dataset_script.collections.label_text import LabelReading, read_label
+from dataset_script.collections.label_text import LabelReading
 
 LEFT_OUT_BY_USER = "is left out by --label"
 NOT_UNDERSTOOD = "has a label that is not understood"
@@ -70,21 +70,20 @@ class Interpretation:
         unused = {name: columns for name, columns in self.unused.items() if name in sources}
         return Interpretation(self.labels, self.columns, values, used, unused, views)
 
-    def read(self, value: str, reader: Callable[[str], LabelReading] = read_label) -> LabelReading:
-        """What a value means: what the user says, else what `reader` reads."""
+    def overridden(self, value: str) -> LabelReading | None:
+        """What the user says that a value means; None where nothing was said of it."""
         key = _key(value)
-        if key in self.labels:
-            label = self.labels[key]
-            return LabelReading(reason=LEFT_OUT_BY_USER) if label is None else LabelReading(label)
-        return reader(value)
+        if key not in self.labels:
+            return None
+        label = self.labels[key]
+        return LabelReading(reason=LEFT_OUT_BY_USER) if label is None else LabelReading(label)
 
-    def label_as(self, source: str, value: str, label: int) -> int | str:
-        """As `label`, of a value whose class the collection itself defines."""
-        return self.label(source, value, lambda _: LabelReading(label))
+    def label(self, source: str, value: str, reading: LabelReading) -> int | str:
+        """The label of an image of a collection, or the reason why it has none; the reading is counted.
 
-    def label(self, source: str, value: str, reader: Callable[[str], LabelReading] = read_label) -> int | str:
-        """The label of an image of a collection, or the reason why it has none; the reading is counted."""
-        reading = self.read(value, reader)
+        `reading` is what the collection's layout reads in the value; what the user says comes before it.
+        """
+        reading = self.overridden(value) or reading
         outcome = reading.reason or NOT_UNDERSTOOD if reading.label is None else LABELS[reading.label]
         self.values[source, value, outcome] += 1
         return outcome if reading.label is None else reading.label

@@ -6,10 +6,8 @@ of one id make two patients of one, who may land in different splits.
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-
-from dataset_script.records import Records
 
 _STOP_GAPS = """
     nan none null na n/a n.a. nat <na> unknown unk unkn undefined missing empty blank anonymous anonymized
@@ -49,11 +47,14 @@ class _Seen:
 _YEARS = 5
 
 
-def unify_patients(records: Records) -> None:
-    """Replace the patient ids of each collection: stop-gaps by none, spellings of one number by the shortest."""
+def find_changes(patients: Iterable[tuple[str, str, str, float | None]]) -> dict[str, dict[str, str]]:
+    """By collection, what replaces patient ids: none replaces a stop-gap, the shortest spelling others of one number.
+
+    `patients` holds collection, patient id, sex and age of every image.
+    """
     spelt: dict[str, set[str]] = defaultdict(set)
     seen: dict[tuple[str, str], _Seen] = defaultdict(_Seen)
-    for source, patient_id, sex, age in records.patients():
+    for source, patient_id, sex, age in patients:
         if not patient_id:
             continue
         spelt[source].add(patient_id)
@@ -61,9 +62,7 @@ def unify_patients(records: Records) -> None:
             of = seen[source, patient_id]
             of.sexes |= {sex} - {""}
             of.ages += [] if age is None else [age]
-    changed = {source: _changes(source, ids, seen) for source, ids in spelt.items()}
-    if any(changed.values()):
-        records.replace_patients(lambda source, patient_id: changed.get(source, {}).get(patient_id, patient_id))
+    return {source: _changes(source, ids, seen) for source, ids in spelt.items()}
 
 
 def _changes(source: str, ids: set[str], seen: Mapping[tuple[str, str], _Seen]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from dataset_script.reading import Settings, read_record
 from dataset_script.collections import collect
 
 records = list(collect(json.loads(sys.argv[1])).records)
-used, settings = set(), Settings(16, new_key())
+used, settings = set(), Settings(16, new_key(), "")
 sys.setprofile(lambda frame, event, _: used.add(frame.f_code.co_filename) if event == "call" else None)
 for record in records:
     read_record(record, settings)

@@ -1,6 +1,6 @@
 """The out-of-distribution gate of a finished model: fitted on its training X-rays, and tried on others."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 
 import datasets
 import numpy as np
@@ -31,7 +31,7 @@ def add_gate(evaluator: Evaluator, dataset: XrayDataset, external: Mapping[str, 
     gate = fit_gate(model, processor, _images(train, MAX_XRAYS), _images(validation, MAX_SCORED), seed)
     gate.save(evaluator.model_dir / GATE)
 
-    def passed(images: Iterator[np.ndarray]) -> GateShare:
+    def passed(images: Sequence[np.ndarray]) -> GateShare:
         passes = gate.passes(run_in_batches(model, processor, images, gate.score))
         return {"n": len(passes), "share": passes.double().mean().item()}
 
@@ -49,17 +49,19 @@ def add_gate(evaluator: Evaluator, dataset: XrayDataset, external: Mapping[str, 
     }
 
 
-def _images(split: datasets.Dataset | datasets.IterableDataset, count: int) -> Iterator[np.ndarray]:
+def _images(split: datasets.Dataset | datasets.IterableDataset, count: int) -> list[np.ndarray]:
     """At most `count` images, uint8 (H, W): those with the smallest hashes, or the first ones of a stream."""
     if isinstance(split, datasets.IterableDataset):
         chosen = split.take(count)
     else:
         hashes = split["sha256"][:]
         chosen = split.select(sorted(range(len(split)), key=hashes.__getitem__)[:count])
-    return (np.asarray(row["image"]) for row in chosen)
+    return [np.asarray(row["image"]) for row in chosen]
 
 
-def _outliers(kind: str, split: datasets.Dataset, seed: int) -> Iterator[np.ndarray]:
+def _outliers(kind: str, split: datasets.Dataset, seed: int) -> list[np.ndarray]:
     """Outliers of one kind, made from X-rays that were not used in the fit, with random numbers of their own."""
-    for index, xray in enumerate(_images(split, _OUTLIERS_A_KIND)):
-        yield make_outlier(kind, xray, np.random.default_rng([seed, index, 1]))
+    return [
+        make_outlier(kind, xray, np.random.default_rng([seed, index, 1]))
+        for index, xray in enumerate(_images(split, _OUTLIERS_A_KIND))
+    ]

@@ -74,7 +74,7 @@ def _item(
 ) -> Record | Refusal:
     inside = [place for place in map(root.inside, listed.places) if place is not None]
     file = next((place for place in inside if root.has(place)), inside[0] if inside else listed.places[0])
-    label = interpretation.label(source, listed.finding, catalogue.read)
+    label = interpretation.label(source, listed.finding, catalogue.read(listed.finding))
     reason = listed.reason or vocabulary.reason_to_refuse({"modality": listed.modality, "view": listed.view})
     reason = reason or (label if isinstance(label, str) else None)
     reason = reason or (None if inside else ESCAPES) or (None if root.has(file) else MISSING)

@@ -7,6 +7,7 @@ from cxr.errors import UserError
 from cxr.schema.labels import COVID, NON_COVID
 from dataset_script.collections.filesystem import ESCAPES, Root, clean, descend, open_root
 from dataset_script.collections.interpretation import Interpretation
+from dataset_script.collections.label_text import LabelReading
 from dataset_script.collections.vocabulary import plain
 from dataset_script.records import Collection, Record
 
@@ -44,7 +45,7 @@ def collect(name: str, path: str, interpretation: Interpretation) -> Collection:
     collection.refuse(layout.source, root.escaping, ESCAPES)
     for folder, of_class in layout.folders(root).items():
         for name in _images(root, folder):
-            label = interpretation.label_as(layout.source, folder, of_class)
+            label = interpretation.label(layout.source, folder, LabelReading(of_class))
             if isinstance(label, str):
                 collection.refuse(layout.source, [clean(name)], label)
             else:

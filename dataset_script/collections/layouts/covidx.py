@@ -64,7 +64,7 @@ def _lists(root: Root) -> dict[str, list[str]]:
 
 
 def _item(root: Root, words: list[str], split: str, interpretation: Interpretation) -> Record | Refusal:
-    is_class = [read_label(word).is_understood or interpretation.read(word).is_understood for word in words]
+    is_class = [read_label(word).is_understood or interpretation.overridden(word) is not None for word in words]
     at = next(
         (at for at in range(len(words) - 1, 1, -1) if is_class[at]),
         len(words) - 2 if len(words) > 3 else len(words) - 1,
@@ -72,7 +72,7 @@ def _item(root: Root, words: list[str], split: str, interpretation: Interpretati
     if at < 2:
         return Refusal(SOURCE, " ".join(words), SHORT)
     source = sys.intern("-".join([SOURCE, *map(plain, words[at + 1 : at + 2])]))
-    label, finding = interpretation.label(source, words[at]), sys.intern(words[at])
+    label, finding = interpretation.label(source, words[at], read_label(words[at])), sys.intern(words[at])
     candidates = list(_patients_and_files(words[:at]))
     inside = [(patient, name) for patient, file in candidates for name in _places(root, file, split)]
     patient, name = next((pair for pair in inside if root.has(pair[1])), (candidates[0][0], None))

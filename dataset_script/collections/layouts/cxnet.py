@@ -11,6 +11,7 @@ from cxr.errors import UserError
 from cxr.schema.labels import COVID
 from dataset_script.collections.filesystem import ESCAPES, Root, clean, open_root
 from dataset_script.collections.interpretation import Interpretation
+from dataset_script.collections.label_text import LabelReading
 from dataset_script.records import Collection, Record, Refusal
 
 SOURCE = "cxnet"
@@ -44,7 +45,7 @@ def _item(root: Root, name: str, interpretation: Interpretation) -> Record | Ref
     if "p" in suffix:
         return Refusal(SOURCE, clean(name), PAEDIATRIC)
     finding = "COVID-19, no abnormality seen" if suffix.endswith("-") else "COVID-19"
-    label = interpretation.label_as(SOURCE, finding, COVID)
+    label = interpretation.label(SOURCE, finding, LabelReading(COVID))
     if isinstance(label, str):
         return Refusal(SOURCE, clean(name), label)
     return Record(SOURCE, label, finding, clean(name), root.ref(name))

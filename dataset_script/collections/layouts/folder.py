@@ -6,7 +6,7 @@ words that are not understood is an error, unless a folder below it says more. T
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -58,7 +58,7 @@ def collect(path: str, interpretation: Interpretation) -> Collection:
     collection.refuse(root.name, map(clean, archives), ARCHIVE)
     collection.refuse(root.name, map(clean, root.escaping), ESCAPES)
     for name, found in inside.items():
-        label = interpretation.label(root.name, clean(found[-1].name), _reader(found[-1]))
+        label = interpretation.label(root.name, clean(found[-1].name), found[-1].reading)
         if isinstance(label, str):
             collection.refuse(root.name, [clean(name)], label)
         else:
@@ -80,8 +80,8 @@ def _classes(name: str, interpretation: Interpretation) -> list[ClassFolder]:
 
 def _class_folder(part: str, holds_files: bool, interpretation: Interpretation) -> ClassFolder | None:
     """A folder as a class, None if its name says nothing of one: a split, a whole collection, `images`."""
-    overridden = interpretation.read(part, lambda _: NOT_UNDERSTOOD)
-    if overridden.is_understood:
+    overridden = interpretation.overridden(part)
+    if overridden:
         return ClassFolder(part, overridden)
     if split_of(part):
         return None
@@ -95,10 +95,6 @@ def _class_folder(part: str, holds_files: bool, interpretation: Interpretation) 
 @lru_cache(maxsize=4096)
 def _read_folder(part: str) -> LabelReading:
     return NOT_UNDERSTOOD if is_container(part) else read_label(part)
-
-
-def _reader(folder: ClassFolder) -> Callable[[str], LabelReading]:
-    return lambda name: folder.reading
 
 
 def _record(root: Root, name: str, finding: str, label: int) -> Record:

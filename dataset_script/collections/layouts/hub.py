@@ -18,6 +18,7 @@ from cxr.errors import UserError
 from dataset_script.collections import vocabulary
 from dataset_script.collections.filesystem import clean, stamp_of
 from dataset_script.collections.interpretation import Interpretation
+from dataset_script.collections.label_text import read_label
 from dataset_script.collections.tables import Cells
 from dataset_script.records import Collection, FileRef, Record, Refusal
 
@@ -146,7 +147,7 @@ def _text(value: object, names: Sequence[str] | None) -> str:
 
 def _item(cells: Cells, repo: str, place: str, image: FileRef, interpretation: Interpretation) -> Record | Refusal:
     source, file = cells.get("source") or repo, cells.get("file") or place
-    label = interpretation.label(source, cells["label"])
+    label = interpretation.label(source, cells["label"], read_label(cells["label"]))
     patient = cells.get("patient_id", "")
     reason = vocabulary.reason_to_refuse(cells) or (label if isinstance(label, str) else None)
     if isinstance(label, str) or reason:

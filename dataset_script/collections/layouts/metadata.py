@@ -178,7 +178,8 @@ def _file_of(layout: Layout, root: Root, cells: Cells, folders: list[str]) -> st
 
 
 def _item(layout: Layout, root: Root, file: str, values: Cells, interpretation: Interpretation) -> Record | Refusal:
-    name, label = root.inside(file), interpretation.label(layout.source, values["finding"], layout.label)
+    name, finding = root.inside(file), values["finding"]
+    label = interpretation.label(layout.source, finding, layout.label(finding))
     if name is None:
         return Refusal(layout.source, file, ESCAPES)
     reason = vocabulary.reason_to_refuse(values)

@@ -15,6 +15,7 @@ from cxr.schema.dataset import PHANTOM
 from cxr.schema.labels import COVID, NON_COVID
 from dataset_script.collections.filesystem import stamp_of
 from dataset_script.collections.interpretation import Interpretation
+from dataset_script.collections.label_text import LabelReading
 from dataset_script.records import Collection, FileRef, Record
 
 LEAST = 6
@@ -50,7 +51,7 @@ def collect(count: str, interpretation: Interpretation) -> Collection:
     collection = Collection()
     for seed in range(int(count)):
         record = _record(seed)
-        interpretation.label_as(PHANTOM, _DRAWN[record.label], record.label)
+        interpretation.label(PHANTOM, _DRAWN[record.label], LabelReading(record.label))
         collection.add(record)
     return collection
 

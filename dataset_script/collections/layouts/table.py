@@ -104,7 +104,7 @@ def _item(
     interpretation: Interpretation,
     marked: Mapping[str, tuple[Box, ...]],
 ) -> Record | Refusal:
-    label = interpretation.label(source, cells["label"], _read_label)
+    label = interpretation.label(source, cells["label"], _read_label(cells["label"]))
     split = _split(cells.get("split", ""), where)
     file, view = cells.get("file", ""), cells.get("view", "")
     name = root.inside(file)
