@@ -9,6 +9,8 @@ import pydicom
 from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
 
 SHAPE = 96, 80
 SECRETS = {
@@ -80,8 +82,9 @@ def dicom(values: np.ndarray, bits: int | None = None, **elements: object) -> by
 
 def bare(made: Dataset, implicit: bool = False, little: bool = True) -> bytes:
     """A data set with neither preamble nor meta header, as some archives keep it."""
-    stream = io.BytesIO()
-    pydicom.dcmwrite(stream, made, implicit_vr=implicit, little_endian=little)
+    stream = DicomBytesIO()
+    stream.is_implicit_VR, stream.is_little_endian = implicit, little
+    write_dataset(stream, made)
     return stream.getvalue()
 
 

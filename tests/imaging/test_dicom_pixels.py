@@ -236,11 +236,24 @@ def test_big_endian():
     assert radiograph.sha256 == read_radiograph(dicom(DEEP, 12)).sha256
 
 
-@pytest.mark.parametrize(("implicit", "little"), [(True, True), (False, True), (False, False)])
-def test_a_data_set_without_preamble(implicit, little):
+@pytest.mark.parametrize("preamble", [b"", bytes(128) + b"DICM"], ids=["nothing", "preamble"])
+@pytest.mark.parametrize("implicit", [True, False])
+@pytest.mark.parametrize("little", [True, False])
+def test_a_data_set_without_meta_header(preamble, implicit, little):
     made = dataset(DEEP, 12)
     made.PixelData = DEEP.astype("<u2" if little else ">u2").tobytes()
-    assert np.array_equal(read_radiograph(bare(made, implicit, little)).pixels, read_radiograph(png(DEEP)).pixels)
+    radiograph = read_radiograph(preamble + bare(made, implicit, little))
+    assert np.array_equal(radiograph.pixels, read_radiograph(png(DEEP)).pixels)
+    assert (radiograph.header.view, radiograph.sha256) == ("PA", read_radiograph(dicom(DEEP, 12)).sha256)
+
+
+def test_implicit_big_endian_with_the_private_syntax_of_old_scanners():
+    made = dataset(DEEP, 12)
+    made.PixelData = DEEP.astype(">u2").tobytes()
+    file = written(dataset(DEEP, 12), "1.2.840.113619.5.2")
+    head = file[: file.index(b"\x08\0\x16\0")]
+    pixels = read_radiograph(head + bare(made, implicit=True, little=False)).pixels
+    assert np.array_equal(pixels, read_radiograph(png(DEEP)).pixels)
 
 
 def test_missing_attributes_get_defaults():

@@ -10,6 +10,8 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import FileMetaDataset
+from pydicom.filereader import read_dataset
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -105,6 +107,9 @@ def read_dicom(raw: bytes, patient_key: bytes | None = None) -> DicomImage:
 def _parse(raw: bytes) -> pydicom.Dataset:
     if DeflatedExplicitVRLittleEndian.encode() in raw[:4096]:
         _check_inflated(raw)
+    start = _data_set_start(raw)
+    if _is_implicit_big_endian(raw[start : start + 8]):
+        return _read_implicit_big_endian(raw[start:])
     dataset = pydicom.dcmread(io.BytesIO(raw), force=True, specific_tags=_TAGS)
     meta = getattr(dataset, "file_meta", None) or FileMetaDataset()
     if "TransferSyntaxUID" not in meta:
@@ -119,13 +124,33 @@ def _check_inflated(raw: bytes) -> None:
     Raises:
         UnreadableImage: if it does.
     """
-    start = 144 + struct.unpack_from("<I", raw, 140)[0]
-    inflater, left, size = zlib.decompressobj(-zlib.MAX_WBITS), raw[start:], 0
+    inflater, left, size = zlib.decompressobj(-zlib.MAX_WBITS), raw[_data_set_start(raw) :], 0
     while left and not inflater.eof and size <= _MAX_INFLATED:
         size += len(inflater.decompress(left, _STEP))
         left = inflater.unconsumed_tail
     if size > _MAX_INFLATED:
         raise UnreadableImage(TOO_LARGE)
+
+
+def _data_set_start(raw: bytes) -> int:
+    """Where the data set starts: behind the preamble and the meta header, as far as there are such."""
+    start = 132 if raw[128:132] == b"DICM" else 0
+    has_length = raw[start : start + 8] == b"\x02\0\0\0UL\x04\0" and len(raw) >= start + 12
+    return start + 12 + struct.unpack_from("<I", raw, start + 8)[0] if has_length else start
+
+
+def _is_implicit_big_endian(head: bytes) -> bool:
+    """Whether a data set that starts with `head` is in a syntax of old scanners that no standard names."""
+    return head[:2] == b"\0\x08" and not (head[4:6].isalpha() and head[4:6].isupper())
+
+
+def _read_implicit_big_endian(raw: bytes) -> pydicom.Dataset:
+    """pydicom takes every file without value representations for little endian, unless it is told."""
+    tags: list[BaseTag | int] = [Tag(name) for name in _TAGS]
+    dataset = read_dataset(io.BytesIO(raw), True, False, specific_tags=tags)
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRBigEndian  # pixels are stored alike
+    return dataset
 
 
 def _guessed_syntax(dataset: pydicom.Dataset) -> UID:
