@@ -16,7 +16,7 @@ from pathlib import Path
 from measure import ROOT, make_parser
 
 from cxr.model import BACKBONE
-from cxr.training import run
+from cxr.training import run, timings
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -30,24 +30,25 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=50, help="epochs of the recipe `seed` (%(default)s)")
     options = parser.parse_args(arguments)
     shared = ["--dataset", options.dataset, "--backbone", options.backbone, "--input_size", str(options.input_size)]
-    seed = _training_log("seed", [*shared, "--num_train_epochs", str(options.epochs)])
-    head = _training_log("head", shared)
+    seed, seed_seconds = _train("seed", [*shared, "--num_train_epochs", str(options.epochs)])
+    head, head_seconds = _train("head", shared)
     accuracies = [entry["eval_accuracy"] for entry in seed if "eval_accuracy" in entry]
     best, accuracy = max(accuracies), head[0]["eval_accuracy"]
-    seed_seconds, head_seconds = seed[-1]["train_runtime"], head[0]["head_seconds"]
     print(f"seed: accuracy {best:.4f} (epoch {1 + accuracies.index(best)} of {len(accuracies)}), {seed_seconds:.1f} s")
     print(f"head: accuracy {accuracy:.4f}, {head_seconds:.1f} s")
     print(f"difference head - seed: {accuracy - best:+.4f}")
     print(f"ratio of the times head / seed: {head_seconds / seed_seconds:.3f}")
 
 
-def _training_log(recipe: str, flags: list[str]) -> list[dict[str, float]]:
-    """Run a recipe and return the log entries of its training."""
+def _train(recipe: str, flags: list[str]) -> tuple[list[dict[str, float]], float]:
+    """Run a recipe; returns the log entries of its training, and the seconds that it took."""
     with tempfile.TemporaryDirectory() as out, contextlib.redirect_stdout(io.StringIO()):
         code = run.main([str(ROOT / "recipes" / f"{recipe}.yaml"), *flags, "--output_dir", out])
         if code:
             raise SystemExit(code)
-        return json.loads((Path(out) / "model" / "metrics.json").read_text(encoding="utf-8"))["training"]["log"]
+        times = json.loads((Path(out) / timings.FILE).read_text(encoding="utf-8"))
+        metrics = json.loads((Path(out) / "model" / "metrics.json").read_text(encoding="utf-8"))
+    return metrics["training"]["log"], times["training_seconds"]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """`metrics.json`: every number that a run reports (schema version 2)."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -317,7 +317,7 @@ class TrainingSummary(TypedDict):
     streaming: Annotated[bool, Field(description="Whether the training split was streamed.")]
     epochs: float
     steps: int
-    seconds: Annotated[int, Field(description="Wall time of training alone.")]
+    seconds: NotRequired[Annotated[int, Field(description="Wall time of training; earlier versions wrote it here.")]]
     processes: int
     device: str
     precision: str

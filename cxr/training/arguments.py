@@ -163,6 +163,11 @@ class RunArguments(TrainingArguments):
         return Path(self.output_dir) / "model"
 
     @property
+    def draft_dir(self) -> Path:
+        """Folder in which a model is finished before it takes the place of `model_dir`."""
+        return Path(self.output_dir) / "draft" / "model"
+
+    @property
     def resolved_precision(self) -> str:
         """fp32, bf16 or fp16: what trains; the Trainer's own flags `--bf16` and `--fp16` win over `--precision`."""
         if self.bf16 or self.fp16:
@@ -170,9 +175,13 @@ class RunArguments(TrainingArguments):
         return fast_precision(self.use_cpu) if self.precision == "auto" else self.precision
 
     def for_trainer(self) -> "RunArguments":
-        """What the Trainer gets: the precision that was chosen, and no order to push, because publishing comes last."""
-        precision = self.resolved_precision
-        return dataclasses.replace(self, bf16=precision == "bf16", fp16=precision == "fp16", push_to_hub=False)
+        """What the Trainer gets: the precision that was chosen, and no order to push, because publishing comes last.
+
+        With a limit of 1 the Trainer would delete the checkpoint of a stopped run as soon as another one is the best.
+        """
+        precision, limit = self.resolved_precision, self.save_total_limit
+        precisions = {"bf16": precision == "bf16", "fp16": precision == "fp16"}
+        return dataclasses.replace(self, push_to_hub=False, save_total_limit=limit and max(limit, 2), **precisions)
 
     def check(self) -> None:
         """Raise a `UserError` that names the first setting that cannot work."""

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -33,6 +34,7 @@ from cxr.training.evaluation.evaluation import Evaluation, Evaluator, evaluate, 
 from cxr.training.evaluation.gate_evaluation import add_gate
 from cxr.training.reporting import figures, mistakes, model_card
 from cxr.training.reporting.judgement import judgement
+from cxr.training.timings import without_times, write_timings
 
 _PACKAGES = ("torch", "transformers", "datasets", "evaluate", "accelerate", "huggingface-hub", "pillow", "numpy")
 
@@ -66,20 +68,36 @@ def finalize(
         report = without_lists(dataset.report)
         metrics = _metrics(arguments, dataset, training, evaluation, calibration, gate)
         metrics["judgement"] = judgement(metrics, report)
-        _add_to_config(run.model_dir, metrics)
-        write_metrics(run.model_dir, metrics)
-        _write_json(run.model_dir / DATASET_REPORT, report)
-        (run.model_dir / RECIPE).write_text(yaml.safe_dump(arguments.recipe(), sort_keys=False), "utf-8")
-        figures.draw_all(run.model_dir / "figures", training.state.log_history, evaluation)
-        _draw_mistakes(run.model_dir, dataset, external, evaluation)
-        model_card.write_card(run.model_dir, metrics, report, repo_id)
+        _add_to_config(run.draft_dir, metrics)
+        write_metrics(run.draft_dir, metrics)
+        _write_json(run.draft_dir / DATASET_REPORT, report)
+        (run.draft_dir / RECIPE).write_text(yaml.safe_dump(arguments.recipe(), sort_keys=False), "utf-8")
+        figures.draw_all(run.draft_dir / "figures", training.state.log_history, evaluation)
+        _draw_mistakes(run.draft_dir, dataset, external, evaluation)
+        model_card.write_card(run.draft_dir, metrics, report, repo_id)
+        write_timings(run.draft_dir.parent, training.state.log_history, training.seconds)
+        put_in_place(run.draft_dir.parent, Path(run.output_dir))
         print(model_card.headline(metrics))
     wait_for_everyone()
 
 
+def put_in_place(draft: Path, folder: Path) -> None:
+    """Move all that lies in `draft` to `folder`, on the same disk; what has the same name there is replaced.
+
+    Until everything has been written, the results of an earlier run are as they were.
+    """
+    before = draft / "before"
+    before.mkdir()
+    for path in [path for path in draft.iterdir() if path != before]:
+        if (folder / path.name).exists():
+            (folder / path.name).rename(before / path.name)
+        path.rename(folder / path.name)
+    shutil.rmtree(draft)
+
+
 def _reload(run: RunArguments) -> Evaluator:
     """The model as it is saved now: what is measured is what will be published."""
-    return Evaluator(run.model_dir, run.per_device_eval_batch_size, run.dataloader_num_workers, run.use_cpu)
+    return Evaluator(run.draft_dir, run.per_device_eval_batch_size, run.dataloader_num_workers, run.use_cpu)
 
 
 def _calibrate(run: RunArguments, dataset: XrayDataset) -> Calibration:
@@ -87,7 +105,7 @@ def _calibrate(run: RunArguments, dataset: XrayDataset) -> Calibration:
     scores = score_validation(_reload(run), dataset)
     calibration = fit_calibration(scores.margin, scores.labels, with_bias=run.class_weights == "balanced")
     if run.process_index == 0:
-        fold(run.model_dir, calibration)
+        fold(run.draft_dir, calibration)
     wait_for_everyone()
     return calibration
 
@@ -120,7 +138,7 @@ def _metrics(
 
 
 def _model_summary(arguments: Arguments, backbone_revision: str | None) -> ModelSummary:
-    config = json.loads((arguments.run.model_dir / CONFIG).read_text(encoding="utf-8"))
+    config = json.loads((arguments.run.draft_dir / CONFIG).read_text(encoding="utf-8"))
     resnet50 = config["depths"] == [3, 4, 6, 3] and config["layer_type"] == "bottleneck"
     settings = arguments.model
     return {
@@ -153,12 +171,11 @@ def _training_summary(arguments: Arguments, training: Training) -> TrainingSumma
         "streaming": arguments.data.streaming,
         "epochs": round(state.epoch or 0.0, 2),
         "steps": state.global_step,
-        "seconds": round(training.seconds),
         "processes": run.world_size,
         "device": run.device.type,
         "precision": run.resolved_precision,
         "seed": run.seed,
-        "log": [{key: entry[key] for key in entry if key != "step"} for entry in state.log_history],
+        "log": without_times(state.log_history),
     }
 
 

@@ -1,7 +1,7 @@
 """A training run from start to end: check, train, save, evaluate the reloaded model, write the card, publish."""
 
-import json
 import logging
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -12,8 +12,7 @@ import httpx2
 import torch
 import transformers
 from accelerate.utils import broadcast_object_list, wait_for_everyone
-from transformers import EarlyStoppingCallback, ResNetForImageClassification
-from transformers.trainer import TRAINER_STATE_NAME
+from transformers import ResNetForImageClassification
 
 from cxr import model as network
 from cxr.cli import command
@@ -26,6 +25,7 @@ from cxr.training.data.dataset import XrayDataset, load, load_external
 from cxr.training.data.streaming import TrainingStream
 from cxr.training.finalize import External, Training, finalize
 from cxr.training.head import LogAtStart, fit_head
+from cxr.training.interruption import EarlyStopping, checkpoints, is_complete
 from cxr.training.publishing import publication
 from cxr.training.publishing.publication import Destination
 from cxr.training.trainer import CovidTrainer
@@ -126,7 +126,7 @@ def train(
         _print_how_to_resume(trainer)
         return False
     seconds = time.monotonic() - start
-    _save(trainer, run.model_dir)
+    _save(trainer, run.draft_dir)
     finalize(arguments, dataset, external, Training(trainer.state, backbone_revision, seconds), repo_id)
     return True
 
@@ -149,7 +149,7 @@ def _make_trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForIm
         model.resnet.requires_grad_(False)
     processor = make_processor(arguments.model.input_size)
     images = dataset.report["splits"]["train"]["labels"]
-    stop_early = [EarlyStoppingCallback(run.early_stopping_patience)] if run.early_stopping_patience else []
+    stop_early = [EarlyStopping(run.early_stopping_patience)] if run.early_stopping_patience else []
     return CovidTrainer(
         model=model,
         args=arguments.for_trainer(),
@@ -199,6 +199,8 @@ def _train_layers(trainer: CovidTrainer, arguments: Arguments, resume: Path | No
 
 def _save(trainer: CovidTrainer, model_dir: Path) -> None:
     """Save weights, config and processor, without the Trainer's pickle of its arguments."""
+    if trainer.args.should_save:
+        shutil.rmtree(model_dir.parent, ignore_errors=True)
     trainer.save_model(str(model_dir))
     if trainer.args.should_save:
         (model_dir / "training_args.bin").unlink(missing_ok=True)
@@ -227,7 +229,7 @@ def checkpoint_to_resume(arguments: Arguments) -> Path | None:
     if run.seeds or arguments.model.method == "head":
         return None
     if wanted not in ("true", "True"):
-        if not _is_complete(Path(wanted)):
+        if not is_complete(Path(wanted)):
             raise UserError(f"--resume_from_checkpoint {wanted} is no complete checkpoint: name another, or use true")
         return Path(wanted)
     if not existing:
@@ -244,18 +246,3 @@ def _require_no_earlier_run(run: RunArguments, existing: Sequence[Path]) -> None
             f"--output_dir {run.output_dir} holds {what} of an earlier run: continue it with "
             "--resume_from_checkpoint true, or choose another --output_dir"
         )
-
-
-def checkpoints(folder: Path) -> list[Path]:
-    """The complete checkpoints in a run folder, oldest first; not one that was being written when the run died."""
-    complete = filter(_is_complete, folder.glob("checkpoint-*"))
-    return sorted(complete, key=lambda path: int(path.name.rpartition("-")[2]))
-
-
-def _is_complete(checkpoint: Path) -> bool:
-    """Whether the last file that the Trainer writes into a checkpoint can be read to its end."""
-    try:
-        json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return True

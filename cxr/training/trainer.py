@@ -1,24 +1,22 @@
-"""The Trainer with what radiographs and several processes need: its loss, augmentation, BatchNorm, and orderly stop."""
+"""The Trainer with what radiographs and several processes need: its loss, augmentation and BatchNorm."""
 
-import signal
 from typing import Any, cast
 
 import numpy as np
 import torch
 from accelerate.data_loader import prepare_data_loader
 from accelerate.utils import broadcast
-from torch import distributed, nn
+from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader
-from transformers import EvalPrediction, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import EvalPrediction
 from transformers.trainer_utils import EvalLoopOutput
 
 from cxr.schema.labels import COVID
 from cxr.statistics import metrics
 from cxr.training.data.batches import Augmentation
 from cxr.training.data.streaming import TrainingStream
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+from cxr.training.interruption import ResumableTrainer
 
 
 def covid_probability(logits: np.ndarray) -> np.ndarray:
@@ -32,7 +30,7 @@ def validation_metrics(prediction: EvalPrediction) -> dict[str, float | None]:
     return cast(dict[str, float | None], metrics.compute_metrics(covid_probability(logits), labels))
 
 
-class CovidTrainer(Trainer):
+class CovidTrainer(ResumableTrainer):
     """Trains with a class-weighted cross-entropy whose value does not depend on processes or accumulation."""
 
     def __init__(
@@ -49,20 +47,6 @@ class CovidTrainer(Trainer):
         self.model_accepts_loss_kwargs, self.loss_is_scaled_for_ga = False, False
         self.augmentation, self.class_weights, self.freeze_backbone = augmentation, class_weights, freeze_backbone
         self._hits_and_images = torch.zeros(2, dtype=torch.float64)
-        self._stop = StopOnSignal()
-        self.add_callback(self._stop)
-
-    @property
-    def network(self) -> nn.Module:
-        """The network that is trained, not wrapped for several processes."""
-        if self.model is None:
-            raise ValueError("the trainer has no model")
-        return self.model
-
-    @property
-    def was_stopped(self) -> bool:
-        """Whether a signal ended training before its last step."""
-        return self._stop.requested and self.state.global_step < self.state.max_steps
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """A streamed split is distributed over the processes already: accelerate must not distribute it again."""
@@ -117,6 +101,15 @@ class CovidTrainer(Trainer):
             logs["accuracy"] = hits / max(images, 1.0)
         super().log(logs, *args, **kwargs)
 
+    def sums(self) -> dict[str, Any]:
+        """Also the hits and images behind the training accuracy."""
+        return super().sums() | {"hits_and_images": self._hits_and_images.tolist()}
+
+    def restore_sums(self, sums: dict[str, Any]) -> None:
+        """Also the hits and images behind the training accuracy."""
+        super().restore_sums(sums)
+        self._hits_and_images = torch.tensor(sums["hits_and_images"], dtype=torch.float64)
+
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
         """Evaluate so that the result does not depend on the number of processes.
 
@@ -131,49 +124,3 @@ class CovidTrainer(Trainer):
         loss = self.weighted_loss(logits, labels).item()
         corrected = {key: loss if key.endswith("_loss") else value for key, value in (output.metrics or {}).items()}
         return output._replace(metrics=corrected)
-
-
-class StopOnSignal(TrainerCallback):
-    """On SIGTERM or Ctrl-C, finish the current step, save a checkpoint and end training.
-
-    A second signal has its usual effect. The Trainer's own answer to SIGTERM (`enable_jit_checkpoint`) may save between
-    a forward pass and its optimizer step: BatchNorm has then counted a batch that the resumed run counts again, so the
-    two runs end with different weights. This one saves at the end of a step.
-    """
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._handlers_before: dict[int, Any] = {}
-
-    def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
-        """Start listening."""
-        self._handlers_before = {number: signal.signal(number, self._request) for number in _SIGNALS}
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> TrainerControl:
-        """Save and stop on all ranks together, whichever of them received the signal."""
-        if self._on_any_rank(args):
-            control.should_save = control.should_training_stop = True
-        return control
-
-    def on_train_end(self, *args: Any, **kwargs: Any) -> None:
-        """Stop listening."""
-        self._restore()
-
-    def _request(self, *args: Any) -> None:
-        self.requested = True
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._handlers_before.items():
-            signal.signal(number, handler)
-        self._handlers_before = {}
-
-    def _on_any_rank(self, args: TrainingArguments) -> bool:
-        if args.world_size == 1:
-            return self.requested
-        flag = torch.tensor(int(self.requested), device=args.device)
-        distributed.all_reduce(flag, distributed.ReduceOp.MAX)
-        self.requested = bool(flag)
-        return self.requested
