@@ -4,7 +4,7 @@ The Trainer's own resumption (transformers 5.23) differs from an undisturbed run
 
 - where an epoch breaks off it evaluates, and that evaluation may become the best one;
 - a checkpoint of an epoch's last step is saved before what the end of the epoch evaluates and logs, which is then lost;
-- the means that are logged for an epoch, and the patience of early stopping, begin anew;
+- the means that are logged for an epoch, and the count of early stopping, begin anew;
 - continued after its last step, or after early stopping, it takes one step more;
 - the best checkpoint is looked for where the run folder was when it was saved.
 """
@@ -128,7 +128,7 @@ class EarlyStopping(EarlyStoppingCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Take over the count; the Trainer would restore the patience as well, which may have been changed since."""
+        """Take over the count; the Trainer would restore the limit as well, which may have been changed since."""
         super().on_train_begin(args, state, control, **kwargs)
         saved = cast(dict[str, Any], state.stateful_callbacks).setdefault(type(self).__name__, self.state())
         self.early_stopping_patience_counter = saved["attributes"]["early_stopping_patience_counter"]
