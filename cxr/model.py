@@ -10,6 +10,7 @@ from transformers import ResNetConfig, ResNetForImageClassification, set_seed
 from cxr import hub
 from cxr.errors import UserError, one_line
 from cxr.imaging.preprocess import make_processor
+from cxr.model_folder import NotAResNetError, load_network, read_config
 from cxr.schema.labels import ID2LABEL, LABEL2ID
 
 BACKBONE = "microsoft/resnet-50"
@@ -33,14 +34,11 @@ def load_pretrained(backbone: str, revision: str | None, seed: int) -> Pretraine
         pulled = hub.pull(backbone, revision)
     except UserError as error:
         raise UserError(f"{error}; {_WEIGHTS_MISSING}") from error
-    config = ResNetConfig.get_config_dict(pulled.folder)[0]
-    if config.get("model_type") != "resnet":
-        raise UserError(f"--backbone {backbone} is a {config.get('model_type')!r}, not a resnet; choose another")
     set_seed(seed)
     try:
-        model = ResNetForImageClassification.from_pretrained(
-            pulled.folder, id2label=ID2LABEL, label2id=LABEL2ID, ignore_mismatched_sizes=True, use_safetensors=True
-        )
+        model = load_network(pulled.folder, read_config(pulled.folder), new_head=True)
+    except NotAResNetError as error:
+        raise UserError(f"--backbone {backbone} is a {str(error)!r}, not a resnet; choose another") from error
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise UserError(f"--backbone {backbone} cannot be loaded: {one_line(error)}") from error
     _new_head(model)

@@ -14,8 +14,8 @@ class Fault:
     """What happens to the next `times` requests whose path contains `path` (None: to all of them).
 
     One of: answer `status`, with `headers`, and `body` instead of an error; `hang` until cleared; `drop` the connection
-    in mid-upload; `delay` the answer; `trickle` its body a byte at a time, with that many seconds between two; `flip` a
-    byte in the middle of each piece of the body; `cut` the connection in the middle of it.
+    in mid-upload; `delay` the answer; `trickle` its body a byte at a time, with that many seconds between two; `flip`
+    these bits of a byte in the middle of each piece of the body; `cut` the connection in the middle of it.
     """
 
     path: str = ""
@@ -28,7 +28,7 @@ class Fault:
     drop: bool = False
     delay: float = 0.0
     trickle: float | None = None
-    flip: bool = False
+    flip: int = 0
     cut: bool = False
     hits: int = 0
     cleared: bool = False
@@ -113,7 +113,9 @@ class _Damaging:
             await self._trickle(message, body)
         elif self._fault.flip:
             middle = len(body) // 2
-            await self._send(message | {"body": body[:middle] + bytes([body[middle] ^ 0xFF]) + body[middle + 1 :]})
+            await self._send(
+                message | {"body": body[:middle] + bytes([body[middle] ^ self._fault.flip]) + body[middle + 1 :]}
+            )
         elif self._fault.cut:
             await self._send(message | {"body": body[: len(body) // 2], "more_body": True})
             await asyncio.sleep(0.05)

@@ -81,13 +81,21 @@ class Gate:
             with safe_open(path, "pt") as file:
                 about = json.loads((file.metadata() or {}).get("gate", "{}"))
                 tensors = {name: file.get_tensor(name).float() for name in _TENSORS}
-        except (OSError, SafetensorError) as error:
+        except (OSError, SafetensorError, ValueError, RecursionError) as error:
             raise ValueError(f"{path.name} is damaged or not a gate ({error})") from error
-        if about.get("version") != VERSION:
-            raise ValueError(f"{path.name} has version {about.get('version')}, this program reads {VERSION}")
-        if not all(tensor.isfinite().all() for tensor in tensors.values()):
-            raise ValueError(f"{path.name} holds values that are not finite numbers")
-        return cls(**tensors, fitted_on=about.get("made_from", ""))
+        if not isinstance(about, dict) or about.get("version") != VERSION:
+            version = about.get("version") if isinstance(about, dict) else None
+            raise ValueError(f"{path.name} has version {str(version)[:20]}, this program reads {VERSION}")
+        _check_tensors(tensors, path.name)
+        return cls(**tensors, fitted_on=str(about.get("made_from", "")))
+
+
+def _check_tensors(tensors: dict[str, torch.Tensor], name: str) -> None:
+    vectors = {tuple(tensors[vector].shape) for vector in ("mean", "scale", "weight")}
+    if len(vectors) != 1 or tensors["weight"].dim() != 1 or tensors["bias"].dim() or tensors["threshold"].dim():
+        raise ValueError(f"{name} holds tensors whose shapes do not fit each other")
+    if not all(tensor.isfinite().all() for tensor in tensors.values()) or not (tensors["scale"] > 0).all():
+        raise ValueError(f"{name} holds values that are not finite numbers, or scales that are not positive")
 
 
 _TENSORS = [field.name for field in fields(Gate) if field.name != "fitted_on"]

@@ -3,9 +3,9 @@
 from cxr.hub.client import HUB_ERRORS, api, explain, explained
 from cxr.hub.content import ContentId
 from cxr.hub.fetch import fetch
-from cxr.hub.limits import HubAnswerError, HubTimeoutError
 from cxr.hub.pull import PULLED_FILES, Pulled, pull, pull_or_last, resolve
 from cxr.hub.push import commit, preflight, require_only
+from cxr.hub.watch import HubAnswerError, HubTimeoutError
 
 __all__ = [
     "HUB_ERRORS",

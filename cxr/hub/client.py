@@ -7,12 +7,14 @@ no time limit, and the Hub serves the same files over plain HTTP.
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from json import JSONDecodeError
 from typing import Any
 
 import httpx2
 import huggingface_hub
 from huggingface_hub import HfApi
 from huggingface_hub.errors import (
+    FileMetadataError,
     GatedRepoError,
     HfHubHTTPError,
     HFValidationError,
@@ -22,7 +24,8 @@ from huggingface_hub.errors import (
 )
 
 from cxr.errors import UserError, one_line
-from cxr.hub.limits import TIMEOUT_VARIABLE, HubAnswerError, HubTimeoutError, LimitedClient, time_limit
+from cxr.hub.limits import TIMEOUT_VARIABLE, LimitedClient, time_limit
+from cxr.hub.watch import HubAnswerError, HubTimeoutError
 
 HUB_ERRORS = (OSError, ValueError, httpx2.HTTPError)
 """What calls of `api()` raise; the `httpx2` errors among them are no subclasses of `OSError`."""
@@ -44,6 +47,8 @@ def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **options: Any) -> Any:
         try:
             return method(*args, **options)
+        except (JSONDecodeError, UnicodeDecodeError) as error:
+            raise HubAnswerError("it answered with something else than JSON") from error
         except _MISREAD as error:
             raise HubAnswerError(f"its answer has an unexpected form ({type(error).__name__})") from error
 
@@ -70,7 +75,13 @@ def _set_time_limits() -> None:
 
 def status_of(error: Exception) -> int | None:
     """The HTTP status of an error, None if the Hub did not answer at all."""
-    return getattr(getattr(error, "response", None), "status_code", None)
+    return getattr(getattr(_root(error), "response", None), "status_code", None)
+
+
+def _root(error: Exception) -> Exception:
+    """The error behind "not in the cache", which `huggingface_hub` raises over whatever kept it from asking the Hub."""
+    cause = error.__cause__
+    return cause if isinstance(error, LocalEntryNotFoundError) and isinstance(cause, HUB_ERRORS) else error
 
 
 def is_outage(error: Exception) -> bool:
@@ -94,6 +105,7 @@ def explained(repo_id: str, revision: str | None = None) -> Iterator[None]:
 
 def explain(error: Exception, repo_id: str, revision: str | None = None) -> UserError:
     """Describe an error of `huggingface_hub` in one line that names the repo and the way out."""
+    error = _root(error)
     where = f"{repo_id}@{revision}" if revision else repo_id
     endpoint = huggingface_hub.constants.ENDPOINT
     status = status_of(error)
@@ -116,8 +128,10 @@ def explain(error: Exception, repo_id: str, revision: str | None = None) -> User
     if is_outage(error):
         return UserError(f"cannot reach {endpoint} for {where}: check the network, or HF_ENDPOINT if it is set")
     if isinstance(error, HubAnswerError):
-        return UserError(f"{endpoint} cannot be used for {where}: {error}; does HF_ENDPOINT name a Hub?")
-    return UserError(f"{where} could not be read from or written to {endpoint}: {one_line(error)}")
+        return UserError(f"{endpoint} cannot be used for {where}: {error}; try again, or does HF_ENDPOINT name no Hub?")
+    if isinstance(error, FileMetadataError):
+        return UserError(f"{endpoint} does not answer for {where} as a Hub does: does HF_ENDPOINT name one?")
+    return UserError(f"{where} could not be read from or written to {endpoint}, try again later: {one_line(error)}")
 
 
 def _explain_status(error: HfHubHTTPError, status: int, where: str) -> str:
@@ -126,4 +140,5 @@ def _explain_status(error: HfHubHTTPError, status: int, where: str) -> str:
         return f"{endpoint} has no such address (HTTP 404) for {where}: does HF_ENDPOINT name a Hub?"
     if status >= 500 or status == 429 or not error.server_message:
         return f"{endpoint} answered HTTP {status} for {where}: try again later"
-    return f"{endpoint} refused {where} (HTTP {status}): {one_line(ValueError(error.server_message))}"
+    reason = one_line(ValueError(error.server_message))
+    return f"{endpoint} refused {where} (HTTP {status}): {reason}; try again, or choose another name"

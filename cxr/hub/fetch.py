@@ -21,7 +21,7 @@ from huggingface_hub.errors import CachedRepoTreeNotFoundError
 from cxr.errors import UserError
 from cxr.hub.client import api, explained
 from cxr.hub.content import ContentId
-from cxr.hub.limits import HubAnswerError
+from cxr.hub.watch import HubAnswerError
 from cxr.parallel import map_in_order
 
 Listing = Mapping[str, ContentId]

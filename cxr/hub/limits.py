@@ -4,7 +4,8 @@
 that timed out five times, sleeps as long as `Retry-After` says, and reads a body however slowly it comes. Here, with
 L = `CXR_HUB_TIMEOUT` seconds (60 by default):
 
-- a request ends after L seconds without a byte, and after L / 2 seconds below `MIN_BYTES_PER_SECOND`;
+- a request ends after L seconds without a byte, after L seconds without the whole head of its answer, and after L / 2
+  seconds of a body, sent or received, below `MIN_BYTES_PER_SECOND`;
 - a request that keeps failing is not repeated once it has failed for L seconds, nor if the server asks for a pause that
   ends later, so that every fault ends within 2 L plus one pause of eight seconds;
 - a write that timed out is not repeated, because it may have been done;
@@ -13,38 +14,26 @@ L = `CXR_HUB_TIMEOUT` seconds (60 by default):
 
 import math
 import os
+import socket
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
+from weakref import WeakSet
 
 import httpx2
 from huggingface_hub.utils import hf_raise_for_status, parse_ratelimit_headers
 
 from cxr.errors import UserError
+from cxr.hub.watch import MAX_ANSWER_BYTES, HeadWatch, HubAnswerError, HubTimeoutError, WatchedDownload, WatchedUpload
 
 TIMEOUT_VARIABLE = "CXR_HUB_TIMEOUT"
-MIN_BYTES_PER_SECOND = 4096
-"""Slower than an analogue modem: a download at this rate would take hours."""
-
 _TIMEOUT_SECONDS = 60.0
 _CONNECT_SECONDS = 10.0
-_MAX_ANSWER_BYTES = 100 * 2**20
-"""Of an answer that is held in memory, and of any that does not announce its length."""
-
 _REPEATED = (408, 429, 500, 502, 503, 504)
 """The HTTP statuses after which `huggingface_hub` repeats a request."""
 
 _HUB_HOSTS = ("huggingface.co", "hf.co")
 _ATTEMPT = "cxr.attempt"
-
-
-class HubTimeoutError(OSError):
-    """The Hub took too long. No `TimeoutError`: libraries repeat requests that ended with one."""
-
-
-class HubAnswerError(OSError):
-    """The Hub answered with something that it should not, such as a redirect to another server."""
 
 
 def time_limit(at_most: float = math.inf) -> float:
@@ -67,7 +56,7 @@ class LimitedClient(httpx2.Client):
     """A client with the limits of this module; `hooks` are called before every request."""
 
     def __init__(self, hooks: list[Any]):
-        self._limit = time_limit()
+        self._limit, self._sockets = time_limit(), WeakSet[socket.socket]()
         super().__init__(
             event_hooks={"request": hooks, "response": [_check_answer]},
             follow_redirects=True,
@@ -83,12 +72,15 @@ class LimitedClient(httpx2.Client):
         """
         limits = request.extensions.get("timeout", {})
         request.extensions["timeout"] = {name: self._shortest(seconds) for name, seconds in limits.items()}
+        request.extensions["trace"] = HeadWatch(self._sockets, self._limit)
         attempt = request.extensions[_ATTEMPT] = _Attempt(request, self._limit, in_memory=not stream)
+        if isinstance(request.stream, httpx2.SyncByteStream):
+            request.stream = WatchedUpload(request.stream, attempt.path, self._limit)
         try:
             response = super().send(request, stream=stream, **options)
         except httpx2.TransportError as error:
             raise attempt.last_error(error) from error
-        if request.method == "HEAD":
+        if request.method == "HEAD" and not response.is_error:  # it has no body whose end would tell
             attempt.succeed()
         return response
 
@@ -121,6 +113,10 @@ class _Failures:
 _failures = _Failures()
 
 
+def _nothing() -> None:
+    """A refusal that was read to its end is no success."""
+
+
 class _Attempt:
     """One of several attempts at a request."""
 
@@ -148,6 +144,14 @@ class _Attempt:
             return HubTimeoutError(f"no answer to {self.key.split()[0]} {self.path}")
         return error
 
+    def watched(self, response: httpx2.Response) -> httpx2.SyncByteStream:
+        """The body of an answer to it."""
+        assert isinstance(response.stream, httpx2.SyncByteStream)
+        unbounded = self.in_memory or "Content-Length" not in response.headers
+        end = _nothing if response.is_error else self.succeed
+        most = MAX_ANSWER_BYTES if unbounded else math.inf
+        return WatchedDownload(response.stream, self.path, self.limit, most, self.progress, end, self.last_error)
+
     def progress(self) -> None:
         """A good part of the body came: what failed before does not count any more."""
         _failures.forget(self.key)
@@ -157,9 +161,9 @@ class _Attempt:
 def _check_answer(response: httpx2.Response) -> None:
     """Called when the head of an answer is there: refuse redirects, watch the body, end repetitions in time."""
     attempt: _Attempt = response.request.extensions[_ATTEMPT]
-    response.stream = _WatchedBody(response, attempt)
     if response.has_redirect_location:
         _check_redirect(response)
+    response.stream = attempt.watched(response)
     if response.status_code in _REPEATED and attempt.is_last(_pause_asked(response.headers)):
         response.read()
         hf_raise_for_status(response)
@@ -180,40 +184,3 @@ def _pause_asked(headers: httpx2.Headers) -> float:
     rate_limit = parse_ratelimit_headers(headers)
     asked = headers.get("Retry-After", "").strip()
     return max(rate_limit.reset_in_seconds if rate_limit else 0.0, float(asked) if asked.isdecimal() else 0.0)
-
-
-class _WatchedBody(httpx2.SyncByteStream):
-    """The body of an answer, which must come at a minimum rate; only the time spent waiting for it counts."""
-
-    def __init__(self, response: httpx2.Response, attempt: _Attempt):
-        assert isinstance(response.stream, httpx2.SyncByteStream)
-        self._body, self._attempt = response.stream, attempt
-        self._is_success = response.is_success
-        self._is_bounded = attempt.in_memory or "Content-Length" not in response.headers
-
-    def __iter__(self) -> Iterator[bytes]:
-        waited, received, total = 0.0, 0, 0
-        chunks = iter(self._body)
-        while True:
-            asked = time.monotonic()
-            try:
-                chunk = next(chunks)
-            except StopIteration:
-                break
-            except httpx2.TransportError as error:
-                raise self._attempt.last_error(error) from error
-            waited, received, total = waited + time.monotonic() - asked, received + len(chunk), total + len(chunk)
-            if self._is_bounded and total > _MAX_ANSWER_BYTES:
-                raise HubAnswerError(f"{self._attempt.path} is answered with over {_MAX_ANSWER_BYTES >> 20} MB")
-            if waited >= self._attempt.limit / 2:
-                if received < MIN_BYTES_PER_SECOND * waited:
-                    raise HubTimeoutError(f"{self._attempt.path} comes at {received / waited:.0f} bytes a second")
-                self._attempt.progress()
-                waited, received = 0.0, 0
-            yield chunk
-        if self._is_success:
-            self._attempt.succeed()
-
-    def close(self) -> None:
-        """Close the connection, or return it to the pool."""
-        self._body.close()

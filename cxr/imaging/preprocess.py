@@ -12,6 +12,7 @@ from transformers import AutoImageProcessor, BaseImageProcessor, ConvNextImagePr
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from cxr.imaging.geometry import CROP_PCT, WARPED_FROM, check_elongation, resize_to_short_side, visible_box
+from cxr.imaging.processor_settings import check_processor_settings
 
 _REDUCING_GAP = 2.0
 """How much finer than the result an image must stay when it is averaged down before its resize."""
@@ -29,7 +30,13 @@ def make_processor(input_size: int, crop_pct: float = CROP_PCT) -> ConvNextImage
 
 
 def load_processor(folder: Path | str) -> BaseImageProcessor:
-    """Load a saved processor with the PIL backend: others differ by up to five gray levels per pixel."""
+    """Load a saved processor with the PIL backend: others differ by up to five gray levels per pixel.
+
+    Raises:
+        ValueError: if its file has values that it cannot have.
+        OSError: if it cannot be read.
+    """
+    check_processor_settings(Path(folder))
     return AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
 
 

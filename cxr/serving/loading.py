@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
-import torch
 from transformers import PreTrainedConfig, ResNetForImageClassification
 
 from cxr import policy
 from cxr.errors import UserError
 from cxr.gate import Gate
 from cxr.hub import Pulled
+from cxr.model_folder import NotAResNetError, load_network, read_config
 from cxr.schema.labels import COVID, LABELS
 from cxr.schema.model_repo import GATE
 
@@ -24,38 +24,32 @@ def display_name(pulled: Pulled) -> str:
     return f"{pulled.repo_id}@{pulled.revision[:7]}"
 
 
-def load_weights(pulled: Pulled) -> ResNetForImageClassification:
-    """The model in float32, with every weight from the file: `from_pretrained` fills gaps with random numbers.
+def load_model(pulled: Pulled) -> ResNetForImageClassification:
+    """The model in float32, if it is a ResNet, which activation map and gate require, with this project's classes.
 
     Raises:
-        UserError: if the file lacks weights.
+        UserError: if it is another model.
+        ValueError, SafetensorError, OSError: if its files are damaged, or describe what cannot be.
     """
-    loaded: Any = ResNetForImageClassification.from_pretrained(
-        pulled.folder,
-        use_safetensors=True,
-        dtype=torch.float32,
-        output_loading_info=True,
-    )
-    model, info = loaded
-    missing = sorted(info["missing_keys"])
-    if missing:
-        raise UserError(f"{display_name(pulled)} lacks {len(missing)} weights ({missing[0]}, …): publish it again")
-    return model.eval()
+    try:
+        config = read_config(pulled.folder)
+    except NotAResNetError as error:
+        raise UserError(f"{display_name(pulled)} is a {str(error)!r}, not a resnet: {_WAY_OUT}") from error
+    covid_index(config, pulled)
+    return load_network(pulled.folder, config)
 
 
 def covid_index(config: PreTrainedConfig, pulled: Pulled) -> int:
     """The row of COVID in the head; classes are found by name.
 
     Raises:
-        UserError: if the model has other classes, or is not a ResNet, which activation map and gate require.
+        UserError: if the model has other classes.
     """
-    if config.model_type != "resnet":
-        raise UserError(f"{display_name(pulled)} is a {config.model_type!r}, not a resnet: {_WAY_OUT}")
     id2label: Any = config.id2label or {}
     names = [id2label[index] for index in sorted(id2label)]
     if sorted(names) == sorted(LABELS):
         return names.index(LABELS[COVID])
-    listed = ", ".join(map(str, names[:3])) + (f", … ({len(names)} in all)" if len(names) > 3 else "")
+    listed = ", ".join(str(name)[:40] for name in names[:3]) + (f", … ({len(names)} in all)" if len(names) > 3 else "")
     raise UserError(f"{display_name(pulled)} answers with {listed}, not with {' and '.join(LABELS)}: {_WAY_OUT}")
 
 

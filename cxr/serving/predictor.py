@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from transformers import AutoConfig, BaseImageProcessor, ResNetForImageClassification
+from transformers import BaseImageProcessor, ResNetForImageClassification
 from transformers.utils import logging
 
 from cxr import policy
@@ -22,7 +22,7 @@ from cxr.imaging.colour import PHOTOGRAPH_THRESHOLD
 from cxr.imaging.preprocess import FastPixelValues, load_processor, processor_short_side, to_pixel_values
 from cxr.imaging.reader import Radiograph
 from cxr.schema.verdicts import DISCLAIMER
-from cxr.serving import loading, runtime
+from cxr.serving import has_gpu_per_call, loading, runtime
 from cxr.serving.answer import Answer, Explanation
 
 Precision = Literal["exact", "fast"]
@@ -34,7 +34,25 @@ COLOUR_WARNING = (
     "unreliable: use the original file."
 )
 
-_BROKEN_MODEL = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
+_BROKEN_MODEL = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+    SafetensorError,
+)
+"""What transformers, safetensors, torch and OpenVINO raise over files whose values they cannot use."""
+
+_MAX_REASON = 300
+"""Characters: transformers lists everything that it knows."""
+
+_BLANK = Radiograph(np.full((256, 256), 128, np.uint8), 256, 256, "L", "PNG", sha256="")
+"""What a model answers first, before anyone relies on it."""
+
 _DECODED_PER_INPUT = 2
 """Pixels decoded for each pixel that the network sees, along a side: more take time and change nothing."""
 
@@ -89,7 +107,8 @@ class Predictor:
 
         Raises:
             ValueError: if there is no such precision.
-            UserError: if it cannot be had, is not a classifier of this project's two classes, or is damaged.
+            UserError: if it cannot be had, is not a classifier of this project's two classes, is damaged, or has no
+                answer for a blank image.
         """
         if precision not in get_args(Precision):
             raise ValueError(f"precision is {precision!r}, not one of {get_args(Precision)}")
@@ -97,10 +116,12 @@ class Predictor:
         logging.set_verbosity_error()
         pulled = pull_or_last(model, revision)
         try:
-            loading.covid_index(AutoConfig.from_pretrained(pulled.folder, trust_remote_code=False), pulled)
-            return cls(pulled, loading.load_weights(pulled), precision, concurrency)
+            predictor = cls(pulled, loading.load_model(pulled), precision, concurrency)
+            if not has_gpu_per_call():
+                predictor.explain(_BLANK)
+            return predictor
         except _BROKEN_MODEL as error:
-            reason = one_line(error)
+            reason = one_line(error)[:_MAX_REASON]
             raise UserError(f"{loading.display_name(pulled)} cannot be loaded, publish it again: {reason}") from error
 
     def read(self, source: bytes | Path) -> Radiograph:

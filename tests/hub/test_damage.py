@@ -38,7 +38,7 @@ def cached_files(repo_id: str) -> list[Path]:
     return [path for path in storage.rglob("*") if path.is_file() and path.parent.name != "listings"]
 
 
-@pytest.mark.parametrize("fault", [{"flip": True}, {"cut": True}])
+@pytest.mark.parametrize("fault", [{"flip": 0xFF}, {"cut": True}])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_damaged_once_in_transit_is_fetched_again(repo, hub, name, fault):
     damaged = hub.faults.add(path=f"/resolve/{repo.revision}/{name}", method="GET", **fault)
@@ -48,7 +48,7 @@ def test_a_file_damaged_once_in_transit_is_fetched_again(repo, hub, name, fault)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_damaged_each_time_is_refused_and_not_kept(repo, hub, name):
-    hub.faults.add(path=f"/resolve/{repo.revision}/{name}", method="GET", times=None, flip=True)
+    hub.faults.add(path=f"/resolve/{repo.revision}/{name}", method="GET", times=None, flip=1)
     for _ in range(2):
         with pytest.raises(UserError, match=f"{name} arrived damaged twice and was deleted"):
             client.pull(repo.repo_id)
@@ -70,7 +70,7 @@ def test_a_cache_damaged_later_is_repaired(repo, name, pinned):
 
 def test_what_another_program_left_damaged_is_repaired(repo, hub):
     """`huggingface_hub` alone compares no hash."""
-    hub.faults.add(path="/model.safetensors", method="GET", flip=True)
+    hub.faults.add(path="/model.safetensors", method="GET", flip=1)
     path = hf_hub_download(repo.repo_id, "model.safetensors", revision=repo.revision)
     assert Path(path).read_bytes() != (repo.folder / "model.safetensors").read_bytes()
     assert_same(client.pull(repo.repo_id, repo.revision), repo.folder)
