@@ -123,7 +123,7 @@ def explain(error: Exception, repo_id: str, revision: str | None = None) -> User
     if isinstance(error, HfHubHTTPError) and status:
         return UserError(_explain_status(error, status, where))
     if isinstance(error, HubTimeoutError):
-        longer = f"try again later, or set {TIMEOUT_VARIABLE} to more than {time_limit():g} seconds"
+        longer = f"HF_ENDPOINT if it is set, or set {TIMEOUT_VARIABLE} to more than {time_limit():g} seconds"
         return UserError(f"cannot reach {endpoint} for {where} ({error}): check the network, {longer}")
     if is_outage(error):
         return UserError(f"cannot reach {endpoint} for {where}: check the network, or HF_ENDPOINT if it is set")
