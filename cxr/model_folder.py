@@ -1,4 +1,4 @@
-"""Reading a model folder, whoever made it: every value is checked before it takes memory or reaches the network.
+"""Reading a model folder of any origin: every value is checked before it takes memory or reaches the network.
 
 `from_pretrained` follows whatever stands in `config.json` (quantization, millions of layers), and fills gaps in the
 weights with random numbers. Here a ResNet is built from the keys that describe one, without memory for its weights, and

@@ -60,12 +60,12 @@ def a_body_in_bytes(connection: socket.socket) -> None:
     trickle(connection, b"x" * 400)
 
 
-def silence(connection: socket.socket) -> None:
+def no_answer(connection: socket.socket) -> None:
     connection.recv(65536)
     time.sleep(5 * LIMIT)
 
 
-@pytest.mark.parametrize("answer", [a_head_in_bytes, a_body_in_bytes, silence])
+@pytest.mark.parametrize("answer", [a_head_in_bytes, a_body_in_bytes, no_answer])
 def test_a_slow_answer_ends(answer):
     with server(answer) as url:
         start = time.monotonic()
