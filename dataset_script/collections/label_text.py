@@ -71,6 +71,7 @@ class Kind(Enum):
     NO_FINDING = auto()
     UNDECIDED = auto()
     NEUTRAL = auto()
+    ALTERNATIVE = auto()
     RESULT_POSITIVE = auto()
     RESULT_NEGATIVE = auto()
 
@@ -78,6 +79,7 @@ class Kind(Enum):
 _AFFIRMATIONS = {Kind.AFFIRMATION, Kind.RESULT_POSITIVE}
 _DENIALS = {Kind.DENIAL, Kind.RESULT_NEGATIVE, Kind.DENIAL_BEFORE, Kind.WITHOUT}
 _FINDINGS = {Kind.OTHER_FINDING, Kind.NO_FINDING}
+_SILENT = {Kind.NEUTRAL, Kind.ALTERNATIVE}
 
 Clause = list[Kind]
 _LONGEST = 10
@@ -92,6 +94,8 @@ def _normalised(text: str) -> str:
     text = re.sub(r"(?<=[a-z])(?=[A-Z][a-z]|[A-Z]{2,})", " ", text)
     text = unicodedata.normalize("NFKC", text).replace("ß", "ss").replace("ı", "i").casefold()
     text = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+    for code, meant in label_words.CODES.items():
+        text = re.sub(code, meant, text)
     text = re.sub("[‐‑‒–—―−﹣－]", "-", text).replace("_", " ").replace("’", " ").replace("'", " ")
     text = text.replace("ø", "o").replace("ł", "l").replace("æ", "ae").replace("đ", "d")
     text = re.sub(r"\+\s*[/|]?\s*-|-\s*[/|]\s*\+|±", " ? ", text)
@@ -169,6 +173,7 @@ def _lexicon() -> dict[tuple[str, ...], Kind]:
     """Every phrase, as the words that `_clauses` makes of it; later lists win where two hold the same."""
     lists = {
         Kind.NEUTRAL: label_words.NEUTRAL,
+        Kind.ALTERNATIVE: label_words.ALTERNATIVE,
         Kind.UNDECIDED: label_words.UNDECIDED,
         Kind.OTHER_FINDING: label_words.OTHER_FINDING,
         Kind.AFFIRMATION: label_words.AFFIRMATION + "; plus_sign",
@@ -224,7 +229,7 @@ def _judge(clauses: list[Clause]) -> LabelReading:
 
 def _judge_result(kinds: Clause) -> LabelReading:
     """A text that names no disease: `positive`, `PCR negative`, `not positive`, `unknown`."""
-    said = [kind for kind in kinds if kind != Kind.NEUTRAL]
+    said = [kind for kind in kinds if kind not in _SILENT]
     if said and all(kind == Kind.UNDECIDED for kind in said):
         return LabelReading(reason=UNDECIDED)
     if said == [Kind.RESULT_POSITIVE]:
@@ -280,8 +285,10 @@ def _judge_affirmed(stances: list[_Stance], found: set[_Stance]) -> LabelReading
 
 
 def _stance(clause: Clause) -> _Stance:
-    said = _merged([kind for kind in clause if kind != Kind.NEUTRAL])
+    said = _merged([kind for kind in clause if kind not in _SILENT])
     if Kind.DOUBT in said or Kind.UNDECIDED in said:
+        return _Stance.DOUBTED
+    if Kind.ALTERNATIVE in clause and Kind.COVID in said and not _DENIALS & set(said):
         return _Stance.DOUBTED
     denied = [at for at, kind in enumerate(said) if kind in _DENIALS]
     affirmed = [at for at, kind in enumerate(said) if kind in _AFFIRMATIONS]
@@ -335,5 +342,5 @@ def _merged(said: Clause) -> Clause:
 
 def _is_bare(clause: Clause, kinds: set[Kind]) -> bool:
     """Whether a clause says nothing but what is of these kinds."""
-    said = [kind for kind in clause if kind != Kind.NEUTRAL]
+    said = [kind for kind in clause if kind not in _SILENT]
     return bool(said) and set(said) <= kinds

@@ -2,34 +2,31 @@
 
 One entry a line or, within a line, separated by semicolons; an entry may be several words. Case, accents, punctuation
 and the spelling of compounds (`Non-COVID`, `noncovid`, `NonCovid`) do not matter. Languages are those that public
-collections of chest radiographs are written in: English, Spanish, Portuguese, French, Italian, German,
-Dutch, Turkish,
+collections of chest radiographs are written in: English, Spanish, Portuguese, French, Italian, German, Dutch, Turkish,
 Polish, Russian, Chinese, Japanese, Korean, Indonesian, Scandinavian.
 """
 
 COVID = """
-covid; covid 19; covid 2019; covid-19 disease; covid-19 virus; covid 19 infection; cov 19; cvd 19
-sars cov 2; sars cov2; sarscov 2; sars cov 2 virus; ncov; ncov 2019; 2019 ncov; n cov; 2019 n cov; hcov 19
-coronavirus; corona virus; corona; novel coronavirus; coronavirus disease; corona virus disease; novel corona virus
-coronavirus disease 2019; 2019 novel coronavirus; novel coronavirus 2019; coronavirus 2019; covidx
-коронавирус; коронавируса; коронавирусом; коронавирусная; коронавирусной; ковида; ковид; ковид 19
-koronavirus; koronawirus; koronavirüs; covit; covit 19; coronavirusinfektion
+covid; covid 19; covid 2019; covid-19 disease; covid-19 virus; covid 19 infection; cov 19; cvd 19; sars cov 2
+sars cov2; sarscov 2; sars cov 2 virus; ncov; ncov 2019; 2019 ncov; n cov; 2019 n cov; hcov 19; coronavirus
+corona virus; corona; novel coronavirus; coronavirus disease; corona virus disease; novel corona virus
+coronavirus disease 2019; 2019 novel coronavirus; novel coronavirus 2019; coronavirus 2019; covidx; коронавирус
+коронавируса; коронавирусом; коронавирусная; коронавирусной; ковида; ковид; ковид 19; koronavirus; koronawirus
+koronavirüs; covit; covit 19; coronavirusinfektion; c 19
 """
 """Names of the disease and of its virus."""
 
 AFFIRMATION = """
 positive; pos; positives; confirmed; detected; diagnosed; proven; reactive; yes; true; present; laboratory confirmed
-positivo; positiva; positivos; positivas; positif; positives; positiv; positief; pozitif; dodatni; pozytywny
-confirmado; confirmada; confirme; confirmee; confermato; bestätigt; nachgewiesen; bevestigd; doğrulanmış; potwierdzony
-detectado; detectada; detecte; rilevato; vastgesteld; wykryto; si; oui; ja; sim; evet; tak; да
-положительный; положительная; подтвержден; подтверждено; выявлен; выявлено; terkonfirmasi; terdeteksi; bekræftet
-påvist; påvisad; bekräftad
+positivo; positiva; positivos; positivas; positif; positiv; positief; pozitif; dodatni; pozytywny; confirmado
+confirmada; confirme; confirmee; confermato; bestätigt; nachgewiesen; bevestigd; doğrulanmış; potwierdzony; detectado
+detectada; detecte; rilevato; vastgesteld; wykryto; si; oui; ja; sim; evet; tak; да; положительный; положительная
+подтвержден; подтверждено; выявлен; выявлено; terkonfirmasi; terdeteksi; bekræftet; påvist; påvisad; bekräftad
 """
 
 RESULT_POSITIVE = """
-positive; pos; positives; detected; reactive
-positivo; positiva; positivos; positivas; positif; positiv; positief; pozitif; dodatni; pozytywny
-положительный; положительная
+positive; pos; positives; detected; reactive; positivo; positiva; positivos; positivas; positif; positiv; positief
+pozitif; dodatni; pozytywny; положительный; положительная
 """
 """What of AFFIRMATION is a test result, so that it names the class even where it stands alone."""
 
@@ -37,185 +34,178 @@ DENIAL = """
 negative; neg; negatives; negativity; ruled out; excluded; not detected; undetected; non detected; nondetected; absent
 no detected; not found; not seen; not present; not identified; not shown; not evident; not visible; not diagnosed
 unlikely; not likely; nonreactive; non reactive; false; denied; denies; rejected; discarded; disproved; disproven
-was ruled out; has been ruled out; been excluded; free
-negativo; negativa; negativos; negativas; negatif; negatifs; negativ; negatief; ujemny; ujemna; negatywny
-descartado; descartada; descartados; descartadas; excluido; excluida; no detectado; no detectada
-no se detecta; ausente
-nao detectado; nao detectada; não detectável; afastado; afastada; improvavel; improbable; poco probable
-pouco provavel
-exclu; exclue; ecarte; ecartee; non detecte; non detectee; absente; peu probable; improbabile; escluso
-esclusa; assente
-non rilevato; ausgeschlossen; nicht nachgewiesen; unwahrscheinlich; uitgesloten; niet aangetoond; onwaarschijnlijk
-yok; değil; saptanmadı; dışlandı; wykluczono; wykluczony; nie wykryto; brak; nieobecny
-отрицательный; отрицательная; отрицательно; отриц; исключен; исключено; исключена; не выявлен; не выявлено; нет
-tidak terdeteksi; utelukket; udelukket; uteslutet; ikke påvist; ej påvisad; inte påvisad
+was ruled out; has been ruled out; been excluded; free; negativo; negativa; negativos; negativas; negatif; negatifs
+negativ; negatief; ujemny; ujemna; negatywny; descartado; descartada; descartados; descartadas; excluido; excluida
+no detectado; no detectada; no se detecta; ausente; nao detectado; nao detectada; não detectável; afastado; afastada
+improvavel; improbable; poco probable; pouco provavel; exclu; exclue; ecarte; ecartee; non detecte; non detectee
+absente; peu probable; improbabile; escluso; esclusa; assente; non rilevato; ausgeschlossen; nicht nachgewiesen
+unwahrscheinlich; uitgesloten; niet aangetoond; onwaarschijnlijk; yok; değil; saptanmadı; dışlandı; wykluczono
+wykluczony; nie wykryto; brak; nieobecny; отрицательный; отрицательная; отрицательно; отриц; исключен; исключено
+исключена; не выявлен; не выявлено; нет; tidak terdeteksi; utelukket; udelukket; uteslutet; ikke påvist; ej påvisad
+inte påvisad
 """
 """Denials that deny what stands before or behind them."""
 
 RESULT_NEGATIVE = """
-negative; neg; negatives; not detected; undetected; non detected; nonreactive; non reactive
-negativo; negativa; negativos; negativas; negatif; negativ; negatief; ujemny; ujemna; negatywny
-no detectado; nao detectado; non detecte; nicht nachgewiesen; отрицательный; отрицательная; отриц
+negative; neg; negatives; not detected; undetected; non detected; nonreactive; non reactive; negativo; negativa
+negativos; negativas; negatif; negativ; negatief; ujemny; ujemna; negatywny; no detectado; nao detectado; non detecte
+nicht nachgewiesen; отрицательный; отрицательная; отриц
 """
 """What of DENIAL is a test result, so that it names the class even where it stands alone."""
 
 DENIAL_BEFORE = """
 no; not; non; nor; neither; never; nil; without; w o; negative for; no evidence of; no evidence; no sign of
-no signs of
-no signs; no sign; absence of; lack of; free of; free from; excludes; excluding; exclude; no indication of
-no suggestion of; no features of; no findings of; no finding of; other than; rules out; rather than; instead of; minus
-anti; un; never had; isn t; is not; wasn t; was not; does not have; doesn t have; has no; had no; did not have
-sin; sin evidencia de; sin signos de; ausencia de; negativo para; negativa para; descarta; tampoco; ni; nunca; excluye
-sem; nao; sem evidencia de; sem sinais de; negativo para; descarta; nem
-sans; pas de; pas; aucun; aucune; absence de; negatif pour; sans signe de; sans signes de; hors
-senza; nessun; nessuna; nessuno; assenza di; negativo per; senza segni di; esclude
-kein; keine; keinen; keiner; keinerlei; nicht; ohne; kein hinweis auf; keine zeichen; nein; negativ für
-ausschluss von
-geen; niet; zonder; geen tekenen van; nee; negatief voor
-olmayan; dışı; hayır; bulgusu yok
-bez; nie; brak cech; wykluczenie
-не; без; нет признаков; без признаков; отсутствие
-tidak; bukan; tanpa; ingen; intet; ikke; inte; ej; utan; uten; uden
+no signs of; no signs; no sign; absence of; lack of; free of; free from; excludes; excluding; exclude
+no indication of; no suggestion of; no features of; no findings of; no finding of; other than; rules out; rather than
+instead of; minus; anti; un; never had; isn t; is not; wasn t; was not; does not have; doesn t have; has no; had no
+did not have; sin; sin evidencia de; sin signos de; ausencia de; negativo para; negativa para; descarta; tampoco; ni
+nunca; excluye; sem; nao; sem evidencia de; sem sinais de; nem; sans; pas de; pas; aucun; aucune; absence de
+negatif pour; sans signe de; sans signes de; hors; senza; nessun; nessuna; nessuno; assenza di; negativo per
+senza segni di; esclude; kein; keine; keinen; keiner; keinerlei; nicht; ohne; kein hinweis auf; keine zeichen; nein
+negativ für; ausschluss von; geen; niet; zonder; geen tekenen van; nee; negatief voor; olmayan; dışı; hayır
+bulgusu yok; bez; nie; brak cech; wykluczenie; не; без; нет признаков; без признаков; отсутствие; tidak; bukan; tanpa
+ingen; intet; ikke; inte; ej; utan; uten; uden; kein hinweis für; keine hinweise auf; keine hinweise für
+kein anhalt für; keine anzeichen für; absence de signe de; absence de signes de; pas de signe de; pas de signes de
+aucun signe de; nessun segno di; sin hallazgos de; sem achados de; geen aanwijzingen voor; brak objawow
+brak dowodow na
 """
 """Denials that deny what stands behind them, or, at the end, what stands before."""
 
 WITHOUT = """
-without; w o; sin; sem; sans; senza; ohne; zonder; bez; без; tanpa; utan; uten; uden; absence of
-ausencia de; absence de
-no evidence of; no evidence; no sign of; no signs of; sin evidencia de; sin signos de; sem evidencia de; free of
+without; w o; sin; sem; sans; senza; ohne; zonder; bez; без; tanpa; utan; uten; uden; absence of; ausencia de
+absence de; no evidence of; no evidence; no sign of; no signs of; sin evidencia de; sin signos de; sem evidencia de
+free of
 """
 """What of DENIAL_BEFORE joins a denied finding to what stands before: `COVID-19 without effusion` is COVID-19."""
 
 DOUBT = """
 suspected; suspect; suspicious; suspicion; suspicion of; suspicious for; suspicious of; suspects; high suspicion
 low suspicion; possible; possibly; probable; probably; likely; presumed; presumptive; presumptively; presumably; maybe
-perhaps; may; might; could; could be; query; queried; questionable; question; question of; equivocal
-indeterminate; atypical appearance; indeterminate appearance; uncertain; unclear; doubtful; borderline; ambiguous
-rule out; r o; to rule out; to exclude; rule in; cannot exclude; can not exclude; cannot rule out; can not rule out
-can t exclude; can t rule out; not excluded; not ruled out; cannot be excluded; can not be excluded
-cannot be ruled out
+perhaps; may; might; could; could be; query; queried; questionable; question; question of; equivocal; indeterminate
+atypical appearance; indeterminate appearance; uncertain; unclear; doubtful; borderline; ambiguous; rule out; r o
+to rule out; to exclude; rule in; cannot exclude; can not exclude; cannot rule out; can not rule out; can t exclude
+can t rule out; not excluded; not ruled out; cannot be excluded; can not be excluded; cannot be ruled out
 can not be ruled out; could not be excluded; could not be ruled out; not been excluded; not been ruled out
-not exclude
-not yet excluded; not unlikely; not negative; non negative; not positive or negative; unconfirmed; not confirmed
-not proven; unproven; not tested; untested; not yet confirmed; to be confirmed; tbc; pui; under investigation
-person under investigation; under observation; awaiting; awaiting result; awaiting results; awaiting pcr; await; weak
-differential; differential diagnosis; ddx; dd; d d; versus; vs; consider; considered; concern; concern for
-concerning for; concerning; worrisome; worrisome for; compatible with; consistent with; suggestive of; suggesting
-suggests; suggestive; suspicious appearance; in keeping with; could represent; may represent; like; mimic; mimics
-similar to; resembling; pseudo; if; either; or not; weakly; contact; contact with; exposure; exposed; exposure to
-screening; screen; screened; test; tested; testing; tested for; swab; evaluate for; evaluation for; eval for
-assess for
-check for; concern of; vaccine; vaccinated; vaccination; risk; risk of; fear of; clinical suspicion
-history of; history; h o; hx; hx of; past; past history; previous; previously; prior; former; formerly; post; after
-resolved; recovered; recovering; recovery; convalescent; cured; discharged; long; sequelae; sequela; status post; s p
-no longer; formerly positive; once; old; late; ex; survivor; survivors; follow up; followup; healed; remote
-sospecha; sospecha de; sospechoso; sospechosa; sospechosos; posible; posibles; probable; probables; dudoso; dudosa
-no descartado; no descartada; no se descarta; no se puede descartar; no confirmado; sin confirmar; por confirmar
-descartar; a descartar; compatible con; sugestivo de; sugestiva de; antecedente; antecedente de; antecedentes de
-antecedentes; previo; previa; pasado; curado; tras; contacto; secuelas; indeterminado; indeterminada
+not exclude; not yet excluded; not unlikely; not negative; non negative; not positive or negative; unconfirmed
+not confirmed; not proven; unproven; not tested; untested; not yet confirmed; to be confirmed; tbc; pui
+under investigation; person under investigation; under observation; awaiting; awaiting result; awaiting results
+awaiting pcr; await; weak; differential; differential diagnosis; ddx; dd; d d; versus; vs; consider; considered
+concern; concern for; concerning for; concerning; worrisome; worrisome for; compatible with; consistent with
+suggestive of; suggesting; suggests; suggestive; suspicious appearance; in keeping with; could represent
+may represent; like; mimic; mimics; similar to; resembling; pseudo; if; either; or not; weakly; contact; contact with
+exposure; exposed; exposure to; screening; screen; screened; test; tested; testing; tested for; swab; evaluate for
+evaluation for; eval for; assess for; check for; concern of; vaccine; vaccinated; vaccination; risk; risk of; fear of
+clinical suspicion; history of; history; h o; hx; hx of; past; past history; previous; previously; prior; former
+formerly; post; after; resolved; recovered; recovering; recovery; convalescent; cured; discharged; long; sequelae
+sequela; status post; s p; no longer; formerly positive; once; old; late; ex; survivor; survivors; follow up; followup
+healed; remote; sospecha; sospecha de; sospechoso; sospechosa; sospechosos; posible; posibles; probables; dudoso
+dudosa; no descartado; no descartada; no se descarta; no se puede descartar; no confirmado; sin confirmar
+por confirmar; descartar; a descartar; compatible con; sugestivo de; sugestiva de; antecedente; antecedente de
+antecedentes de; antecedentes; previo; previa; pasado; curado; tras; contacto; secuelas; indeterminado; indeterminada
 suspeita; suspeita de; suspeito; suspeitos; possivel; provavel; duvidoso; nao confirmado; nao descartado; a esclarecer
-historico de; anterior; compativel com; sugestivo; sugestiva; recuperado; indeterminada
-suspecte; suspectee; suspicion de; suspicion; possible; eventuel; eventuelle; douteux; douteuse
-non confirme; non exclu
-a exclure; antecedent de; antecedents de; ancien; guéri; compatible avec; évocateur de; evocatrice de; apres
-sospetto; sospetta; sospetti; possibile; probabile; dubbio; dubbia; non confermato; non escluso; da escludere
-pregresso; pregressa; compatibile con; suggestivo di; guarito; dopo
+historico de; anterior; compativel com; sugestivo; sugestiva; recuperado; suspecte; suspectee; suspicion de; eventuel
+eventuelle; douteux; douteuse; non confirme; non exclu; a exclure; antecedent de; antecedents de; ancien; guéri
+compatible avec; évocateur de; evocatrice de; apres; sospetto; sospetta; sospetti; possibile; probabile; dubbio
+dubbia; non confermato; non escluso; da escludere; pregresso; pregressa; compatibile con; suggestivo di; guarito; dopo
 verdacht; verdacht auf; v a; va; verdächtig; verdaechtig; möglich; moeglich; mögliche; wahrscheinlich; fraglich
 fragliche; unklar; nicht ausgeschlossen; nicht auszuschliessen; ausschluss; z n; zustand nach; anamnese; vereinbar mit
-nach; genesen; nicht bestätigt
-verdacht op; verdenking; verdenking op; mogelijk; mogelijke; waarschijnlijk; waarschijnlijke; twijfelachtig; status na
-niet uitgesloten; niet bevestigd; na; eerder; doorgemaakt
-şüpheli; süpheli; şüphesi; olası; muhtemel; doğrulanmamış; geçirilmiş; sonrası
-podejrzenie; podejrzany; możliwy; możliwe; prawdopodobny; prawdopodobnie; niepewny; niepotwierdzony; nie wykluczono
-przebyty; po
-подозрение; подозрение на; возможно; возможный; возможная; вероятно; вероятный; вероятная; сомнительный; не исключен
-не исключено; неясно; перенесенный; после; в анамнезе
-suspek; dugaan; mungkin; kemungkinan; riwayat; pasca; mistanke; mistanke om; mistænkt; misstänkt; misstanke; mulig
-möjlig; sannolik; sannsynlig; muligvis; tidligere; tidigare; efter
+nach; genesen; nicht bestätigt; verdacht op; verdenking; verdenking op; mogelijk; mogelijke; waarschijnlijk
+waarschijnlijke; twijfelachtig; status na; niet uitgesloten; niet bevestigd; na; eerder; doorgemaakt; şüpheli; süpheli
+şüphesi; olası; muhtemel; doğrulanmamış; geçirilmiş; sonrası; podejrzenie; podejrzany; możliwy; możliwe; prawdopodobny
+prawdopodobnie; niepewny; niepotwierdzony; nie wykluczono; przebyty; po; подозрение; подозрение на; возможно
+возможный; возможная; вероятно; вероятный; вероятная; сомнительный; не исключен; не исключено; неясно; перенесенный
+после; в анамнезе; suspek; dugaan; mungkin; kemungkinan; riwayat; pasca; mistanke; mistanke om; mistænkt; misstänkt
+misstanke; mulig; möjlig; sannolik; sannsynlig; muligvis; tidligere; tidigare; efter; hinweis auf; hinweise auf
+hinweise für; anzeichen für; zeichen einer; signes de; signe de; segni di; sinais de; signos de; hallazgos de
+achados de; aanwijzingen voor; objawy
 """
 """What is doubted, looked for or over is neither class."""
 
 OTHER_FINDING = """
 normal; healthy; control; controls; normals; other; others; no finding; no findings; no abnormality; abnormal
 no abnormalities; no acute findings; no acute disease; no acute cardiopulmonary disease; clear; unremarkable
-nofinding
-no acute abnormality; no abnormality detected; nad; within normal limits; no disease; no pathology; no active disease
-no lung disease; no significant findings; no significant abnormality; no anomaly; no lesion; no infection; clear lungs
-pneumonia; pneumonias; pneumonitis; pneumoniae; viral; virus; viruses; bacterial; bacteria; bacterium; fungal; lipoid
-lung opacity; lung opacities; opacity; opacities; infiltrate; infiltrates; infiltration; infiltrations; consolidation
-consolidations; aspiration; ards; acute respiratory distress syndrome; sars; sars cov; mers; mers cov; cov; h 1 n 1
-h 5 n 1; h 7 n 9; influenza; flu; herpes; herpes pneumonia; varicella; adenovirus; rsv; respiratory syncytial virus
-staphylococcus; streptococcus; klebsiella; legionella; mycoplasma; chlamydophila; chlamydia; e coli; ecoli
-mrsa; nocardia
-pneumocystis; pcp; pjp; aspergillosis; aspergillus; aspergilloma; tuberculosis; tb; ptb; mycobacterium; swine flu
-swine origin influenza a h 1 n 1 viral pneumonia; allergic; chronic eosinophilic pneumonia; eosinophilic; organizing
-organising; cryptogenic; hypersensitivity; granulomatous; invasive; candida; cytomegalovirus; cmv; hantavirus; measles
-rhinovirus; metapneumovirus; parainfluenza; pseudomonas; haemophilus; pertussis; anthrax; actinomycosis
-histoplasmosis
-coccidioidomycosis; cryptococcosis; cryptococcus; blastomycosis; pneumococcus; pneumococcal; abscess; empyema; sepsis
-atelectasis; cardiomegaly; effusion; effusions; pleural effusion; pleural effusions; fibrosis; emphysema
-edema; oedema
-pneumothorax; nodule; nodules; mass; masses; hernia; hiatal hernia; pleural thickening; pleural other
-thickening; bronchitis
-bronchiolitis; bronchiectasis; copd; asthma; cancer; carcinoma; tumor; tumour; lung cancer; lymphoma; metastasis
-metastases; lesion; lesions; lung lesion; scoliosis; fracture; fractures; rib fracture; support devices; granuloma
-sarcoidosis; silicosis; pneumoconiosis; asbestosis; embolism; pulmonary embolism; congestion; heart failure; chf
-cardiac failure; interstitial; interstitial lung disease; ild; uip; hamartoma; calcification
-enlarged cardiomediastinum
-lung disease; lung diseases; respiratory disease; inflammation; infection; infections; complication; complications
-common pneumonia; community acquired pneumonia; cap; hospital acquired pneumonia; abnormality; abnormalities; disease
-cavitation; cavity; lymphadenopathy; hilar; reticular; ground glass; ground glass opacity; ground glass opacities; ggo
-sano; sana; sanos; normales; controles; neumonia; neumonias; neumonia viral; neumonia bacteriana; otro; otros; otra
-otras; derrame; derrame pleural; gripe; tuberculosis; saudavel; saudaveis; normais; pneumonia viral; outros; outras
-sain; sains; normale; normaux; temoin; temoins; pneumonie; pneumonies; pneumopathie; virale; bacterienne
-autre; autres
-grippe; tuberculose; epanchement; sano; sani; normali; polmonite; polmoniti; altro; altri; influenza; tubercolosi
-gesund; unauffällig; normalbefund; lungenentzündung; virale; bakteriell; bakterielle; andere; sonstige; grippe
-gezond; normaal; longontsteking; overig; overige; sağlıklı; sağlam; zatürre; pnömoni; pnomoni; viral pnömoni; diğer
-zdrowy; zdrowe; norma; zapalenie płuc; inne; gruźlica; норма; здоров; здоровый; пневмония; другое; туберкулез; грипп
-sehat; pneumonia virus; lainnya; frisk; friske; lungebetennelse; lunginflammation; lungebetændelse; andet
-annat; annet
+nofinding; no acute abnormality; no abnormality detected; nad; within normal limits; no disease; no pathology
+no active disease; no lung disease; no significant findings; no significant abnormality; no anomaly; no lesion
+no infection; clear lungs; pneumonia; pneumonias; pneumonitis; pneumoniae; viral; virus; viruses; bacterial; bacteria
+bacterium; fungal; lipoid; lung opacity; lung opacities; opacity; opacities; infiltrate; infiltrates; infiltration
+infiltrations; consolidation; consolidations; aspiration; ards; acute respiratory distress syndrome; sars; sars cov
+mers; mers cov; cov; h 1 n 1; h 5 n 1; h 7 n 9; influenza; flu; herpes; herpes pneumonia; varicella; adenovirus; rsv
+respiratory syncytial virus; staphylococcus; streptococcus; klebsiella; legionella; mycoplasma; chlamydophila
+chlamydia; e coli; ecoli; mrsa; nocardia; pneumocystis; pcp; pjp; aspergillosis; aspergillus; aspergilloma
+tuberculosis; tb; ptb; mycobacterium; swine flu; swine origin influenza a h 1 n 1 viral pneumonia; allergic
+chronic eosinophilic pneumonia; eosinophilic; organizing; organising; cryptogenic; hypersensitivity; granulomatous
+invasive; candida; cytomegalovirus; cmv; hantavirus; measles; rhinovirus; metapneumovirus; parainfluenza; pseudomonas
+haemophilus; pertussis; anthrax; actinomycosis; histoplasmosis; coccidioidomycosis; cryptococcosis; cryptococcus
+blastomycosis; pneumococcus; pneumococcal; abscess; empyema; sepsis; atelectasis; cardiomegaly; effusion; effusions
+pleural effusion; pleural effusions; fibrosis; emphysema; edema; oedema; pneumothorax; nodule; nodules; mass; masses
+hernia; hiatal hernia; pleural thickening; pleural other; thickening; bronchitis; bronchiolitis; bronchiectasis; copd
+asthma; cancer; carcinoma; tumor; tumour; lung cancer; lymphoma; metastasis; metastases; lesion; lesions; lung lesion
+scoliosis; fracture; fractures; rib fracture; support devices; granuloma; sarcoidosis; silicosis; pneumoconiosis
+asbestosis; embolism; pulmonary embolism; congestion; heart failure; chf; cardiac failure; interstitial
+interstitial lung disease; ild; uip; hamartoma; calcification; enlarged cardiomediastinum; lung disease; lung diseases
+respiratory disease; inflammation; infection; infections; complication; complications; common pneumonia
+community acquired pneumonia; cap; hospital acquired pneumonia; abnormality; abnormalities; disease; cavitation
+cavity; lymphadenopathy; hilar; reticular; ground glass; ground glass opacity; ground glass opacities; ggo; sano; sana
+sanos; normales; controles; neumonia; neumonias; neumonia viral; neumonia bacteriana; otro; otros; otra; otras
+derrame; derrame pleural; gripe; saudavel; saudaveis; normais; pneumonia viral; outros; outras; sain; sains; normale
+normaux; temoin; temoins; pneumonie; pneumonies; pneumopathie; virale; bacterienne; autre; autres; grippe; tuberculose
+epanchement; sani; normali; polmonite; polmoniti; altro; altri; tubercolosi; gesund; unauffällig; normalbefund
+lungenentzündung; bakteriell; bakterielle; andere; sonstige; gezond; normaal; longontsteking; overig; overige
+sağlıklı; sağlam; zatürre; pnömoni; pnomoni; viral pnömoni; diğer; zdrowy; zdrowe; norma; zapalenie płuc; inne
+gruźlica; норма; здоров; здоровый; пневмония; другое; туберкулез; грипп; sehat; pneumonia virus; lainnya; frisk
+friske; lungebetennelse; lunginflammation; lungebetændelse; andet; annat; annet
 """
 """Findings that are not COVID-19, and having none: radiographs without a word about COVID-19 are NON-COVID."""
 
+ALTERNATIVE = """
+or; oder; ou; o; lub; albo; или; либо; veya; atau; eller
+"""
+"""What leaves open which of two it is: `COVID or influenza`."""
+
 UNDECIDED = """
-inconclusive; unknown; todo; to do; pending; na; n a; nan; none; null; nil; tba; tbd; undetermined
-not available; unspecified; not specified; not stated; missing; not reported; not applicable; not done
-no report; no label; unlabeled; unlabelled
-empty; blank; desconocido; desconocida; pendiente; sin datos; desconhecido; pendente; inconnu; inconnue; en attente
-sconosciuto; in attesa; unbekannt; ausstehend; onbekend; bilinmiyor; nieznany; неизвестно; okänd; ukendt; ukjent
+inconclusive; unknown; todo; to do; pending; na; n a; nan; none; null; nil; tba; tbd; undetermined; not available
+unspecified; not specified; not stated; missing; not reported; not applicable; not done; no report; no label
+unlabeled; unlabelled; empty; blank; desconocido; desconocida; pendiente; sin datos; desconhecido; pendente; inconnu
+inconnue; en attente; sconosciuto; in attesa; unbekannt; ausstehend; onbekend; bilinmiyor; nieznany; неизвестно; okänd
+ukendt; ukjent
 """
 
 NEUTRAL = """
 a; an; and; the; of; for; with; in; on; by; to; due; due to; is; was; are; were; has; have; had; be; been; it; this
-that; there; as; at; from; or; also; both; patient; patients; pt; pts; case; cases; class; label; group; subject
-subjects; people; person; adult; adults; male; female; image; images; img; imgs; picture; pictures; scan; scans; x ray
-x rays; xray; xrays; x; ray; rays; cxr; cxrs; radiograph; radiographs; film; films; chest; thorax; lung; lungs
-pulmonary; respiratory; syndrome; acute; severe; mild; moderate; critical; early; stage; typical; typical appearance
-appearance; bilateral; unilateral; left; right; upper; lower; zone; lobe; peripheral; multifocal; diffuse; associated
-related; induced; caused; secondary; secondary to; pcr; rt pcr; rtpcr; rt; rna; antigen; ag; antibody; igg
-igm; result
-results; by pcr; strain; variant; delta; omicron; alpha; status; finding; findings; diagnosis; dx; icu; infected
-ward; hospital; admission; admitted; active; new; only; frontal; pa; ap; day; view; type; study; sign; signs; evidence
+that; there; as; at; from; also; both; patient; patients; pt; pts; case; cases; class; label; group; subject; subjects
+people; person; adult; adults; male; female; image; images; img; imgs; picture; pictures; scan; scans; x ray; x rays
+xray; xrays; x; ray; rays; cxr; cxrs; radiograph; radiographs; film; films; chest; thorax; lung; lungs; pulmonary
+respiratory; syndrome; acute; severe; mild; moderate; critical; early; stage; typical; typical appearance; appearance
+bilateral; unilateral; left; right; upper; lower; zone; lobe; peripheral; multifocal; diffuse; associated; related
+induced; caused; secondary; secondary to; pcr; rt pcr; rtpcr; rt; rna; antigen; ag; antibody; igg; igm; result
+results; by pcr; strain; variant; delta; omicron; alpha; status; finding; findings; diagnosis; dx; icu; infected; ward
+hospital; admission; admitted; active; new; only; frontal; pa; ap; day; view; type; study; sign; signs; evidence
 feature; features; de; del; la; el; los; las; y; con; por; para; en; un; una; caso; casos; paciente; pacientes; da; do
-dos; das; e; com; le; les; du; des; et; avec; par; cas; di; della; con; il; lo; i; von; der; die; das; mit; und; bei
-van; het; met; een; en; ve; ile; z; i; w; и; с; на; dan; dengan; og; med; och; imagen; imagenes; radiografia
-radiografias; infeccion; infecção; infeccao; infection; infezione; infektion; infectie; enfeksiyon
-enfeksiyonu; vakası
-tórax; torax; pulmon; pulmao; poumon; polmone; lunge; long; akciğer; prueba; teste; resultado; resultados; erkrankung
-enfermedad; doenca; maladie; malattia; hastalık; hastalığı; choroba; болезнь; инфекция; anterior; posterior; aguda
-moderada; leve; severa; grave; critico
+dos; das; e; com; le; les; du; des; et; avec; par; cas; di; della; il; lo; i; von; der; die; mit; und; bei; van; het
+met; een; ve; ile; z; w; и; с; на; dan; dengan; og; med; och; imagen; imagenes; radiografia; radiografias; infeccion
+infecção; infeccao; infection; infezione; infektion; infectie; enfeksiyon; enfeksiyonu; vakası; tórax; torax; pulmon
+pulmao; poumon; polmone; lunge; long; akciğer; prueba; teste; resultado; resultados; erkrankung; enfermedad; doenca
+maladie; malattia; hastalık; hastalığı; choroba; болезнь; инфекция; anterior; posterior; aguda; moderada; leve; severa
+grave; critico
 """
 """Words that change nothing."""
 
 CONTAINER = """
-dataset; datasets; data; database; db; collection; collections; repository; repo; radiography; archive
-archives; folder
-folders; master; main; project; kaggle; download; downloads; classification; detection; net; cxnet; covidx; chestxray
-chest xray; splits; split; train; test; val; validation; training; testing; sample; samples; version; v; all
-qu; ex; gr; raw; processed; preprocessed; segmentation; augmented; original; originals
+dataset; datasets; data; database; db; collection; collections; repository; repo; radiography; archive; archives
+folder; folders; master; main; project; kaggle; download; downloads; classification; detection; net; cxnet; covidx
+chestxray; chest xray; splits; split; train; test; val; validation; training; testing; sample; samples; version; v
+all; qu; ex; gr; raw; processed; preprocessed; segmentation; augmented; original; originals
 """
 """Words of a folder that holds a whole collection: it names no class."""
+
+CODES = {
+    r"\bu\s?0?7\.?1\b": "covid confirmed",
+    r"\bu\s?0?7\.?2\b": "covid suspected",
+    r"\b840539006\b": "covid",
+    r"=\s*(1|yes|true)\b": " positive",
+    r"=\s*(0|no|false)\b": " negative",
+}
+"""Patterns in lower case and what they say: codes of ICD-10 and SNOMED CT, and values behind an equals sign."""
 
 IDEOGRAPHIC = {
     "新型冠状病毒肺炎": "covid",

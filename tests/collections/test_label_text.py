@@ -8,6 +8,7 @@ from cxr.schema.labels import COVID, NON_COVID
 from dataset_script.collections.label_text import DOUBTFUL, UNDECIDED, mentions_covid, read_label
 
 AFFIRMED = """
+U07.1; COVID=1; C19+; covid = yes; U071 COVID-19
 COVID; covid-19; COVID19; COVID +; COVID+; covid (+); COVID-19 (+); COVID positive; Positive; positive for COVID-19
 confirmed COVID-19; COVID-19 pneumonia; SARS-CoV-2; sars_cov_2; 2019-nCoV; COVID-19, ARDS; Pneumonia/Viral/COVID-19
 covid_patients; CovidPositive; covidpositive; RT-PCR positive; COVID +ve; coronavirus disease; Corona_Virus; COVID cases
@@ -15,6 +16,7 @@ COVID positivo; Covid positif; COVID-19 without effusion; COVID-19, no effusion;
 COVID-19 detected; with_covid; COVID-19 infection; COVID: yes; COVID-19 (PCR confirmed); ковид; 코로나 양성
 """
 DENIED = """
+keine Hinweise auf COVID-19; absence de signes de COVID-19; COVID=0; covid = no; no COVID or influenza; neither COVID nor flu
 COVID-; COVID -; COVID−; COVID–; covid neg.; COVID-19 negative; neg; NON-COVID; noncovid; NonCovid; no covid; not covid
 without COVID; negative for COVID-19; PCR negative for COVID-19; COVID ruled out; COVID-19 excluded; COVID not detected
 COVID -ve; COVID-19 (-); COVID(-); COVID [-]; COVID_-; covid negativo; COVID-19 négatif; negativo para COVID-19
@@ -25,6 +27,7 @@ no pneumonia or COVID-19; COVID-19 absent; Pneumonia/Viral/MERS-CoV; Influenza/H
 covid_negative; non_covid19; nocovid; COVIDneg; covidnegative; No findings of COVID-19; Not COVID, negative; PCR-
 """
 DOUBTED = """
+COVID or influenza; U07.2; Hinweise auf COVID-19; influenza oder COVID-19; covid ou grippe
 suspected COVID-19; possible COVID; COVID?; COVID-19 ?; rule out COVID; r/o COVID-19; probable COVID-19; post-COVID
 history of COVID-19; h/o covid; COVID not excluded; COVID cannot be excluded; likely COVID; COVID +/-; COVID±
 sospecha de COVID; Verdacht auf COVID; V.a. COVID; suspicion de COVID; 疑似新冠; suspected; COVID-19, suspected
