@@ -6,6 +6,7 @@ states: the page under which all of its names read as words is taken (APPNOTE.TX
 """
 
 import os
+import re
 import stat
 import unicodedata
 import zipfile
@@ -40,6 +41,12 @@ _CODE_PAGES = (
     "cp1251",
     "cp1252",
 )
+_HAN = "\u3400-\u9fff\uac00-\ud7a3"
+_WITHIN_LATIN = re.compile(
+    "(?<=[A-Za-z])[\u0370-\u052f]|[\u0370-\u052f](?=[A-Za-z])"
+    f"|(?<=[A-Za-z])[{_HAN}](?![{_HAN}])|(?<![{_HAN}])[{_HAN}](?=[A-Za-z])"
+)
+"""A letter of another script, or a single ideograph, within a Latin word: an accented letter read in a wrong page."""
 
 
 def walk_folder(root: Path) -> Iterator[str]:
@@ -169,7 +176,7 @@ def _reads_as_words(name: str) -> bool:
     """Whether a name holds letters of one script beside ASCII, and no signs or rare letters that a wrong page gives."""
     scripts = {unicodedata.name(char, "?").split()[0] for char in name if not char.isascii()}
     is_one_script = len(scripts - {"HIRAGANA", "KATAKANA", "FULLWIDTH", "IDEOGRAPHIC", "KATAKANA-HIRAGANA"}) <= 1
-    return is_one_script and all(char.isascii() or _is_common(char) for char in name)
+    return is_one_script and not _WITHIN_LATIN.search(name) and all(char.isascii() or _is_common(char) for char in name)
 
 
 def _is_common(char: str) -> bool:

@@ -183,6 +183,10 @@ class _InCodePage(zipfile.ZipInfo):
         ("shift_jis", "コロナ", "正常"),
         ("cp949", "코로나", "정상"),
         ("cp866", "ковид", "норма"),
+        ("cp1251", "ковид", "норма"),
+        ("cp1252", "COVID bestätigt", "Lungenentzündung"),
+        ("cp1252", "COVID confirmé", "épanchement"),
+        ("cp437", "COVID bestätigt", "unauffällig"),
     ],
 )
 def test_zips_of_any_code_page(tmp_path, page, covid, normal):

@@ -16,7 +16,8 @@ COVID positivo; Covid positif; COVID-19 without effusion; COVID-19, no effusion;
 COVID-19 detected; with_covid; COVID-19 infection; COVID: yes; COVID-19 (PCR confirmed); ковид; 코로나 양성
 """
 DENIED = """
-keine Hinweise auf COVID-19; absence de signes de COVID-19; COVID=0; covid = no; no COVID or influenza; neither COVID nor flu
+keine Hinweise auf COVID-19; absence de signes de COVID-19; COVID=0; covid = no; no COVID or influenza
+neither COVID nor flu
 COVID-; COVID -; COVID−; COVID–; covid neg.; COVID-19 negative; neg; NON-COVID; noncovid; NonCovid; no covid; not covid
 without COVID; negative for COVID-19; PCR negative for COVID-19; COVID ruled out; COVID-19 excluded; COVID not detected
 COVID -ve; COVID-19 (-); COVID(-); COVID [-]; COVID_-; covid negativo; COVID-19 négatif; negativo para COVID-19
