@@ -1,13 +1,14 @@
 """Pseudonyms for patients and file names: keyed hashes that group images and cannot be tested without the key.
 
 A plain hash of a patient number keeps no secret: all numbers of a hospital can be hashed in a second. Hence
-HMAC-SHA-256 (RFC 2104) with a random key that stays with the maker of the dataset.
+HMAC-SHA-256 (RFC 2104) with a random key that stays with the maker of the dataset. Ids that name no patient get none.
 """
 
 import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 import tempfile
 from pathlib import Path
@@ -17,6 +18,20 @@ from cxr.errors import UserError
 _BYTES = 32
 _DIGITS = 32
 """Hexadecimal digits of a pseudonym, 128 bits: two of a billion patients share one with a probability of 10^-20."""
+
+_STOP_GAPS = """
+    nan none null na n/a n.a. nat <na> unknown unk unkn undefined missing empty blank anonymous anonymized anonymised
+    anon anonym anonymisiert anonimo anonimizado anonyme anonymise deidentified de-identified removed redacted patient
+    subject id no_id noid test not_available not_available_or_missing not_known unspecified tbd todo 匿名 不明 unbekannt
+    desconocido desconhecido inconnu sconosciuto onbekend bilinmiyor неизвестно аноним
+"""
+_STOP_GAP_SET = frozenset(_STOP_GAPS.split())
+
+
+def is_stop_gap(patient_id: str) -> bool:
+    """Whether an id is one that tables and anonymisers write where there is none; signs alone are none either."""
+    text = re.sub(r"[\s_]+", "_", patient_id.strip().strip("\"'").casefold())
+    return text in _STOP_GAP_SET or not re.search(r"[^\W_]", text) or not text.strip("x")
 
 
 def new_key() -> bytes:

@@ -1,8 +1,7 @@
 """How the values and columns of raw collections are read, what the user says they mean, and a record of both.
 
-Every layout reads its labels and finds its columns through one `Interpretation`, so that each value's
-reading is counted
-and shown, and so that `--label` and `--column` apply wherever a value or a column comes from.
+Every layout reads its labels and finds its columns through one `Interpretation`, so that each value's reading is
+counted and shown, and so that `--label` and `--column` apply wherever a value or a column comes from.
 """
 
 import re
@@ -19,16 +18,16 @@ from dataset_script.collections.label_text import LabelReading
 LEFT_OUT_BY_USER = "is left out by --label"
 NOT_UNDERSTOOD = "has a label that is not understood"
 _MEANINGS: dict[str, int | None] = {name: index for index, name in enumerate(LABELS)} | {"out": None}
-_SHOWN = 12
+_SHOWN, _LONGEST = 12, 60
 
 FIELDS = {
-    "file": "file filename file_name filepath file_path path image image_path image_file image_name imagename "
-    "img img_path",
+    "file": "file filename file_name filepath file_path path image image_path image_file image_name imagename img "
+    "img_path",
     "label": "label labels class target category diagnosis covid covid19 covid_19 is_covid covid_status covid_label",
     "finding": "finding findings finding_labels finding_label",
-    "patient_id": "patient_id patientid patient subject_id subjectid subject pid patient_number patient_no "
-    "study_patient "
-    "participant participant_id case_id id_patient patient_code anon_patient_id deid_patient_id submitter_id",
+    "patient_id": "patient_id patientid patient subject_id subjectid subject pid mrn medical_record_number "
+    "patient_number patient_no study_patient participant participant_id case_id id_patient patient_code "
+    "anon_patient_id deid_patient_id submitter_id",
     "view": "view view_position viewposition projection view_name frontal_lateral ap_pa",
     "sex": "sex gender patient_sex patient_gender patientsex",
     "age": "age patient_age patientage age_years age_at_study age_in_years",
@@ -41,7 +40,8 @@ FIELDS = {
 """By field, the names that people give its column, in order of preference; case and punctuation do not matter."""
 
 _TELLING = re.compile(
-    r"patient|subject|participant|(^|_)p?id($|_)|label|class|diagnos|view|projection|(^|_)age($|_)|sex|gender"
+    r"patient|subject|participant|(^|_)mrn($|_)|record_n|(^|_)person|individual|(^|_)p?id($|_)|label|class|diagnos|view"
+    r"|projection|(^|_)age($|_)|sex|gender"
 )
 
 
@@ -118,9 +118,9 @@ class Interpretation:
             {v: n for (source, v, outcome), n in self.values.items() if outcome == NOT_UNDERSTOOD and source in wanted}
         )
         if missing:
-            listed = ", ".join(f"{value!r} ({count:,})" for value, count in missing.most_common(_SHOWN))
+            listed = ", ".join(f"{shortened(value)!r} ({count:,})" for value, count in missing.most_common(_SHOWN))
             more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-            first = missing.most_common(1)[0][0]
+            first = shortened(missing.most_common(1)[0][0])
             raise UserError(
                 f"{flag}: {where} has values that are not understood: {listed}{more}; say what each means with "
                 f"--label '{first}=COVID', '{first}=NON-COVID' or '{first}=out', once for each, or in a --label FILE"
@@ -153,6 +153,12 @@ class Interpretation:
         self.used[source] = dict(used)
         rest = (name for name in names if name not in used.values())
         self.unused[source] = [name for name in rest if _TELLING.search(_snake(name))]
+
+
+def shortened(value: str) -> str:
+    """A value on one line of a message, however long the cell is that a missing quotation mark made."""
+    text = " ".join(value.split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _key(value: str) -> str:

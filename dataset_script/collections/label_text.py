@@ -42,6 +42,14 @@ def read_label(text: str) -> LabelReading:
     return NOT_UNDERSTOOD if kinds is None else _judge(kinds)
 
 
+def read_in_column(value: str, column: str) -> LabelReading:
+    """What a cell says; in a column that names COVID-19, a single word such as `yes` or `False` answers it."""
+    reading = read_label(value)
+    if reading.is_understood or len(value.split()) != 1 or not mentions_covid(column):
+        return reading
+    return read_label(f"COVID-19: {value}")
+
+
 def mentions_covid(text: str) -> bool:
     """Whether a text names the disease or its virus, whatever else it says and whether or not it is understood."""
     return any(Kind.COVID in _known(clause) for clause in _clauses(_normalised(text)))

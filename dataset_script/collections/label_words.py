@@ -202,8 +202,8 @@ CODES = {
     r"\bu\s?0?7\.?1\b": "covid confirmed",
     r"\bu\s?0?7\.?2\b": "covid suspected",
     r"\b840539006\b": "covid",
-    r"=\s*(1|yes|true)\b": " positive",
-    r"=\s*(0|no|false)\b": " negative",
+    r"=\s*(1|yes|true)\b": " true",
+    r"=\s*(0|no|false)\b": " false",
 }
 """Patterns in lower case and what they say: codes of ICD-10 and SNOMED CT, and values behind an equals sign."""
 

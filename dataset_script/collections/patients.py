@@ -9,27 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-_STOP_GAPS = """
-    nan none null na n/a n.a. nat <na> unknown unk unkn undefined missing empty blank anonymous anonymized
-    anonymised anon
-    anonym anonymisiert anonimo anonimizado anonyme anonymise deidentified de-identified patient subject id
-    no_id noid test
-    not_available not_available_or_missing not_known unspecified tbd todo x xx xxx xxxx ? ?? - -- --- . * 匿名
-    不明 unbekannt
-    desconocido desconhecido inconnu sconosciuto onbekend bilinmiyor неизвестно аноним
-"""
+from cxr.patient_key import is_stop_gap
+
 _NUMBER = re.compile(r"(?P<whole>\d+)(\.0+)?")
 _SUSPICIOUS = re.compile(r"-?(0+|1|9+)(\.0+)?")
 """Numbers that stand for "none" in many tables: 0, 000, -1, 9999."""
-
-
-def is_stop_gap(patient_id: str) -> bool:
-    """Whether an id is one that tables and anonymisers write where there is none."""
-    text = re.sub(r"[\s_]+", "_", patient_id.strip().strip("\"'").casefold())
-    return text in _STOP_GAP_SET or not re.search(r"\w", text)
-
-
-_STOP_GAP_SET = frozenset(_STOP_GAPS.split())
 
 
 @dataclass

@@ -1,5 +1,4 @@
-"""What people write for split, modality, sex and age in folders and tables
-`label_text` reads classes, `views` views.
+"""What people write for split, modality, sex and age in folders and tables; `label_text` reads classes, `views` views.
 
 Every vocabulary is a list of spellings; case, spaces and punctuation do not matter.
 """
@@ -20,15 +19,13 @@ _SPLITS = {
 _X_RAY = """
     xray x_rays cr dx dr xr cxr rx rg px radiograph radiographs radiography chest_xray chest_x_ray chest_radiograph
     computed_radiography digital_radiography digital_x_ray projection_radiography plain_film plain_radiograph
-    conventional
-    dx_cr cr_dx crdx radiografia radiographie rontgen roentgen röntgen rontgenbild x線 x光
+    conventional dx_cr cr_dx crdx radiografia radiographie rontgen roentgen röntgen rontgenbild x線 x光
 """
 _SEXES = {
-    "M": "m male man boy masculino hombre varon masculin homme männlich mann uomo maschio erkek mężczyzna м "
-    "муж мужской 男 男性",
-    "F": "f female woman girl w femenino mujer feminino feminin femme weiblich frau donna femmina kadın "
-    "kobieta k ж жен "
-    "женский 女 女性",
+    "M": "m male man boy masculino hombre varon masculin homme männlich mann uomo maschio erkek mężczyzna м муж "
+    "мужской 男 男性",
+    "F": "f female woman girl w femenino mujer feminino feminin femme weiblich frau donna femmina kadın kobieta k ж "
+    "жен женский 女 女性",
 }
 _OLDEST = 120
 

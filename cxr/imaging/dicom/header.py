@@ -12,7 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from cxr.imaging.views import Projection, posture_in, read_view, view_of_code, view_of_orientation
-from cxr.patient_key import patient_hash
+from cxr.patient_key import is_stop_gap, patient_hash
 from cxr.schema.dataset import FOR_PROCESSING, NOT_FRONTAL, NOT_X_RAY
 
 if TYPE_CHECKING:
@@ -52,9 +52,6 @@ _X_RAY = {"CR", "DX", "DR", "RG", "XR"}
 _UNSPECIFIED = {"", "OT", "SC", "HC"}
 _OTHER_CLASSES = re.compile(r"\b(CT|MR|PET|Positron|Nuclear|Ultrasound|Endoscopic|Microscopic|Mammography|Photo\w*)\b")
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
-_PLACEHOLDER = re.compile(
-    r"[\W_0]*|anon\w*|unknown|none|na|nan|null|removed|redacted|deidentified|x+|test", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -195,7 +192,7 @@ def _date(text: str) -> date | None:
 def _patient(dataset: "Dataset", key: bytes) -> str:
     """The patient's pseudonym, or that of the study, which has one patient, where the patient has no real number."""
     number = text_of(dataset, "PatientID")
-    if not _PLACEHOLDER.fullmatch(number):
+    if not is_stop_gap(number) and number.strip("0"):
         return patient_hash(key, number, text_of(dataset, "IssuerOfPatientID"))
     study = text_of(dataset, "StudyInstanceUID")
     return patient_hash(key, study, "StudyInstanceUID") if study else ""

@@ -18,7 +18,7 @@ from cxr.errors import UserError
 from dataset_script.collections import vocabulary
 from dataset_script.collections.filesystem import clean, stamp_of
 from dataset_script.collections.interpretation import Interpretation
-from dataset_script.collections.label_text import read_label
+from dataset_script.collections.label_text import read_in_column
 from dataset_script.collections.tables import Cells
 from dataset_script.records import Collection, FileRef, Record, Refusal
 
@@ -124,7 +124,7 @@ def _collect_split(
     for index, ((where, at), row) in enumerate(zip(images, rows, strict=True)):
         cells = {ours: read[ours](row[theirs]) for ours, theirs in columns.items()}
         ref = FileRef(where, at, stamp_of(name, split, index))
-        collection.add(_item(cells, repo, f"{split}/{index}", ref, interpretation))
+        collection.add(_item(cells, columns["label"], repo, f"{split}/{index}", ref, interpretation))
 
 
 def _reader(feature: object) -> Callable[[Any], str]:
@@ -145,9 +145,11 @@ def _text(value: object, names: Sequence[str] | None) -> str:
     return clean(str(value).strip())
 
 
-def _item(cells: Cells, repo: str, place: str, image: FileRef, interpretation: Interpretation) -> Record | Refusal:
+def _item(
+    cells: Cells, column: str, repo: str, place: str, image: FileRef, interpretation: Interpretation
+) -> Record | Refusal:
     source, file = cells.get("source") or repo, cells.get("file") or place
-    label = interpretation.label(source, cells["label"], read_label(cells["label"]))
+    label = interpretation.label(source, cells["label"], read_in_column(cells["label"], column))
     patient = cells.get("patient_id", "")
     reason = vocabulary.reason_to_refuse(cells) or (label if isinstance(label, str) else None)
     if isinstance(label, str) or reason:

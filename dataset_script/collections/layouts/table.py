@@ -4,7 +4,8 @@
 `boxes.csv` beside the table may say where a person marked opacities.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from cxr.errors import UserError
@@ -12,7 +13,7 @@ from cxr.schema.labels import ID2LABEL
 from dataset_script.collections import boxes, tables, vocabulary
 from dataset_script.collections.filesystem import ESCAPES, MISSING, TWICE, Folder, Root, descend, open_root
 from dataset_script.collections.interpretation import FIELDS, Interpretation
-from dataset_script.collections.label_text import LabelReading, read_label
+from dataset_script.collections.label_text import LabelReading, read_in_column
 from dataset_script.collections.tables import Cells
 from dataset_script.records import Box, Collection, Record, Refusal
 
@@ -39,7 +40,8 @@ def collect(path: str, interpretation: Interpretation) -> Collection:
                 f"{flag} has no column {needed!r}: it needs file and label; its columns are {listed} "
                 f"(--column {needed}=NAME names one)"
             )
-    collection = _collect_lines(root, stem, _renamed(table, columns), flag, interpretation)
+    reader = _Reader(root, flag, columns, interpretation, boxes.read_boxes(root, flag))
+    collection = reader.collect(stem, table.lines)
     interpretation.check(flag, collection.sources(), f"its column {columns['label']!r}")
     if not collection.records and not collection.refusals:
         raise UserError(f"{flag} has no rows below its header")
@@ -66,23 +68,50 @@ def _tables(root: Root) -> list[str]:
     return usual[:1] or [name for name in top if name != boxes.TABLE]
 
 
-def _renamed(table: tables.Table, columns: dict[str, str]) -> tables.Table:
-    """The table with our names for the columns that are used, and nothing else."""
-    lines = (
-        (number, {ours: cells.get(theirs, "") for ours, theirs in columns.items()}) for number, cells in table.lines
-    )
-    return tables.Table(list(columns), lines)
+@dataclass(frozen=True)
+class _Reader:
+    """What turns the lines of a table into records: where its files lie, the names of its columns, and its boxes."""
 
+    root: Root
+    flag: str
+    columns: Mapping[str, str]
+    interpretation: Interpretation
+    boxes: Mapping[str, tuple[Box, ...]]
 
-def _collect_lines(root: Root, name: str, table: tables.Table, flag: str, interpretation: Interpretation) -> Collection:
-    collection = Collection()
-    labels: dict[int, int] = {}
-    marked = boxes.read_boxes(root, flag)
-    for number, cells in table.lines:
-        where = f"{flag}, line {number}"
-        item = _item(root, cells, cells.get("source") or name, where, interpretation, marked)
-        collection.add(_once(item, labels, where) if isinstance(item, Record) else item)
-    return collection
+    def collect(self, name: str, lines: Iterable[tuple[int, Cells]]) -> Collection:
+        """The images of all lines; `name` is the collection of those that state none."""
+        collection, labels = Collection(), dict[int, int]()
+        for number, cells in lines:
+            where = f"{self.flag}, line {number}"
+            values = {ours: cells.get(theirs, "") for ours, theirs in self.columns.items()}
+            item = self._item(values, values.get("source") or name, where)
+            collection.add(_once(item, labels, where) if isinstance(item, Record) else item)
+        return collection
+
+    def _item(self, cells: Cells, source: str, where: str) -> Record | Refusal:
+        reading = _read_label(cells["label"], self.columns["label"])
+        label = self.interpretation.label(source, cells["label"], reading)
+        split = _split(cells.get("split", ""), where)
+        file, name = cells.get("file", ""), self.root.inside(cells.get("file", ""))
+        if name is None:
+            return Refusal(source, file or where, ESCAPES)
+        reason = _reason_to_refuse(self.root, name, cells)
+        if reason or isinstance(label, str):
+            return Refusal(source, file or where, reason or str(label))
+        return Record(
+            source=source,
+            label=label,
+            finding=cells.get("finding", ""),
+            file=name,
+            image=self.root.ref(name),
+            patient_id=cells.get("patient_id", ""),
+            view=self.interpretation.view(source, cells.get("view", "")),
+            sex=vocabulary.sex_of(cells.get("sex", "")),
+            age=vocabulary.age_of(cells.get("age", "")),
+            split=split,
+            boxes=self.boxes.get(name, ()),
+            reference_standard=cells.get("reference_standard", ""),
+        )
 
 
 def _once(record: Record, labels: dict[int, int], where: str) -> Record | Refusal:
@@ -96,47 +125,14 @@ def _once(record: Record, labels: dict[int, int], where: str) -> Record | Refusa
     return Refusal(record.source, record.file, TWICE)
 
 
-def _item(
-    root: Root,
-    cells: Cells,
-    source: str,
-    where: str,
-    interpretation: Interpretation,
-    marked: Mapping[str, tuple[Box, ...]],
-) -> Record | Refusal:
-    label = interpretation.label(source, cells["label"], _read_label(cells["label"]))
-    split = _split(cells.get("split", ""), where)
-    file, view = cells.get("file", ""), cells.get("view", "")
-    name = root.inside(file)
-    if name is None:
-        return Refusal(source, file or where, ESCAPES)
-    reason = _reason_to_refuse(root, name, cells)
-    if reason or isinstance(label, str):
-        return Refusal(source, file or where, reason or str(label))
-    return Record(
-        source=source,
-        label=label,
-        finding=cells.get("finding", ""),
-        file=name,
-        image=root.ref(name),
-        patient_id=cells.get("patient_id", ""),
-        view=interpretation.view(source, view),
-        sex=vocabulary.sex_of(cells.get("sex", "")),
-        age=vocabulary.age_of(cells.get("age", "")),
-        split=split,
-        boxes=marked.get(name, ()),
-        reference_standard=cells.get("reference_standard", ""),
-    )
-
-
 def _reason_to_refuse(root: Root, name: str, cells: Cells) -> str | None:
     """Why a row is left out; None if it stays."""
     return vocabulary.reason_to_refuse(cells) or (None if root.has(name) else MISSING)
 
 
-def _read_label(value: str) -> LabelReading:
+def _read_label(value: str, column: str) -> LabelReading:
     """0 and 1 are the numbers that `config.json` gives the classes, and `load_dataset` those of Contract 1."""
-    return LabelReading(_LABEL_NUMBERS[value]) if value in _LABEL_NUMBERS else read_label(value)
+    return LabelReading(_LABEL_NUMBERS[value]) if value in _LABEL_NUMBERS else read_in_column(value, column)
 
 
 def _split(value: str, where: str) -> str | None:
