@@ -1,18 +1,50 @@
 # Two commands: `make demo` runs the whole loop on this machine, `make test` runs the whole suite.
+# Both install the exact versions of requirements.lock; `LOCK=` installs the newest that requirements.txt allows.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SERVE ?= 1
 WORKERS ?= 2
+LOCK ?= requirements.lock
+PIP_INSTALL = $(BIN)/python -m pip install $(if $(LOCK),-c $(LOCK))
 
-.PHONY: demo test lint metrics chromium peers clean
+.PHONY: demo test test-latest test-oldest lock audit lint metrics chromium peers clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python demo.py $(if $(filter 0,$(SERVE)),--no_serve)
 
 test: $(VENV)/.development
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+# The suite with the newest and with the oldest versions that the requirements allow, each in an environment of its own.
+test-latest:
+	$(MAKE) test VENV=.venv-latest LOCK=
+
+test-oldest: .venv-oldest/oldest.txt
+	$(MAKE) test VENV=.venv-oldest LOCK=.venv-oldest/oldest.txt
+
+.venv-oldest/oldest.txt: requirements.txt requirements-dev.txt
+	$(MAKE) .venv-oldest/bin/python VENV=.venv-oldest
+	.venv-oldest/bin/python -m pip install 'uv>=0.9,<1'
+	.venv-oldest/bin/python -m uv pip compile --quiet --resolution lowest-direct --no-header --no-annotate \
+		--no-emit-index-url --python .venv-oldest/bin/python --output-file $@ requirements-dev.txt
+
+# After `make test-latest` has passed: its versions become the lock file.
+lock:
+	$(MAKE) .venv-latest/.development VENV=.venv-latest LOCK=
+	.venv-latest/bin/python tools/dependencies.py lock > requirements.lock
+
+# Known vulnerabilities of the locked versions: asked for by pip-audit, or read from ADVISORIES=all.zip (osv.dev).
+ifdef ADVISORIES
+audit: $(VENV)/.development
+	$(BIN)/python tools/dependencies.py audit $(ADVISORIES)
+else
+audit:
+	$(MAKE) .venv-audit/bin/python VENV=.venv-audit
+	.venv-audit/bin/python -m pip install 'pip-audit>=2.9,<3'
+	.venv-audit/bin/python -m pip_audit --no-deps --disable-pip --requirement requirements.lock
+endif
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check .
@@ -43,13 +75,13 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 # Editable, so that whatever is run in this folder imports the code as it stands here.
-$(VENV)/.runtime: requirements.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -e .
+$(VENV)/.runtime: requirements.txt pyproject.toml $(LOCK) | $(VENV)/bin/python
+	$(PIP_INSTALL) -e .
 	touch $@
 
 $(VENV)/.development: requirements-dev.txt $(VENV)/.runtime
-	$(BIN)/python -m pip install -r requirements-dev.txt
+	$(PIP_INSTALL) -r requirements-dev.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info runs/demo .pytest_cache .ruff_cache .import_linter_cache .mypy_cache
+	rm -rf $(VENV) .venv-latest .venv-oldest .venv-audit build *.egg-info runs/demo .pytest_cache .ruff_cache .import_linter_cache .mypy_cache

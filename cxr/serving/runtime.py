@@ -88,7 +88,9 @@ def openvino_network(model: ResNetForImageClassification, input_size: int, concu
 def _graph(model: ResNetForImageClassification, input_size: int) -> openvino.Model:
     """Convert through the frontend: `openvino.convert_model` sends usage statistics for each conversion."""
     example = torch.zeros(1, 3, _TRACED_SIDE, _TRACED_SIDE)
-    with warnings.catch_warnings(action="ignore", category=torch.jit.TracerWarning):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", FutureWarning)  # torch reads transformers' deprecated attributes, as all others
         backbone = torch.jit.trace(_Backbone(model), example, check_trace=False)
     decoder = TorchScriptPythonDecoder(backbone)
     frontend = FrontEndManager().load_by_framework("pytorch")

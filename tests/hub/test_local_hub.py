@@ -187,6 +187,7 @@ def test_the_tree_lists_folders_and_sizes(repo):
         ("bytes=10000-", 206, BINARY[10000:]),
         ("bytes=20000-", 416, None),
     ],
+    ids=["middle", "end", "rest", "behind"],
 )
 def test_ranges(repo, hub, asked, status, expected):
     put(repo, "x.bin", BINARY)
