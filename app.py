@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr.cli import OneLineErrors, command
+from cxr.cli import OneLineErrors, command, end_on_signals
 from cxr.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def _on_space() -> bool:
 def main(argv: Sequence[str] | None = None) -> None:
     """Load the model and serve until stopped."""
     args = parser().parse_args(argv)
+    end_on_signals()
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     from cxr.serving.web import server
 

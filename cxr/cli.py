@@ -3,11 +3,16 @@
 import argparse
 import functools
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import NoReturn, Protocol
 
 from cxr.errors import UserError, one_line
+
+_SIGNALLED = 128
 
 
 class OneLineErrors(argparse.ArgumentParser):
@@ -44,3 +49,20 @@ def command(main: Callable[[Sequence[str] | None], int | None]) -> Main:
             return 130
 
     return run
+
+
+def end_on_signals() -> None:
+    """Have SIGTERM and SIGHUP end this process as `sys.exit` does: by default nothing would be cleaned up.
+
+    Signals can be handled in the main thread alone; elsewhere, as in a notebook, nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # there is no SIGHUP on Windows
+        if number is not None:
+            signal.signal(number, _exit)
+
+
+def _exit(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(_SIGNALLED + number)

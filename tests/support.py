@@ -75,17 +75,21 @@ def free_port() -> int:
 
 @contextmanager
 def serving(
-    *args: str, app: Path = ROOT / "app.py", env: dict[str, str] | None = None, cwd: Path = ROOT
+    *args: str,
+    app: Path = ROOT / "app.py",
+    env: dict[str, str] | None = None,
+    cwd: Path = ROOT,
+    end: signal.Signals = signal.SIGKILL,
 ) -> Iterator[str]:
-    """Run the app on a free port until the block ends; gives the address that it printed."""
+    """Run the app on a free port until the block ends, by a signal; gives the address that it printed."""
     command = [sys.executable, str(app), "--port", str(free_port()), *args]
     full = os.environ | {"PYTHONPATH": str(ROOT)} | (env or {})
     process = subprocess.Popen(command, cwd=cwd, env=full, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         yield _address(process)
     finally:
-        process.kill()
-        process.communicate()
+        process.send_signal(end)
+        process.communicate(timeout=30)
 
 
 def _address(process: subprocess.Popen[str]) -> str:

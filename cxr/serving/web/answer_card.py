@@ -90,7 +90,7 @@ def _figure(explanation: Explanation, pixels: NDArray[np.uint8], caption: str) -
     return f"""<figure><div class="xray">{preview}
 <img class="heat" src="data:image/png;base64,{heatmap.overlay_png(explanation, (width, height))}" alt=""></div>
 <label class="opacity">Heatmap <input type="range" min="0" max="1" step="0.05" value="0.5"
- aria-label="Opacity of the heatmap" oninput="this.closest('figure').style.setProperty('--heat', this.value)"></label>
+ aria-label="Opacity of the heatmap"></label>
 <figcaption>{text}. Colour: evidence for COVID-19; brighter means stronger.</figcaption></figure>"""
 
 

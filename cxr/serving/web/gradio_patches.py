@@ -6,6 +6,7 @@
 2. `GradioMCPServer.convert_strings_to_filedata` turns the arguments of MCP tools into files. It would pass addresses on
    to be fetched, and write the content of `data:` URLs to a folder that is never cleaned up.
 3. `GradioMCPServer.postprocess_output_data` would answer MCP calls with Python's repr of a dictionary, not with JSON.
+4. `Blocks.process_api` runs one event. What fails in it would be answered with `null` and logged as a traceback.
 
 Each is checked at startup: a gradio version without one of them ends the program with a line that says so.
 """
@@ -22,12 +23,19 @@ from gradio_client import handle_file
 from mcp.types import TextContent
 
 from cxr.errors import UserError
-from cxr.serving.web import uploads
+from cxr.serving.web import bad_requests, uploads
 from cxr.serving.web.limits import MAX_FILE_BYTES, MAX_FILE_SIZE
 
 _FILE_METHOD = "async_move_resource_to_block_cache"
 _MCP_ARGUMENTS = "convert_strings_to_filedata"
 _MCP_OUTPUT = "postprocess_output_data"
+_EVENT_METHOD = "process_api"
+_REPLACED = (
+    (gr.File, _FILE_METHOD),
+    (GradioMCPServer, _MCP_ARGUMENTS),
+    (GradioMCPServer, _MCP_OUTPUT),
+    (gr.Blocks, _EVENT_METHOD),
+)
 
 _FILE_ROUTE = "/gradio_api/file="
 _HOW_TO_SEND = "send an image as a data: URL, or upload it to this app and send the address that you get for it"
@@ -39,7 +47,7 @@ def check() -> None:
     Raises:
         UserError: if it does not.
     """
-    for owner, name in ((gr.File, _FILE_METHOD), (GradioMCPServer, _MCP_ARGUMENTS), (GradioMCPServer, _MCP_OUTPUT)):
+    for owner, name in _REPLACED:
         if not callable(getattr(owner, name, None)):
             raise UserError(
                 f"gradio {gr.__version__} has no {owner.__name__}.{name}, which this app has to replace: "
@@ -63,6 +71,16 @@ def refuse_addresses(component: gr.File) -> gr.File:
 
     setattr(component, _FILE_METHOD, take_uploads_only)
     return component
+
+
+def explain_errors(blocks: gr.Blocks) -> None:
+    """Have errors of the page's events say what is wrong (`bad_requests`).
+
+    Raises:
+        UserError: see `check`.
+    """
+    check()
+    setattr(blocks, _EVENT_METHOD, bad_requests.explaining(getattr(blocks, _EVENT_METHOD)))
 
 
 def patch_mcp(blocks: gr.Blocks) -> None:

@@ -4,6 +4,11 @@ limits => {
     answer.setAttribute("aria-live", "polite");
     answer.setAttribute("aria-label", "Answer");
 
+    answer.addEventListener("input", event => {
+        const slider = event.target.closest(".opacity input");
+        if (slider) slider.closest("figure").style.setProperty("--heat", slider.value);
+    });
+
     // While a table grows, uploads and examples are disabled: its next row would overwrite a second answer.
     const table = document.getElementById("table");
     const inputs = ["upload", "examples"].map(id => document.getElementById(id));

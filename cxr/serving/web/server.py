@@ -12,7 +12,10 @@ from fastapi.responses import JSONResponse
 from starlette.middleware import Middleware
 
 from cxr.errors import UserError
-from cxr.serving.web import gradio_patches, interface, limits, uploads
+from cxr.serving.web import gradio_patches, interface, limits, start_check, uploads
+from cxr.serving.web.bad_requests import OneLineErrors
+from cxr.serving.web.headers import SecurityHeaders
+from cxr.serving.web.routes import KnownRoutes
 from cxr.serving.web.uploads import RequestSizeLimit, UniqueUploads
 
 BUSY = "Busy: {} requests are waiting already. Try again in a minute."
@@ -42,11 +45,12 @@ def launch(blocks: gr.Blocks, host: str, port: int | None) -> str:
     """Start serving in the background and return the address.
 
     Raises:
-        UserError: if no port is free, or the installed gradio lacks what this app replaces in it.
+        UserError: if no port is free, or the installed gradio lacks what this app replaces or protects too little.
     """
     gradio_patches.check()
     uploads.folder()
     _return_freed_memory()
+    gradio_patches.explain_errors(blocks)
     blocks.queue(max_size=limits.MAX_WAITING, api_open=False)  # not open: `/run` and `/api` would bypass the queue
     try:
         url = blocks.launch(
@@ -57,7 +61,13 @@ def launch(blocks: gr.Blocks, host: str, port: int | None) -> str:
             quiet=True,
             max_file_size=limits.MAX_FILE_SIZE,
             app_kwargs={
-                "middleware": [Middleware(RequestSizeLimit), Middleware(UniqueUploads)],
+                "middleware": [
+                    Middleware(SecurityHeaders),
+                    Middleware(OneLineErrors),
+                    Middleware(KnownRoutes),
+                    Middleware(RequestSizeLimit),
+                    Middleware(UniqueUploads),
+                ],
                 "exception_handlers": {_SERVICE_UNAVAILABLE: _unavailable},
                 "lifespan": _lifespan(blocks),
             },
@@ -71,6 +81,11 @@ def launch(blocks: gr.Blocks, host: str, port: int | None) -> str:
         )[1]
     except OSError as error:
         raise UserError(f"cannot listen on {host}: no free port; name one with --port") from error
+    try:
+        start_check.check_protections(blocks, url)
+    except UserError:
+        blocks.close(verbose=False)
+        raise
     return url
 
 

@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
@@ -39,7 +40,6 @@ _REQUEST_TOO_LARGE = "The request is too large: send fewer files."
 _CONTENT_TOO_LARGE = 413
 
 _PREFIX = "cxr-uploads-"
-_ABANDONED_SECONDS = 3600
 _MAX_ENTRIES = 2000
 _MAX_NAME = 200
 
@@ -49,12 +49,34 @@ def folder() -> Path:
     """This process's upload folder, readable by its user alone; gradio learns of it through the environment."""
     parent = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
     parent.mkdir(parents=True, exist_ok=True)
-    for abandoned in parent.glob(f"{_PREFIX}*"):  # of killed processes: a running one has no file as old as that
-        delete_old_files(abandoned, _ABANDONED_SECONDS)
-    created = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent)).resolve()
+    for left in parent.glob(f"{_PREFIX}*.lock"):
+        _delete_abandoned(left.with_suffix(""))
+    created = parent.resolve() / f"{_PREFIX}{secrets.token_hex(8)}"
+    lock = _lock_of(created)
+    lock.acquire(timeout=0)  # before the folder is there, so that no other start takes it for abandoned
+    created.mkdir(mode=0o700)
     os.environ["GRADIO_TEMP_DIR"] = str(created)
-    atexit.register(shutil.rmtree, created, ignore_errors=True)
+    atexit.register(_delete, created, lock)
     return created
+
+
+def _lock_of(folder: Path) -> FileLock:
+    """The lock that a running process holds on its folder, and that a killed one has lost."""
+    return FileLock(folder.with_name(f"{folder.name}.lock"), mode=0o600, is_singleton=False)
+
+
+def _delete_abandoned(folder: Path) -> None:
+    """Delete the folder of a process that was killed, at once."""
+    lock = _lock_of(folder)
+    with suppress(Timeout, OSError):
+        lock.acquire(timeout=0)
+        _delete(folder, lock)
+
+
+def _delete(folder: Path, lock: FileLock) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    lock.release(force=True)
+    Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def delete_old_files(root: Path, seconds: float) -> None:

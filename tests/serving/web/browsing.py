@@ -12,10 +12,12 @@ SIZES = {"desktop": (1280, 800), "phone": (375, 740)}
 
 @contextmanager
 def visiting(browser: Browser, url: str, size: str = "desktop", scheme: str = "light") -> Iterator[Page]:
-    """A page of this size and scheme; it must contact no other host, run no injected script and keep nothing."""
+    """A page of this size and scheme: it contacts no other host, runs no injected script, stays within its policy and
+    keeps nothing."""
     width, height = SIZES[size]
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
-    requested, ran = [], []
+    requested, ran, forbidden = [], [], []
+    page.on("console", lambda told: forbidden.append(told.text) if "Content Security Policy" in told.text else None)
     page.on("request", lambda sent: requested.append(sent.url))
     page.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
     try:
@@ -24,7 +26,7 @@ def visiting(browser: Browser, url: str, size: str = "desktop", scheme: str = "l
         yield page
         hosts = {urlsplit(address).netloc for address in requested if not address.startswith(("data:", "blob:"))}
         assert hosts == {urlsplit(url).netloc}
-        assert ran == []
+        assert ran == forbidden == []
         assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
         assert page.evaluate("indexedDB.databases()") == []
     finally:

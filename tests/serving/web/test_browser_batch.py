@@ -6,7 +6,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from browsing import SIZES, answer, fits, give, visiting
+from browsing import SIZES, answer, fits, give, ready, visiting
+from dicom_files import dicom, exposure
 from playwright.sync_api import Browser, Page, expect
 
 from cxr import phantom
@@ -61,6 +62,58 @@ def test_twenty_files_become_a_table_and_a_csv(browser: Browser, page_url: str, 
     assert table[BAD]["error"].startswith("the file is not an image")
     assert 0 < float(table["00.png"]["probability"]) < 1
     assert all(row["verdict"] or row["error"] for row in table.values())
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><svg onload=alert(1)>',
+    "' autofocus onfocus=alert(1) x='",
+    "javascript:alert(1)",
+    "</th><iframe srcdoc='<script>parent.alert(1)<&#x2f;script>'>",
+    "{{constructor.constructor('alert(1)')()}}",
+    "${alert(1)}",
+    "\u202egnp.exe",
+)
+TAGS = ("PatientName", "ViewPosition", "Modality", "PatientID", "SeriesDescription", "PhotometricInterpretation")
+
+
+def test_neither_names_nor_dicom_tags_become_part_of_the_page(browser: Browser, page_url: str, tmp_path: Path):
+    files = []
+    for number, text in enumerate(HOSTILE):
+        tagged = dicom(exposure(8), 8, **dict.fromkeys(TAGS[: number % len(TAGS) + 1], ascii(text)[1:-1]))
+        for content, kind in ((tagged, "dcm"), (png(phantom.draw_phantom(number, 1).image), "png")):
+            path = tmp_path / f"{text.replace('/', chr(0x2215))}.{kind}"
+            path.write_bytes(content)
+            files.append(path)
+    with visiting(browser, page_url) as page:
+        give(page, *files)
+        expect(answer(page).get_by_role("heading")).to_have_text(f"{len(files)} images answered", timeout=120_000)
+        names = page.locator("#table tbody th").all_inner_texts()
+        assert sorted(names) == sorted(path.name for path in files)
+        assert page.locator("#table :is(script, svg, iframe, img, [onload], [onfocus], [onerror])").count() == 0
+        give(page, files[0])
+        expect(answer(page)).not_to_contain_text("images answered", timeout=30_000)
+        assert "alert" not in answer(page).inner_html()
+
+
+def test_markup_that_got_into_the_page_would_run_nothing(browser: Browser, page_url: str):
+    page, ran, forbidden = browser.new_page(), [], []
+    page.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))
+    page.on("console", lambda told: forbidden.append(told.text) if "Content Security Policy" in told.text else None)
+    page.goto(page_url)
+    ready(page)
+    for markup in ("<img src=x onerror=alert(1)>", "<iframe srcdoc='<script>alert(1)</script>'></iframe>"):
+        page.evaluate("markup => document.getElementById('answer').innerHTML = markup", markup)
+    page.evaluate("""() => {
+        const script = document.createElement("script");
+        script.textContent = "alert(1)";
+        document.body.append(script);
+        return fetch("http://127.0.0.1:9/").catch(() => 0);
+    }""")
+    page.wait_for_timeout(300)
+    page.close()
+    assert ran == []
+    assert len(forbidden) >= 3
 
 
 def test_the_answers_of_a_batch_are_those_of_one_by_one(browser: Browser, page_url: str, ward: list[Path]):

@@ -1,6 +1,7 @@
 """Uploads: out of others' reach, gone once answered, and after minutes whatever became of them."""
 
 import json
+import signal
 import socket
 import time
 import urllib.error
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from support import serving
 from test_api import post, upload
 
 from cxr.serving.predictor import Predictor
@@ -198,18 +200,30 @@ def test_no_other_user_can_list_the_uploads():
     assert uploads.folder().stat().st_mode & 0o077 == 0
 
 
-def test_what_a_killed_process_left_is_deleted_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    left = tmp_path / "cxr-uploads-killed" / "hash" / "patient.png"
-    left.parent.mkdir(parents=True)
-    left.write_bytes(b"x")
-    other = tmp_path / "other" / "file.png"
-    other.parent.mkdir()
-    other.write_bytes(b"x")
+def test_what_a_killed_process_left_is_deleted_by_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    left, other = tmp_path / "cxr-uploads-killed" / "hash" / "patient.png", tmp_path / "other" / "file.png"
+    for path in (left, other):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"x")
+    (tmp_path / "cxr-uploads-killed.lock").touch()
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    uploads.folder.__wrapped__()
-    assert left.exists()
-    monkeypatch.setattr(uploads, "_ABANDONED_SECONDS", -1)
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    uploads.folder.__wrapped__()
+    running = uploads.folder.__wrapped__()
     assert not left.exists()
     assert other.exists()
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    uploads.folder.__wrapped__()
+    assert running.is_dir()
+
+
+@pytest.mark.slow
+def test_uploads_outlive_neither_a_stopped_app_nor_the_next_start_after_a_killed_one(
+    gated: Path, own: Path, tmp_path: Path
+):
+    env = {"GRADIO_TEMP_DIR": str(tmp_path / "temporary")}
+    with serving("--model", str(gated), env=env, end=signal.SIGKILL) as address:
+        left = Path(upload(address, own))
+    assert left.is_file()
+    with serving("--model", str(gated), env=env, end=signal.SIGTERM) as address:
+        assert not left.exists()
+        assert Path(upload(address, own)).is_file()
+    assert not list((tmp_path / "temporary").glob("cxr-*"))
