@@ -50,8 +50,11 @@ def _write_split(split: str, rows: Sequence[Row], store: Store, folder: Path) ->
 
 
 def _write_shard(rows: Sequence[Row], store: Store, path: Path) -> None:
-    """Write a row group at a time: only its images are held in memory."""
-    with pq.ParquetWriter(path, FEATURES.arrow_schema, write_page_index=True) as writer:
+    """Write a row group at a time: only its images are held in memory.
+
+    The checksum of each page lets a stream of the file be checked, which never holds all of it.
+    """
+    with pq.ParquetWriter(path, FEATURES.arrow_schema, write_page_index=True, write_page_checksum=True) as writer:
         for start in range(0, len(rows), ROW_GROUP):
             group = [_with_image(row, store) for row in rows[start : start + ROW_GROUP]]
             writer.write_batch(pa.RecordBatch.from_pylist(group, schema=FEATURES.arrow_schema))

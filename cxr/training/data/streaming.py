@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import datasets
 from datasets.distributed import split_dataset_by_node
+from pyarrow.dataset import ParquetFragmentScanOptions
 from torch.utils.data import IterableDataset, get_worker_info
 
 from cxr import hub, overlap
@@ -20,16 +21,18 @@ from cxr.training.data.batches import COLUMNS, Row
 def stream(dataset: str, revision: str | None) -> tuple[datasets.DatasetDict, datasets.IterableDataset | None]:
     """Open a folder or a repo on the Hub: its splits, `train` as a stream, and `overlap.COLUMNS` of `train`.
 
-    Validation and test are read in full; no other file of the dataset is fetched.
+    Validation and test are read in full; no other file of the dataset is fetched. The stream has no whole file whose
+    hash it could compare, so the checksum of each Parquet page is: damage raises an error.
     """
-    builder = datasets.load_dataset_builder(dataset, revision=revision, columns=COLUMNS)
+    checked = {"fragment_scan_options": ParquetFragmentScanOptions(page_checksum_verification=True)}
+    builder = datasets.load_dataset_builder(dataset, revision=revision, columns=COLUMNS, **checked)
     files = builder.config.data_files
     whole = {split: _on_disk(names, dataset, revision) for split, names in files.items() if split != "train"}
     splits = datasets.load_dataset("parquet", data_files=whole)
     if "train" not in files:
         return splits, None
     splits["train"] = builder.as_streaming_dataset("train").reshard()
-    facts = datasets.load_dataset_builder(dataset, revision=revision, columns=overlap.OVERLAP_COLUMNS)
+    facts = datasets.load_dataset_builder(dataset, revision=revision, columns=overlap.OVERLAP_COLUMNS, **checked)
     return splits, facts.as_streaming_dataset("train")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,13 @@ def test_the_streamed_facts_are_those_of_every_training_image(sharded):
     whole = load(str(sharded), None, 32).splits["train"]
     assert [row["sha256"] for row in facts] == whole["sha256"][:]
     assert "image" not in facts.features
+
+
+def test_a_damaged_page_of_a_stream_is_found_by_its_checksum(dataset, tmp_path):
+    folder = shutil.copytree(dataset, tmp_path / "damaged")
+    (shard,) = (folder / "data").glob("train-*.parquet")
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 3] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(OSError, match="CRC checksum"):
+        list(stream(str(folder), None)[0]["train"])
