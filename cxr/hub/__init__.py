@@ -1,8 +1,7 @@
 """Reading from and writing to the Hub, with time limits and one clear line for every error."""
 
 from cxr.hub.client import HUB_ERRORS, api, explain, explained
-from cxr.hub.content import ContentId
-from cxr.hub.fetch import fetch
+from cxr.hub.fetch import fetch, listed
 from cxr.hub.pull import PULLED_FILES, Pulled, pull, pull_or_last, resolve
 from cxr.hub.push import commit, preflight, require_only
 from cxr.hub.watch import HubAnswerError, HubTimeoutError
@@ -10,7 +9,6 @@ from cxr.hub.watch import HubAnswerError, HubTimeoutError
 __all__ = [
     "HUB_ERRORS",
     "PULLED_FILES",
-    "ContentId",
     "HubAnswerError",
     "HubTimeoutError",
     "Pulled",
@@ -19,6 +17,7 @@ __all__ = [
     "explain",
     "explained",
     "fetch",
+    "listed",
     "preflight",
     "pull",
     "pull_or_last",

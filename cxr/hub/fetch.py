@@ -37,15 +37,24 @@ def fetch(repo_id: str, sha: str, patterns: Collection[str], *, repo_type: str =
         UserError: if the Hub cannot be reached, or sends a file twice that is not what it lists.
     """
     with explained(repo_id, sha):
-        info = api().repo_info(repo_id, revision=sha, repo_type=repo_type, files_metadata=True)
-        siblings = getattr(info, "siblings", None) or []
-        listing = {file.rfilename: ContentId.announced(file) for file in siblings}
+        listing = listed(repo_id, sha, repo_type)
         folder = _snapshot(repo_id, sha, repo_type)
         fetch_one = partial(_fetch_file, repo_id, sha, repo_type, listing)
         with ThreadPoolExecutor(_THREADS) as threads:
             deque(map_in_order(threads, fetch_one, _matching(listing, patterns), _THREADS), maxlen=0)
     _store_listing(folder, listing)
     return folder
+
+
+def listed(repo_id: str, sha: str, repo_type: str = "model") -> Listing:
+    """What the Hub lists for a commit.
+
+    Raises:
+        HUB_ERRORS: if it cannot be asked, or lists a file without a hash.
+    """
+    info = api().repo_info(repo_id, revision=sha, repo_type=repo_type, files_metadata=True)
+    siblings = getattr(info, "siblings", None) or []
+    return {file.rfilename: ContentId.announced(file) for file in siblings}
 
 
 def cached(repo_id: str, sha: str, patterns: Collection[str], *, repo_type: str = "model") -> Path | None:

@@ -10,8 +10,10 @@ from huggingface_hub.errors import RepositoryNotFoundError
 
 from cxr.errors import UserError
 from cxr.hub.client import api, explained
+from cxr.hub.fetch import listed
 from cxr.hub.limits import time_limit
 from cxr.hub.pull import PREFLIGHT_SECONDS
+from cxr.hub.watch import HubAnswerError
 
 _CREATED_BY_HUB = ".gitattributes"
 
@@ -92,13 +94,22 @@ def commit(
     is made completely or not at all.
 
     Raises:
-        HUB_ERRORS: if the upload or the commit failed.
+        HUB_ERRORS: if the upload or the commit failed, or the Hub lists another content than was sent.
     """
     existing = api().list_repo_files(repo_id, repo_type=repo_type)
     stale = [name for name in existing if name not in files and name != _CREATED_BY_HUB]
     adding = [CommitOperationAdd(name, content) for name, content in files.items()]
     deleting = [CommitOperationDelete(name) for name in stale if any(fnmatch(name, pattern) for pattern in replace)]
     try:
-        return api().create_commit(repo_id, [*adding, *deleting], commit_message=message, repo_type=repo_type).oid
+        made = api().create_commit(repo_id, [*adding, *deleting], commit_message=message, repo_type=repo_type)
     except RuntimeError as error:  # `huggingface_hub` wraps the error of a large file's upload in one
         raise error.__cause__ or error from None
+    _check_arrival(repo_id, made.oid, files, repo_type)
+    return made.oid
+
+
+def _check_arrival(repo_id: str, sha: str, files: Mapping[str, Path | bytes], repo_type: str) -> None:
+    listing = listed(repo_id, sha, repo_type)
+    for name, content in files.items():
+        if name not in listing or not listing[name].is_of(content):
+            raise HubAnswerError(f"{name} arrived there damaged at revision {sha}")

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from huggingface_hub import HfApi
+from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download
 from support import ROOT, save_tiny_backbone
 
 from cxr import hub as client
@@ -127,3 +127,16 @@ def test_an_interrupted_upload_raises_what_interrupted_it(hub):
     with pytest.raises(client.HUB_ERRORS) as interrupted:
         client.commit(repo, {"weights.bin": b"\0" * 1000}, "Weights")
     assert "HTTP 403" in str(client.explain(interrupted.value, repo))
+
+
+@pytest.mark.parametrize("name", ["weights.bin", "notes.md"])
+def test_a_file_that_arrived_damaged_is_told_and_replaced_by_the_next_commit(hub, name, monkeypatch):
+    """The content as this process reads it changes between upload and comparison, as it would on its way."""
+    repo = client.preflight(f"demo/arrived-{name.replace('.', '-')}")
+    sent = {name: b"\1" * 1000}
+    monkeypatch.setattr(client.push, "CommitOperationAdd", lambda name, content: CommitOperationAdd(name, b"\2" * 1000))
+    with pytest.raises(client.HubAnswerError, match=f"{name} arrived there damaged"):
+        client.commit(repo, sent, "Damaged")
+    monkeypatch.undo()
+    client.commit(repo, sent, "Whole")
+    assert Path(hf_hub_download(repo, name)).read_bytes() == sent[name]

@@ -74,8 +74,5 @@ def tagged_commit(repo_id: str, tag: str) -> str | None:
 
 def holds(repo_id: str, revision: str, files: Files) -> bool:
     """Whether a commit consists of exactly these files, compared by the ids that git and LFS give their contents."""
-    siblings = hub.api().model_info(repo_id, revision=revision, files_metadata=True).siblings or []
-    there = {file.rfilename: file for file in siblings if file.rfilename != ".gitattributes"}
-    return there.keys() == files.keys() and all(
-        hub.ContentId.announced(there[name]).is_of(content) for name, content in files.items()
-    )
+    there = {name: content for name, content in hub.listed(repo_id, revision).items() if name != ".gitattributes"}
+    return there.keys() == files.keys() and all(there[name].is_of(content) for name, content in files.items())

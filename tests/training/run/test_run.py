@@ -162,5 +162,5 @@ def test_publishing_without_a_token_is_one_line_before_the_first_step(fails, com
 def test_predictions_of_the_final_evaluation_do_not_depend_on_the_batch(finished, dataset):
     prepared = load(str(dataset), None, 32)
     few, many = (evaluate(Evaluator(finished, size, cpu=True), prepared, {}, 0.9) for size in (3, 32))
-    assert few.test.margin == pytest.approx(many.test.margin, abs=1e-6)
+    assert few.test.margin == pytest.approx(many.test.margin, abs=1e-5)
     assert flat(few.summary["test"]) == pytest.approx(flat(many.summary["test"]), abs=1e-6)
