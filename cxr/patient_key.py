@@ -24,6 +24,8 @@ _STOP_GAPS = """
     anon anonym anonymisiert anonimo anonimizado anonyme anonymise deidentified de-identified removed redacted patient
     subject id no_id noid test not_available not_available_or_missing not_known unspecified tbd todo 匿名 不明 unbekannt
     desconocido desconhecido inconnu sconosciuto onbekend bilinmiyor неизвестно аноним
+    nil no_name noname unnamed unidentified withheld hidden masked dummy private confidential not_recorded not_provided
+    not_applicable not_given none_given not_stated keine 无 無 未知 未詳 n/d s/d k.a. k/a n.n. #n/a #ref! #name? #null!
 """
 _STOP_GAP_SET = frozenset(_STOP_GAPS.split())
 
@@ -31,7 +33,8 @@ _STOP_GAP_SET = frozenset(_STOP_GAPS.split())
 def is_stop_gap(patient_id: str) -> bool:
     """Whether an id is one that tables and anonymisers write where there is none; signs alone are none either."""
     text = re.sub(r"[\s_]+", "_", patient_id.strip().strip("\"'").casefold())
-    return text in _STOP_GAP_SET or not re.search(r"[^\W_]", text) or not text.strip("x")
+    bare = re.sub(r"^(patient|subject)_|_(patient|subject|id|name)$", "", text)  # `Unknown patient`, `Patient unknown`
+    return bool({text, bare} & _STOP_GAP_SET) or not re.search(r"[^\W_]", text) or not text.strip("x")
 
 
 def new_key() -> bytes:

@@ -176,12 +176,18 @@ def _reads_as_words(name: str) -> bool:
     """Whether a name holds letters of one script beside ASCII, and no signs or rare letters that a wrong page gives."""
     scripts = {unicodedata.name(char, "?").split()[0] for char in name if not char.isascii()}
     is_one_script = len(scripts - {"HIRAGANA", "KATAKANA", "FULLWIDTH", "IDEOGRAPHIC", "KATAKANA-HIRAGANA"}) <= 1
+    runs = re.findall("[\u0400-\u052f]+", name)
+    if runs and max(map(len, runs)) == 1 and re.search("[A-Za-z]", str(PurePosixPath(name).with_suffix(""))):
+        return False  # `Bild ä` of cp1252 is `Bild ф` in cp866
     return is_one_script and not _WITHIN_LATIN.search(name) and all(char.isascii() or _is_common(char) for char in name)
 
 
 def _is_common(char: str) -> bool:
-    """Letters of living scripts; halfwidth katakana, box drawings and private letters come of a wrong code page."""
+    """Letters of living scripts; halfwidth katakana, box drawings and private letters come of a wrong code page.
+
+    So do Greek letters: no page here but cp437 holds them, in places where cp1252 has ä or é.
+    """
     code = ord(char)
     is_latin = 0xC0 <= code < 0x180
-    is_other = 0x370 <= code < 0x530 or 0x3000 <= code < 0x3100 or 0x4E00 <= code < 0xA000 or 0xAC00 <= code < 0xD7A4
+    is_other = 0x400 <= code < 0x530 or 0x3000 <= code < 0x3100 or 0x4E00 <= code < 0xA000 or 0xAC00 <= code < 0xD7A4
     return (is_latin or is_other or 0xFF00 <= code < 0xFF60) and (char.isalpha() or code >= 0x3000)

@@ -52,10 +52,12 @@ lateral; lat; laterals; latero lateral; laterolateral; left lateral; right later
 latl; latr; l lateral; r lateral; lt lateral; rt lateral; xtable lateral; cross table lateral; xtable
 cross table; lat dec; perfil; perfiles; perfil izquierdo; perfil derecho; profil; de profil; profilo
 latero laterale; laterale; lateraal; seitlich; seitl; seitliche; seitenaufnahme; seitansicht; seite
-lateralaufnahme; zijdelings; dwars; dwarse; boczne; boczny; bok; bocznym; yan; yandan; yan grafi; lateralis
+lateralaufnahme; zijdelings; dwars; dwarse; boczne; boczny; boczna; boczná; bočná; boční; bok; bocznym; yan; yandan
+yan grafi; lateralis
 sida; sidebilde; боковая; боковой; боковое; бок; бока; в боковой; 側面; 側面像; 左側面; 右側面; 侧位; 側位
 左侧位; 右侧位; 侧面; 측면; 좌측면; 우측면; 외측; جانبي; جانبية; lateralna; oblique; obl; obliqua; oblicua
-oblicuo; obliquo; oblik; schrag; schraeg; schrage; schuin; schuine; skosne; skosny; sned; косая; косой; косое
+oblicuo; obliquo; oblik; schrag; schraeg; schrage; schuin; schuine; skosne; skosny; skosna; šikmá; sned; косая; косой
+косое
 斜位; 斜面; 사위; 사선; مائل; lao; rao; lpo; rpo; left anterior oblique; right anterior oblique
 left posterior oblique; right posterior oblique; anterior oblique; posterior oblique; oad; oai; opd; opi; eğik
 rlo; llo; decubitus; decub; lateral decubitus; left lateral decubitus; right lateral decubitus; decubito lateral

@@ -43,16 +43,53 @@ def read_label(text: str) -> LabelReading:
 
 
 def read_in_column(value: str, column: str) -> LabelReading:
-    """What a cell says; in a column that names COVID-19, a single word such as `yes` or `False` answers it."""
+    """What a cell says; in a column that names COVID-19, a single word such as `yes` or `False` answers it.
+
+    Where the column denies or doubts the disease (`non_covid`, `post_covid`), only what names the disease itself, or
+    denies it, is read as it stands: `yes` there is no COVID-19.
+    """
     reading = read_label(value)
-    if reading.is_understood or len(value.split()) != 1 or not mentions_covid(column):
+    if not mentions_covid(column) or mentions_covid(value):
         return reading
+    asked = read_label(_TEST.sub(" ", column))
+    answer = _answer(value)
+    if mentions_other_than_covid(column):
+        return asked if answer else NOT_UNDERSTOOD if answer is False or reading.label == COVID else reading
+    if reading.is_understood or len(value.split()) != 1:
+        return reading
+    if answer is not None and asked.label == COVID and _ASKS_YES_OR_NO.fullmatch(_normalised(column).strip()):
+        return LabelReading(COVID if answer else NON_COVID)
     return read_label(f"COVID-19: {value}")
+
+
+_TEST = re.compile(r"(?i)test(ed|ing)?")
+_ASKS_YES_OR_NO = re.compile(
+    r"((is|has|status|positive|pos|infected|infection|diagnosis|label|result|pcr)|\W|covid|19)+"
+)
+
+
+def _answer(value: str) -> bool | None:
+    """What a bare yes or no says; None for anything else."""
+    word = _normalised(value).strip()
+    if word in ("1", "1.0", "y", "t", "是"):
+        return True
+    if word in ("0", "0.0", "n", "f", "否"):
+        return False
+    stances = {_stance(kinds) for kinds in _kinds(word) or []}
+    if stances == {_Stance.BARE_AFFIRMATION}:
+        return True
+    return False if stances == {_Stance.BARE_DENIAL} else None
 
 
 def mentions_covid(text: str) -> bool:
     """Whether a text names the disease or its virus, whatever else it says and whether or not it is understood."""
     return any(Kind.COVID in _known(clause) for clause in _clauses(_normalised(text)))
+
+
+def mentions_other_than_covid(column: str) -> bool:
+    """Whether a column's name denies or doubts the disease: `non_covid`, `post_covid`."""
+    asked = read_label(_TEST.sub(" ", column))
+    return mentions_covid(column) and asked.is_understood and asked.label != COVID
 
 
 def is_container(text: str) -> bool:
@@ -92,6 +129,7 @@ _SILENT = {Kind.NEUTRAL, Kind.ALTERNATIVE}
 Clause = list[Kind]
 _LONGEST = 10
 _WORD = re.compile(r"[^\W\d_]+|\d+|[+\-?±]|[,;/|.:!\n\[\](){}&]")
+_RESULTS = r"(positive|pos|negative|neg|positif|negatif|positiv|negativ|positivo|negativo)\b"
 _BREAKS = set(",;/|.:!\n[](){}&")
 
 
@@ -107,6 +145,7 @@ def _normalised(text: str) -> str:
     text = re.sub("[‐‑‒–—―−﹣－]", "-", text).replace("_", " ").replace("’", " ").replace("'", " ")
     text = text.replace("ø", "o").replace("ł", "l").replace("æ", "ae").replace("đ", "d")
     text = re.sub(r"\+\s*[/|]?\s*-|-\s*[/|]\s*\+|±", " ? ", text)
+    text = re.sub(rf"\btest(s|ed)?\s*(results?\s*)?[:=]?\s*(?={_RESULTS})", " ", text)
     text = re.sub(r"-\s*ve\b", " negative ", text)
     text = re.sub(r"\+\s*ve\b", " positive ", text)
     text = re.sub(r"\bw\s*/\s*o\b", " without ", text)

@@ -10,6 +10,7 @@ COVID = """
 covid; covid 19; covid 2019; covid-19 disease; covid-19 virus; covid 19 infection; cov 19; cvd 19; sars cov 2
 sars cov2; sarscov 2; sars cov 2 virus; ncov; ncov 2019; 2019 ncov; n cov; 2019 n cov; hcov 19; coronavirus
 corona virus; corona; novel coronavirus; coronavirus disease; corona virus disease; novel corona virus
+covid 19 virus identified; korona; новый коронавирус; новая коронавирусная инфекция; коронавирусная инфекция
 coronavirus disease 2019; 2019 novel coronavirus; novel coronavirus 2019; coronavirus 2019; covidx; коронавирус
 коронавируса; коронавирусом; коронавирусная; коронавирусной; ковида; ковид; ковид 19; koronavirus; koronawirus
 koronavirüs; covit; covit 19; coronavirusinfektion; c 19
@@ -42,6 +43,7 @@ absente; peu probable; improbabile; escluso; esclusa; assente; non rilevato; aus
 unwahrscheinlich; uitgesloten; niet aangetoond; onwaarschijnlijk; yok; değil; saptanmadı; dışlandı; wykluczono
 wykluczony; nie wykryto; brak; nieobecny; отрицательный; отрицательная; отрицательно; отриц; исключен; исключено
 исключена; не выявлен; не выявлено; нет; tidak terdeteksi; utelukket; udelukket; uteslutet; ikke påvist; ej påvisad
+nicht nachweisbar; se descarta; негативный; не обнаружен; не обнаружено; niewykryty; tespit edilmedi
 inte påvisad
 """
 """Denials that deny what stands before or behind them."""
@@ -67,7 +69,9 @@ bulgusu yok; bez; nie; brak cech; wykluczenie; не; без; нет призна
 ingen; intet; ikke; inte; ej; utan; uten; uden; kein hinweis für; keine hinweise auf; keine hinweise für
 kein anhalt für; keine anzeichen für; absence de signe de; absence de signes de; pas de signe de; pas de signes de
 aucun signe de; nessun segno di; sin hallazgos de; sem achados de; geen aanwijzingen voor; brak objawow
-brak dowodow na
+brak dowodow na; no radiographic evidence of; no radiological evidence of; no imaging evidence of; no cxr evidence of
+kein nachweis von; kein nachweis; keine evidenz für; no se observa; no se observan; no se evidencia; pas d argument pour
+pas d arguments pour; non si osservano segni di; nessuna evidenza di; nie stwierdzono; не обнаружено признаков
 """
 """Denials that deny what stands behind them, or, at the end, what stands before."""
 
@@ -83,7 +87,11 @@ suspected; suspect; suspicious; suspicion; suspicion of; suspicious for; suspici
 low suspicion; possible; possibly; probable; probably; likely; presumed; presumptive; presumptively; presumably; maybe
 perhaps; may; might; could; could be; query; queried; questionable; question; question of; equivocal; indeterminate
 atypical appearance; indeterminate appearance; uncertain; unclear; doubtful; borderline; ambiguous; rule out; r o
-to rule out; to exclude; rule in; cannot exclude; can not exclude; cannot rule out; can not rule out; can t exclude
+to rule out; to exclude; to be ruled out; to be excluded; be ruled out; be excluded; needs ruling out; to be rejected
+needs to be excluded; needs to be ruled out; should be excluded; should be ruled out; must be excluded
+must be ruled out
+auszuschliessen; nog uit te sluiten; исключить; wykluczyć; do wykluczenia; dışlanmalı; por descartar; por excluir
+ rule in; cannot exclude; can not exclude; cannot rule out; can not rule out; can t exclude
 can t rule out; not excluded; not ruled out; cannot be excluded; can not be excluded; cannot be ruled out
 can not be ruled out; could not be excluded; could not be ruled out; not been excluded; not been ruled out
 not exclude; not yet excluded; not unlikely; not negative; non negative; not positive or negative; unconfirmed
@@ -151,7 +159,8 @@ derrame; derrame pleural; gripe; saudavel; saudaveis; normais; pneumonia viral; 
 normaux; temoin; temoins; pneumonie; pneumonies; pneumopathie; virale; bacterienne; autre; autres; grippe; tuberculose
 epanchement; sani; normali; polmonite; polmoniti; altro; altri; tubercolosi; gesund; unauffällig; normalbefund
 lungenentzündung; bakteriell; bakterielle; andere; sonstige; gezond; normaal; longontsteking; overig; overige
-sağlıklı; sağlam; zatürre; pnömoni; pnomoni; viral pnömoni; diğer; zdrowy; zdrowe; norma; zapalenie płuc; inne
+sağlıklı; sağlam; zatürre; pnömoni; pnömonisi; pnomoni; viral pnömoni; superinfection; coinfection; co infection
+diğer; zdrowy; zdrowe; norma; zapalenie płuc; inne
 gruźlica; норма; здоров; здоровый; пневмония; другое; туберкулез; грипп; sehat; pneumonia virus; lainnya; frisk
 friske; lungebetennelse; lunginflammation; lungebetændelse; andet; annat; annet
 """
@@ -163,7 +172,8 @@ or; oder; ou; o; lub; albo; или; либо; veya; atau; eller
 """What leaves open which of two it is: `COVID or influenza`."""
 
 UNDECIDED = """
-inconclusive; unknown; todo; to do; pending; na; n a; nan; none; null; nil; tba; tbd; undetermined; not available
+inconclusive; unknown; todo; to do; pending; na; n a; nan; none; null; nil; tba; tbd; to be determined; undetermined
+not available
 unspecified; not specified; not stated; missing; not reported; not applicable; not done; no report; no label
 unlabeled; unlabelled; empty; blank; desconocido; desconocida; pendiente; sin datos; desconhecido; pendente; inconnu
 inconnue; en attente; sconosciuto; in attesa; unbekannt; ausstehend; onbekend; bilinmiyor; nieznany; неизвестно; okänd

@@ -98,7 +98,9 @@ def test_columns_are_found_shown_and_overridden(tmp_path, capsys):
     assert report["patients"] == 60
 
 
-@pytest.mark.parametrize("stop_gap", ["nan", "None", "N/A", "unknown", "-", "anonymous", "NULL", "<NA>", "Anonymized"])
+@pytest.mark.parametrize(
+    "stop_gap", ["nan", "None", "N/A", "unknown", "-", "anonymous", "NULL", "<NA>", "Unknown patient", "#N/A"]
+)
 def test_a_stop_gap_is_no_patient(tmp_path, stop_gap):
     lines = listed(tmp_path / "raw", patient_id=lambda n: stop_gap if n < 40 else f"p{n}")
     assert prepare(tmp_path / "out", f"table={table(tmp_path / 'raw' / 'list.csv', lines)}")["patients"] == 60
@@ -186,6 +188,7 @@ class _InCodePage(zipfile.ZipInfo):
         ("cp1251", "ковид", "норма"),
         ("cp1252", "COVID bestätigt", "Lungenentzündung"),
         ("cp1252", "COVID confirmé", "épanchement"),
+        ("cp1252", "COVID", "gesund é"),
         ("cp437", "COVID bestätigt", "unauffällig"),
     ],
 )

@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cxr.schema.labels import COVID, NON_COVID
-from dataset_script.collections.label_text import DOUBTFUL, UNDECIDED, mentions_covid, read_label
+from dataset_script.collections.label_text import DOUBTFUL, UNDECIDED, mentions_covid, read_in_column, read_label
 
 AFFIRMED = """
-U07.1; COVID=1; C19+; covid = yes; U071 COVID-19
+tested positive for COVID-19; COVID-19 test: positive; COVID-19 pnömonisi; новый коронавирус; U07.1; COVID=1; C19+
+covid = yes; U071 COVID-19
 COVID; covid-19; COVID19; COVID +; COVID+; covid (+); COVID-19 (+); COVID positive; Positive; positive for COVID-19
 confirmed COVID-19; COVID-19 pneumonia; SARS-CoV-2; sars_cov_2; 2019-nCoV; COVID-19, ARDS; Pneumonia/Viral/COVID-19
 covid_patients; CovidPositive; covidpositive; RT-PCR positive; COVID +ve; coronavirus disease; Corona_Virus; COVID cases
@@ -16,6 +17,8 @@ COVID positivo; Covid positif; COVID-19 without effusion; COVID-19, no effusion;
 COVID-19 detected; with_covid; COVID-19 infection; COVID: yes; COVID-19 (PCR confirmed); ковид; 코로나 양성
 """
 DENIED = """
+tested negative for COVID-19; COVID-19 test negative; kein Nachweis von SARS-CoV-2; COVID-19 nicht nachweisbar
+se descarta COVID-19; no se observa neumonía COVID; pas d'argument pour COVID-19; no radiographic evidence of COVID-19
 keine Hinweise auf COVID-19; absence de signes de COVID-19; COVID=0; covid = no; no COVID or influenza
 neither COVID nor flu
 COVID-; COVID -; COVID−; COVID–; covid neg.; COVID-19 negative; neg; NON-COVID; noncovid; NonCovid; no covid; not covid
@@ -28,6 +31,8 @@ no pneumonia or COVID-19; COVID-19 absent; Pneumonia/Viral/MERS-CoV; Influenza/H
 covid_negative; non_covid19; nocovid; COVIDneg; covidnegative; No findings of COVID-19; Not COVID, negative; PCR-
 """
 DOUBTED = """
+COVID-19 to be ruled out; COVID to be excluded; COVID-19 should be ruled out; COVID-19 auszuschließen
+do wykluczenia COVID
 COVID or influenza; U07.2; Hinweise auf COVID-19; influenza oder COVID-19; covid ou grippe
 suspected COVID-19; possible COVID; COVID?; COVID-19 ?; rule out COVID; r/o COVID-19; probable COVID-19; post-COVID
 history of COVID-19; h/o covid; COVID not excluded; COVID cannot be excluded; likely COVID; COVID +/-; COVID±
@@ -69,6 +74,22 @@ def test_undecided_texts_are_no_class(text):
 @pytest.mark.parametrize("text", texts(NOT_UNDERSTOOD))
 def test_what_is_not_understood_is_not_guessed(text):
     assert not read_label(text).is_understood
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "label"),
+    [
+        *(("covid", value, COVID) for value in ("1", "1.0", "Y", "True", "ja", "是")),
+        *(("is_covid", value, NON_COVID) for value in ("0", "0.0", "N", "False", "nein", "否")),
+        *(("non_covid", value, NON_COVID) for value in ("1", "yes", "True")),
+        *(("non_covid", value, None) for value in ("0", "no", "False")),
+        *(("post_covid", value, None) for value in ("1", "yes", "no", "positive")),
+        *(("covid_stage", value, None) for value in ("0", "1")),
+        *(("covid", value, None) for value in ("2", "positve", "")),
+    ],
+)
+def test_a_bare_answer_is_read_with_its_column(column, value, label):
+    assert read_in_column(value, column).label == label
 
 
 @pytest.mark.parametrize(("text", "named"), [("COVID blah", True), ("blahcovid blah", False), ("normal", False)])

@@ -9,7 +9,7 @@ from cxr.imaging.views import Projection, read_view, view_of_code, view_of_orien
 NOT_FRONTAL = """
 XTABLE LATERAL; LL; RL; LLD; RLD; lat.; LAT; Lateral view; LATERAL; vp_ll; Perfil; LAO; RAO; LPO; RPO; decubitus
 left lateral decubitus; swimmers; costal; AP axial; L; oblique; Thorax seitlich; Thorax seitl.; Rx tórax de perfil
-Radio du thorax, profil; Torace laterale; X-thorax dwars; Klatka piersiowa boczne; Akciğer yan grafi
+Radio du thorax, profil; Torace laterale; X-thorax dwars; Klatka piersiowa boczna; Akciğer yan grafi
 Грудная клетка боковая; 胸部側面; 胸部 侧位; 胸部 斜位; 흉부 측면; 흉부 사위; صدر جانبي; Thorax schräg; tórax oblicua
 AP LLD; chest lateral decubitus
 """
