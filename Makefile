@@ -6,10 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 SERVE ?= 1
 WORKERS ?= 2
+SECONDS ?= 600
 LOCK ?= requirements.lock
 PIP_INSTALL = $(BIN)/python -m pip install $(if $(LOCK),-c $(LOCK))
 
-.PHONY: demo test test-latest test-oldest lock audit lint metrics chromium peers clean
+.PHONY: demo test test-latest test-oldest lock audit lint metrics soak chromium peers clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python demo.py $(if $(filter 0,$(SERVE)),--no_serve)
@@ -51,6 +52,11 @@ lint: $(VENV)/.development
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+# Mutated image files that were never tried before, for SECONDS or up to COUNT; those that fail are kept in runs/soak.
+soak: $(VENV)/.development
+	$(BIN)/python benchmarks/soak.py --keep runs/soak --seed $(or $(SEED),$(shell date +%s)) \
+		$(if $(COUNT),--count $(COUNT),--seconds $(SECONDS))
 
 # Modules per folder, lines per file, and the files and calls on three journeys; ROOT=DIR measures another checkout.
 metrics: $(VENV)/.development

@@ -11,6 +11,7 @@ from raw import prepare
 from scipy.stats import rankdata
 from tiny import save_tiny
 
+from cxr.errors import UnreadableImage
 from cxr.phantom import draw_phantom
 
 
@@ -51,6 +52,29 @@ def test_ways_are_timed_in_turns_and_by_their_medians(benchmark, monkeypatch):
     assert calls == 3 * [("slow", 1), ("fast", 1), ("slow", 2), ("fast", 2)]
     assert seconds["slow"].tolist() == [4, 8]
     assert seconds["fast"].tolist() == [1, 2]
+
+
+def test_mutated_files_go_through_both_commands(run_benchmark, benchmark, tmp_path):
+    said = run_benchmark("soak", "--count", 78, "--seed", 2, "--keep", tmp_path / "kept")
+    assert "78 files through both commands" in said
+    assert number(r"slowest ([\d.]+) s", said) < 5
+    assert not (tmp_path / "kept").exists()
+    mutations = benchmark("mutations")
+    first, again = ([next(files) for _ in range(3)] for files in (mutations.mutants(2), mutations.mutants(2)))
+    assert first == again
+
+
+def test_a_mutated_file_that_fails_is_kept(benchmark, monkeypatch, tmp_path):
+    soak, read = benchmark("soak"), []
+
+    def fail(source: object, **options: object) -> None:
+        read.append(source)
+        raise UnreadableImage("is refused") if len(read) != 5 else ZeroDivisionError
+
+    monkeypatch.setattr(soak, "_read_radiograph", fail)
+    with pytest.raises(ZeroDivisionError):
+        soak.main(["--count", "26", "--seed", "2", "--keep", str(tmp_path / "kept")])
+    assert len(list((tmp_path / "kept").iterdir())) == 1
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to read a process's memory")

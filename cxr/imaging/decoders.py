@@ -69,16 +69,19 @@ class DecodedImage(NamedTuple):
     colour_cast: float = 0.0
 
 
-def decode(raw: bytes, min_short_side: int | None = None) -> DecodedImage:
+def decode(raw: bytes, min_short_side: int | None = None, is_cheap: bool = True) -> DecodedImage:
     """Decode one image file.
 
     Args:
         raw: the file.
         min_short_side: for haste, see `reader.read_radiograph`.
+        is_cheap: False leaves the metadata of a PNG out at once: thousands of chunks would take seconds to read.
 
     Raises:
         UnreadableImage: if it is damaged, animated, too large, has several pages or is not an image.
     """
+    if not is_cheap and raw.startswith(_PNG_START):
+        raw = without_metadata(raw)
     try:
         return _decode(raw, min_short_side)
     except UnreadableImage as error:

@@ -72,9 +72,12 @@ def _are_too_many(scans: int, pixels: int) -> bool:
 
 
 def count_scans(raw: bytes) -> int:
-    """The scans of a JPEG up to its end; what looks like one elsewhere, in metadata or behind the image, is none."""
+    """The scans of a JPEG up to its end, or one more than `MAX_SCANS`.
+
+    What looks like a scan elsewhere, in metadata or behind the image, is none.
+    """
     at, scans = 2, 0
-    while 0 <= at < len(raw) - 3:
+    while 0 <= at < len(raw) - 3 and scans <= MAX_SCANS:
         marker = raw[at + 1]
         if raw[at] != _MARKER or marker in (0, _MARKER) or _RESTARTS[0] <= marker <= _RESTARTS[1]:
             at = raw.find(b"\xff", at + 1)  # within a scan

@@ -18,7 +18,7 @@ _PNG_PIXELS = (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"
 
 _XMP = b"XML:com.adobe.xmp\0"
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
-_MAX_TEXT = 1 << 20
+_MAX_TEXT, _MAX_EXIF = 1 << 20, 1 << 16
 
 _WIDTHS = {1: 1, 3: 2, 4: 4}
 """Bytes of a whole number by its type in EXIF: BYTE, SHORT and LONG."""
@@ -88,9 +88,12 @@ def without_metadata(png: bytes) -> bytes:
     for chunk in _chunks(png):
         if chunk.name == b"IEND" and orientation and not has_exif:
             kept.append(_exif_chunk(orientation))
-        if chunk.name in _PNG_PIXELS:
+        if chunk.name == b"eXIf":
+            if not has_exif and len(chunk.raw) <= _MAX_EXIF:
+                kept.append(chunk.raw)
+            has_exif = True
+        elif chunk.name in _PNG_PIXELS:
             kept.append(chunk.raw)
-            has_exif |= chunk.name == b"eXIf"
         elif chunk.name == b"iTXt" and chunk.data.startswith(_XMP):
             orientation = _orientation_in_xmp(chunk.data)
     return b"".join(kept)

@@ -37,15 +37,17 @@ class Radiograph:
     warning: str = ""
 
 
-def decode(raw: bytes, min_short_side: int | None = None, patient_key: bytes | None = None) -> Radiograph:
-    """Decode a file's bytes; the arguments are those of `reader.read_radiograph`.
+def decode(
+    raw: bytes, min_short_side: int | None = None, patient_key: bytes | None = None, is_cheap: bool = True
+) -> Radiograph:
+    """Decode a file's bytes; the arguments are those of `reader.read_radiograph` and `decoders.decode`.
 
     Raises:
         UnreadableImage: if it is damaged, animated, too large or not an image.
     """
     if looks_like_dicom(raw[:HEAD_BYTES]):
         return _decode_dicom(raw, patient_key)
-    image = decoders.decode(raw, min_short_side)
+    image = decoders.decode(raw, min_short_side, is_cheap)
     sha256 = hashlib.sha256(raw).hexdigest()
     return Radiograph(image.pixels, *image.size, image.mode, image.format, sha256, colour_cast=image.colour_cast)
 

@@ -49,7 +49,7 @@ def _answer(answers: BinaryIO, settings: messages.Facts, raw: bytes) -> None:
     key = settings["patient_key"]
     try:
         with _TimeLimit(settings["cpu_seconds"]):
-            read = radiograph.decode(raw, settings["min_short_side"], None if key is None else bytes.fromhex(key))
+            read = radiograph.decode(raw, settings["min_short_side"], key and bytes.fromhex(key), is_cheap=False)
     except UnreadableImage as error:
         messages.send(answers, {"refused": error.reason}, b"")
         if error.reason == TOO_MUCH_MEMORY:
