@@ -47,7 +47,7 @@ FAULTS: dict[str, Mapping[str, Any]] = {
 }
 """By name, the fields of a `faults.Fault`; a redirect gets the other server's address."""
 
-STAGES = {"pull": ("", "/resolve/"), "push": ("", "/lfs/", "/commit/")}
+STAGES = {"pull": ("", "/tree/", "/resolve/"), "push": ("", "/lfs/", "/commit/")}
 """For each direction the parts of paths at which the fault begins; the empty one means at the first request."""
 
 

@@ -72,6 +72,15 @@ def architecture(rng: random.Random) -> Edit:
     return _set(CONFIG, key, rng.choice([value for value in wrong if value != 1]))
 
 
+def own_keys(rng: random.Random) -> Edit:
+    """The keys that transformers does not know."""
+    key = rng.choice(("operating_threshold", "conformal", "conformal", "operating_threshold", "calibration"))
+    quantiles = {"level": 0.9, "quantiles": rng.choice((*_ODD, {"COVID": 2, "NON-COVID": 0.1}, {"COVID": 0.1}))}
+    if rng.random() < 0.2:
+        return _set_raw(CONFIG, key, rng.choice(_RAW))
+    return _set(CONFIG, key, rng.choice((quantiles, *_ODD)))
+
+
 def crop(rng: random.Random) -> Edit:
     if rng.random() < 0.2:
         return _set_raw(PREPROCESSOR, "crop_pct", rng.choice(_RAW))
@@ -176,6 +185,7 @@ KINDS = {
         quantization,
         labels,
         architecture,
+        own_keys,
         crop,
         size,
         processing,

@@ -15,7 +15,6 @@ L = `CXR_HUB_TIMEOUT` seconds (60 by default):
 import math
 import os
 import socket
-import threading
 import time
 from typing import Any
 from weakref import WeakSet
@@ -89,25 +88,25 @@ class LimitedClient(httpx2.Client):
 
 
 class _Failures:
-    """Since when each request has been failing, attempt after attempt, in this process."""
+    """Since when each request has been failing, attempt after attempt, in this process.
+
+    Without a lock, which a forked process could inherit closed: threads repeat different requests.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._times: dict[str, tuple[float, float]] = {}
 
     def add(self, key: str, started: float, limit: float) -> float:
         """Note a failure now of an attempt that `started` then; returns for how many seconds it has been failing."""
-        with self._lock:
-            since, last = self._times.get(key, (started, started))
-            if started - last > limit + _CONNECT_SECONDS:  # another call, long after the one that gave up
-                since = started
-            now = time.monotonic()
-            self._times[key] = (since, now)
-            return now - since
+        since, last = self._times.get(key, (started, started))
+        if started - last > limit + _CONNECT_SECONDS:  # another call, long after the one that gave up
+            since = started
+        now = time.monotonic()
+        self._times[key] = (since, now)
+        return now - since
 
     def forget(self, key: str) -> None:
-        with self._lock:
-            self._times.pop(key, None)
+        self._times.pop(key, None)
 
 
 _failures = _Failures()
