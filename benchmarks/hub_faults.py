@@ -84,7 +84,8 @@ def try_fault(hub_faults: Any, operation: Operation, fault: Mapping[str, Any], p
     code, line = _run(main, arguments)
     seconds = time.monotonic() - started
     hub_faults.clear()
-    return Outcome(seconds, code, line, _run(main, arguments)[0])
+    rerun, its_line = _run(main, arguments)
+    return Outcome(seconds, code, line + (f"; the rerun: {its_line}" if rerun else ""), rerun)
 
 
 def _run(main: Main, arguments: list[str]) -> tuple[int, str]:

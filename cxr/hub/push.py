@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, get_token
 from huggingface_hub.errors import RepositoryNotFoundError
+from pydantic import BaseModel, ValidationError
 
 from cxr.errors import UserError
 from cxr.hub.client import api, explained
@@ -32,7 +32,7 @@ def preflight(repo_id: str, private: bool | None = None, *, repo_type: str = "mo
         raise UserError("publishing needs a token: set HF_TOKEN or run `hf auth login`")
     with explained(repo_id):
         is_public = _is_public(repo_id, repo_type)
-        repo_id = _require_owner(api().whoami(), repo_id)
+        repo_id = _require_owner(_account(), repo_id)
     if is_public and private:
         raise UserError(f"{repo_id} exists and is public: make it private in its settings, or choose another name")
     with explained(repo_id):
@@ -51,14 +51,40 @@ def _is_public(repo_id: str, repo_type: str) -> bool:
         return False
 
 
-def _require_owner(account: dict[str, Any], repo_id: str) -> str:
-    """The id with its owner; `account` is the answer of `HfApi.whoami`."""
-    name = account["name"]
+class _Named(BaseModel):
+    name: str
+
+
+class _Token(BaseModel):
+    role: str = ""
+
+
+class _Login(BaseModel):
+    accessToken: _Token = _Token()
+
+
+class _Account(_Named):
+    """The part that is used of what `HfApi.whoami` returns."""
+
+    orgs: list[_Named] = []
+    auth: _Login = _Login()
+
+
+def _account() -> _Account:
+    try:
+        return _Account.model_validate(api().whoami())
+    except ValidationError as error:
+        raise HubAnswerError("it does not say whose token this is") from error
+
+
+def _require_owner(account: _Account, repo_id: str) -> str:
+    """The id with its owner."""
+    name = account.name
     if "/" not in repo_id:
         repo_id = f"{name}/{repo_id}"
-    if account.get("auth", {}).get("accessToken", {}).get("role") == "read":
+    if account.auth.accessToken.role == "read":
         raise UserError(f"the token of {name} is read-only: create one that may write to {repo_id}")
-    owners = [name, *(organisation["name"] for organisation in account.get("orgs", []))]
+    owners = [name, *(organisation.name for organisation in account.orgs)]
     if repo_id.split("/")[0] not in owners:
         raise UserError(f"the token of {name} has no right to write to {repo_id}: publish to {name}/… instead")
     return repo_id

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
 
@@ -108,10 +109,11 @@ class WatchedDownload(httpx2.SyncByteStream):
 
 
 class HeadWatch:
-    """A `trace` extension of httpx2: ends the connections of a client when an answer's head takes over `limit` seconds.
+    """A `trace` extension of httpx2: ends a client's connections when the head of an answer takes too long.
 
-    All of them, because httpx2 does not say which one a request uses; a client whose answers do not come has no use for
-    the others either.
+    All that it had when the request was sent, because httpx2 does not say which one a request uses; a client whose
+    answers do not come has no use for the others either. It waits a quarter longer than `limit`, the seconds for each
+    byte, so that it never acts where that limit does.
     """
 
     def __init__(self, sockets: "WeakSet[socket.socket]", limit: float):
@@ -123,15 +125,14 @@ class HeadWatch:
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
             self._sockets.add(info["return_value"].get_extra_info("socket"))
         elif event.endswith("send_request_body.complete"):
-            self._timer = threading.Timer(self._limit, self._shut_down)
+            self._timer = threading.Timer(1.25 * self._limit, _shut_down, [list(self._sockets)])
             self._timer.daemon = True
             self._timer.start()
         elif self._timer and event.endswith(("response_headers.complete", "response_headers.failed")):
             self._timer.cancel()
 
-    def _shut_down(self) -> None:
-        for connection in list(self._sockets):
-            try:
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)
-            except OSError:  # closed already
-                continue
+
+def _shut_down(connections: list[socket.socket]) -> None:
+    for connection in connections:
+        with suppress(OSError):  # closed already
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
