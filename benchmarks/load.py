@@ -1,15 +1,20 @@
-"""Many clients at once against the app: whether every answer is right, only "busy" is refused, and memory is freed.
+"""Many clients at once against the app, some of them hostile: right answers, waiting times, memory afterwards.
 
 Starts `app.py`, sends every image once, then lets clients upload images and request answers over plain HTTP, each
-waiting for its answer before the next request. Prints how many answers were right (the same as the image got alone),
-how many requests were refused because the app was busy, everything else, requests per second, and the memory of the
-server before and after (Linux only). Demanded: nothing else, and at most 100 MiB more; exit code 1 otherwise.
+waiting for its answer before the next request; then once more with a share of hostile files and requests among them.
+Prints how many answers were right (the same as the image got alone), how many requests were refused because the app was
+busy, everything else, requests per second, the 95th percentile of the time to an honest answer, and the memory of the
+server and its processes before and after (Linux only). Demanded: nothing else, at most 100 MiB more, and with hostile
+requests at most 1.5 times the waiting time without; exit code 1 otherwise.
 
-    python benchmarks/load.py MODEL [--images FOLDER] [--clients 50] [--requests 20]
+    python benchmarks/load.py MODEL [--images FOLDER] [--clients 50] [--requests 20] [--hostile 0.05]
 """
 
+import contextlib
 import json
+import random
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -21,15 +26,18 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 from measure import ROOT, make_parser, phantoms, process_bytes
+from mutations import mutants
 
 from cxr.serving.heatmap import png
 from cxr.serving.input_files import find
 
 PHANTOMS = 10
 MOST_MORE_MIB = 100
+MOST_TIMES = 1.5
 _TIMEOUT_SECONDS = 120
-_SETTLING_SECONDS = 30
+_SETTLING_SECONDS = 40
 
 Answer = dict | str
 """The app's JSON answer, or the message that came in its place."""
@@ -44,6 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--clients", type=int, default=50, help="%(default)s")
     parser.add_argument("--requests", type=int, default=20, help="requests of every client (%(default)s)")
+    parser.add_argument("--hostile", type=float, default=0.05, help="share of hostile requests (%(default)s)")
     options = parser.parse_args(arguments)
     images = _read(options.images) if options.images else [png(pixels) for pixels in phantoms(PHANTOMS)]
     with socket.socket() as probe:
@@ -54,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             _wait_until_listening(server)
             url = f"http://127.0.0.1:{port}/gradio_api"
-            return _measure(url, server.pid, images, options.clients, options.requests)
+            return _measure(url, server.pid, images, options.clients, options.requests, options.hostile)
         finally:
             server.terminate()
 
@@ -70,24 +79,84 @@ def _wait_until_listening(server: subprocess.Popen) -> None:
     raise SystemExit("error: the app did not start")
 
 
-def _measure(url: str, pid: int, images: Sequence[bytes], clients: int, requests: int) -> int:
+def _measure(url: str, pid: int, images: Sequence[bytes], clients: int, requests: int, hostile_share: float) -> int:
     alone = [_answer(url, image) for image in images]
     before = _resident_mib(pid)
-
-    def client(number: int) -> Counter[str]:
-        turns = [(number + turn) % len(images) for turn in range(requests)]
-        return Counter(_outcome(_answer(url, images[turn]), alone[turn]) for turn in turns)
-
-    start = time.perf_counter()
-    with ThreadPoolExecutor(clients) as pool:
-        outcomes = sum(pool.map(client, range(clients)), Counter())
-    rate = outcomes.total() / (time.perf_counter() - start)
+    failed, waits = False, []
+    for share in (0.0, hostile_share) if hostile_share else (0.0,):
+        load = Load(url, images, alone, share)
+        start = time.perf_counter()
+        with ThreadPoolExecutor(clients) as pool:
+            list(pool.map(load.client, range(clients), [requests] * clients))
+        rate = clients * requests / (time.perf_counter() - start)
+        waits.append(float(np.percentile(load.seconds, 95)))
+        right, busy = load.outcomes.pop("right", 0), load.outcomes.pop("busy", 0)
+        print(f"{clients} clients, {requests} requests each, {share:.0%} hostile, {rate:.1f} requests/s")
+        print(f"right {right}, busy {busy}, anything else {dict(load.outcomes) or 0}")
+        print(f"95 % of honest answers within {waits[-1]:.2f} s; hostile requests: {dict(load.refusals) or 0}")
+        failed |= bool(load.outcomes)
     after = _settled_mib(pid, before)
-    right, busy = outcomes.pop("right", 0), outcomes.pop("busy", 0)
-    print(f"{clients} clients, {requests} requests each, {rate:.1f} requests/s")
-    print(f"right {right}, busy {busy}, anything else {dict(outcomes) or 0}")
     print(f"memory before {before} MiB, after {after} MiB")
-    return int(bool(outcomes) or after - before > MOST_MORE_MIB)
+    if len(waits) > 1:
+        print(f"ratio of waiting times: {waits[1] / waits[0]:.2f}")
+    return int(failed or after - before > MOST_MORE_MIB or waits[-1] > MOST_TIMES * waits[0])
+
+
+class Load:
+    """What clients send, and what came of it.
+
+    Attributes:
+        outcomes: of honest requests (`_outcome`).
+        refusals: of hostile ones, whether they got an answer, a reason, or "no reason".
+        seconds: from the start of an honest request to its answer.
+    """
+
+    def __init__(self, url: str, images: Sequence[bytes], alone: Sequence[Answer], share: float):
+        self._url, self._images, self._alone, self._share = url, images, alone, share
+        self.outcomes, self.refusals = Counter[str](), Counter[str]()
+        self.seconds: list[float] = []
+
+    def client(self, number: int, requests: int) -> None:
+        """Send one request after another."""
+        rng, hostile = random.Random(number), mutants(number)
+        for turn in range(number, number + requests):
+            if rng.random() < self._share:
+                self.refusals[self._attack(next(hostile).content, rng)] += 1
+                continue
+            start = time.perf_counter()
+            answer = _answer(self._url, self._images[turn % len(self._images)])
+            self.seconds.append(time.perf_counter() - start)
+            self.outcomes[_outcome(answer, self._alone[turn % len(self._images)])] += 1
+
+    def _attack(self, content: bytes, rng: random.Random) -> str:
+        """Send a mutated file, one that takes long to decode, or a request that is none."""
+        kind = rng.randrange(4)
+        if kind == 0:
+            answer = _answer(self._url, _slow_bmp(4000))
+        elif kind == 1:
+            answer = _result(self._url, rng.choice(_NO_REQUESTS))
+        else:
+            answer = _answer(self._url, content)
+        if isinstance(answer, dict):
+            return "answered"
+        return "no reason" if answer in ("", "None") or answer.startswith("HTTP 5") else "refused"
+
+
+_NO_REQUESTS: tuple[list[object], ...] = (
+    [],
+    [{}],
+    [1, 2, 3],
+    [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}],
+    [{"url": "http://127.0.0.1:9/"}],
+)
+
+
+def _slow_bmp(side: int) -> bytes:
+    """A BMP in run lengths, which Pillow decodes in Python: seconds for a file of some kilobytes a row."""
+    row = b"\xff\7" * (side // 255) + bytes((side % 255, 7)) + b"\0\0"
+    header = struct.pack("<IiiHHIIiiII", 40, side, side, 1, 8, 1, side * len(row), 0, 0, 256, 0)
+    start = 14 + len(header) + 1024
+    return b"BM" + struct.pack("<IHHI", start + side * len(row), 0, 0, start) + header + bytes(1024) + side * row
 
 
 def _outcome(answer: Answer, alone: Answer) -> str:
@@ -101,8 +170,17 @@ def _outcome(answer: Answer, alone: Answer) -> str:
 
 def _answer(url: str, image: bytes) -> Answer:
     try:
-        path = _upload(url, image)
-        data = json.dumps({"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}]}).encode()
+        return _result(url, [{"path": _upload(url, image), "meta": {"_type": "gradio.FileData"}}])
+    except urllib.error.HTTPError as error:
+        return _refusal(error)
+    except OSError as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def _result(url: str, inputs: list[object]) -> Answer:
+    """What the API answers to these inputs."""
+    try:
+        data = json.dumps({"data": inputs}).encode()
         event = _post(f"{url}/call/predict", data, "application/json")["event_id"]
         with urllib.request.urlopen(f"{url}/call/predict/{event}", timeout=_TIMEOUT_SECONDS) as stream:
             events = stream.read().decode()
@@ -148,7 +226,13 @@ def _settled_mib(pid: int, before: int) -> int:
 
 
 def _resident_mib(pid: int) -> int:
-    return process_bytes("VmRSS", pid) >> 20
+    """What the server and the processes that decode for it hold."""
+    total = process_bytes("VmRSS", pid)
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError, StopIteration):  # either may end at any time
+            children = (task / "children").read_text(encoding="ascii").split()
+            total += sum([process_bytes("VmRSS", child) for child in children])
+    return total >> 20
 
 
 if __name__ == "__main__":

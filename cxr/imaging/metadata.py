@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from cxr.errors import UnreadableImage
+
 _Gray = NDArray[np.uint8]
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -18,7 +20,11 @@ _PNG_PIXELS = (b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"acTL", b"fcTL", b"
 
 _XMP = b"XML:com.adobe.xmp\0"
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
-_MAX_TEXT, _MAX_EXIF = 1 << 20, 1 << 16
+MAX_CHUNKS = 50_000
+"""Encoders write one for every 8 kilobytes or more."""
+
+TOO_MANY_CHUNKS = "is a PNG in more chunks than any encoder writes"
+_MAX_TEXT, _MAX_EXIF, _MAX_XMP = 1 << 20, 1 << 16, 4
 
 _WIDTHS = {1: 1, 3: 2, 4: 4}
 """Bytes of a whole number by its type in EXIF: BYTE, SHORT and LONG."""
@@ -83,9 +89,14 @@ def without_metadata(png: bytes) -> bytes:
     """The PNG with its pixels and orientation alone; a broken or huge chunk of anything else is gone.
 
     Bytes that are no PNG, or whose chunks end early, come back as far as they are understood.
+
+    Raises:
+        UnreadableImage: if there are so many chunks that reading them would take seconds.
     """
-    kept, has_exif, orientation = [png[:8]], False, 0
-    for chunk in _chunks(png):
+    kept, has_exif, orientation, texts = [png[:8]], False, 0, 0
+    for number, chunk in enumerate(_chunks(png)):
+        if number == MAX_CHUNKS:
+            raise UnreadableImage(TOO_MANY_CHUNKS)
         if chunk.name == b"IEND" and orientation and not has_exif:
             kept.append(_exif_chunk(orientation))
         if chunk.name == b"eXIf":
@@ -94,8 +105,8 @@ def without_metadata(png: bytes) -> bytes:
             has_exif = True
         elif chunk.name in _PNG_PIXELS:
             kept.append(chunk.raw)
-        elif chunk.name == b"iTXt" and chunk.data.startswith(_XMP):
-            orientation = _orientation_in_xmp(chunk.data)
+        elif chunk.name == b"iTXt" and chunk.data.startswith(_XMP) and texts < _MAX_XMP:
+            orientation, texts = _orientation_in_xmp(chunk.data), texts + 1
     return b"".join(kept)
 
 

@@ -150,7 +150,7 @@ def test_a_file_that_takes_too_much_memory_is_refused_and_the_next_one_is_read(f
 PARENT = """
 import os, sys, time
 from cxr.imaging.isolation import pool
-process = pool._Worker()
+process = pool._Worker(0)
 print(process._process.pid, flush=True)
 time.sleep(60)
 """

@@ -166,6 +166,17 @@ def test_a_jpeg_of_very_many_scans_is_refused_before_it_is_decoded():
     assert time.perf_counter() - start < 1
 
 
+def test_a_png_of_very_many_chunks_is_refused_at_once():
+    raw = encode(GRAY)
+    at = raw.index(b"IDAT") - 4
+    empty = struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT"))
+    start = time.monotonic()
+    with pytest.raises(UnreadableImage, match="more chunks than any encoder writes"):
+        read_radiograph(raw[:at] + 400_000 * empty + raw[at:])
+    assert time.monotonic() - start < 3
+    assert np.array_equal(read_radiograph(raw[:at] + 10_000 * empty + raw[at:]).pixels, read_radiograph(raw).pixels)
+
+
 def test_scans_are_counted_in_the_image_alone():
     raw = encode(GRAY, "JPEG", progressive=True)
     usual = count_scans(raw)

@@ -4,6 +4,6 @@ A thread cannot be ended, and neither can one process of a `ProcessPoolExecutor`
 and a limit of time each, decode one file after another, and end with the process that started them.
 """
 
-from cxr.imaging.isolation.pool import decode
+from cxr.imaging.isolation.pool import decode, lower_priority
 
-__all__ = ["decode"]
+__all__ = ["decode", "lower_priority"]

@@ -24,8 +24,9 @@ SECONDS = 10
 _START_SECONDS = 60
 _MAX_PROCESSES = 8
 _ATTEMPTS = 2
+_NICENESS = 5
 _ROOT = Path(__file__).resolve().parents[3]
-_START = f"from {worker.__name__} import main; main({{}})"
+_START = f"from {worker.__name__} import main; main({{}}, {{}})"
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "MALLOC_ARENA_MAX"), "1")
 
 
@@ -45,11 +46,11 @@ class _Worker:
         UserError: if it cannot be started.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, niceness: int) -> None:
         path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _START.format(worker.MEMORY_BYTES)],
+                [sys.executable, "-P", "-c", _START.format(worker.MEMORY_BYTES, niceness)],
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -61,6 +62,7 @@ class _Worker:
                 messages.receive(self._answers, worker.READY_BYTES)
         except (OSError, EOFError) as error:
             raise UserError(f"the process that decodes images cannot be started ({error}): free some memory") from error
+        threading.Thread(target=self._process.wait, daemon=True).start()  # or it would stay a zombie once it has ended
 
     @property
     def is_alive(self) -> bool:
@@ -116,7 +118,8 @@ def _cores() -> int:
 class _Pool:
     """Processes that are started when they are needed, as many as there are cores."""
 
-    def __init__(self) -> None:
+    def __init__(self, niceness: int = 0) -> None:
+        self.niceness = niceness
         self._places = threading.BoundedSemaphore(min(_cores(), _MAX_PROCESSES))
         self._idle: deque[_Worker] = deque()
         self._all: set[_Worker] = set()
@@ -154,7 +157,7 @@ class _Pool:
                     return process
                 process.disconnect()
                 self._all.discard(process)
-        started = _Worker()
+        started = _Worker(self.niceness)
         self._all.add(started)
         return started
 
@@ -184,11 +187,16 @@ def decode(raw: bytes, min_short_side: int | None = None, patient_key: bytes | N
     return _pool.decode(raw, settings)
 
 
+def lower_priority() -> None:
+    """Have decoding processes that start from now on yield to the other work of a busy machine."""
+    _pool.niceness = _NICENESS
+
+
 def _forget() -> None:
     """In a forked process: without this, the parent's processes would not see the parent end while this one lives."""
     global _pool
     _pool.disconnect()
-    _pool = _Pool()
+    _pool = _Pool(_pool.niceness)
 
 
 atexit.register(lambda: _pool.end())

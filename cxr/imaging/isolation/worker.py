@@ -18,7 +18,7 @@ from cxr.parallel import end_with_parent
 MEMORY_BYTES = 896 << 20
 """Of memory that one file may take beyond what the process holds at its start, so that both stay below a gigabyte."""
 
-CPU_SECONDS = 4.5
+CPU_SECONDS = 4.0
 """Of processor time that one file may take."""
 
 IDLE_SECONDS = 20
@@ -28,8 +28,10 @@ READY_BYTES = 1000
 """Limit to the first message, which says that the process can decode."""
 
 
-def main(memory_bytes: int) -> None:
+def main(memory_bytes: int, niceness: int) -> None:
     """Decode until the standard input ends, with a limit of memory for all files."""
+    if niceness and sys.platform != "win32":
+        os.nice(niceness)
     requests, answers = (cast(BinaryIO, FileIO(os.dup(number), mode)) for number, mode in ((0, "r"), (1, "w")))
     os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # some decoders print
     end_with_parent()

@@ -12,7 +12,7 @@ from cxr.serving.answer import Explanation
 from cxr.serving.heatmap import overlay_png
 from cxr.serving.predictor import Predictor
 from cxr.serving.web.gradio_patches import refuse_addresses
-from cxr.serving.web.limits import TimeLimit
+from cxr.serving.web.limits import CONCURRENT_REQUESTS, Turns
 from cxr.serving.web.pages import as_sentence
 
 Response = dict[str, Any]
@@ -22,10 +22,9 @@ Response = dict[str, Any]
 class Endpoints:
     """The functions that programs can call; names and docstrings are what the API's documentation shows."""
 
-    def __init__(self, predictor: Predictor, time_limit: TimeLimit):
-        self._read = predictor.read
+    def __init__(self, predictor: Predictor, turns: Turns):
         self._explain = on_gpu(predictor.explain)
-        self._time_limit = time_limit
+        self._turns = turns
 
     def predict(self, file: bytes | None) -> Response:
         """Classify one frontal chest X-ray as COVID-19 or not. Research software, not a diagnosis.
@@ -53,13 +52,9 @@ class Endpoints:
         try:
             if file is None:
                 raise UserError("no file was given: send one image")
-            return self._time_limit(self._response, to_response, file)
+            return self._turns(lambda xray: to_response(self._explain(xray), xray), file)
         except UserError as error:
             raise gr.Error(as_sentence(str(error)), print_exception=False) from error
-
-    def _response(self, to_response: Callable[[Explanation, Radiograph], Response], file: bytes) -> Response:
-        xray = self._read(file)
-        return to_response(self._explain(xray), xray)
 
 
 def _answer(explanation: Explanation, xray: Radiograph) -> Response:
@@ -76,4 +71,11 @@ def add_endpoints(endpoints: Endpoints) -> None:
     file = refuse_addresses(gr.File(type="binary", label="Chest X-ray", visible=False))
     result = gr.JSON(label="Answer", visible=False)
     for function in (endpoints.predict, endpoints.explain):
-        gr.Button(visible=False).click(function, file, result, api_name=function.__name__, concurrency_id="model")
+        gr.Button(visible=False).click(
+            function,
+            file,
+            result,
+            api_name=function.__name__,
+            concurrency_id="model",
+            concurrency_limit=CONCURRENT_REQUESTS,
+        )

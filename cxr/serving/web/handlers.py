@@ -9,13 +9,13 @@ from cxr import phantom
 from cxr.errors import UserError
 from cxr.schema.labels import COVID, NON_COVID
 from cxr.serving import on_gpu
-from cxr.serving.answer import Answer, FileAnswer
+from cxr.serving.answer import FileAnswer
 from cxr.serving.heatmap import png
 from cxr.serving.model_info import ModelInfo
 from cxr.serving.predictor import Predictor
 from cxr.serving.web import pages, table
 from cxr.serving.web.answer_card import answer_card
-from cxr.serving.web.limits import TimeLimit
+from cxr.serving.web.limits import Turns
 from cxr.serving.web.uploads import Upload, images_in
 
 _EXAMPLES = (
@@ -35,12 +35,11 @@ A gradio update of the box would create a new component, which fetches addresses
 class Handlers:
     """Answers uploads and examples for the page."""
 
-    def __init__(self, predictor: Predictor, time_limit: TimeLimit):
+    def __init__(self, predictor: Predictor, turns: Turns):
         self.model_info = ModelInfo.of(predictor)
         self.examples = [(phantom.draw_phantom(seed, label).image, caption) for seed, label, caption in _EXAMPLES]
-        self._read = predictor.read
         self._explain = on_gpu(predictor.explain)
-        self._time_limit = time_limit
+        self._turns = turns
 
     def show_uploads(self, files: list[dict[str, Any]] | None) -> Iterator[PageUpdate]:
         """The card of one image, or the growing table of several; takes `gradio.FileData` as dictionaries."""
@@ -51,7 +50,7 @@ class Handlers:
         try:
             images = images_in(uploads)
             if len(images) == 1:
-                yield self._time_limit(self._card, images[0].read(), "Your image"), "", None
+                yield self._card(images[0].read(), "Your image"), "", None
             else:
                 yield from self._table(images)
         except UserError as error:
@@ -64,13 +63,14 @@ class Handlers:
         """The card of the example whose button was pressed, and no table."""
         pixels, caption = self.examples[event.index]
         try:
-            return self._time_limit(self._card, png(pixels), caption), ""
+            return self._card(png(pixels), caption), ""
         except UserError as error:
             return pages.no_answer(str(error)), ""
 
     def _card(self, content: bytes, caption: str) -> str:
-        xray = self._read(content)
-        return answer_card(self._explain(xray), xray.pixels, self.model_info, caption)
+        return self._turns(
+            lambda xray: answer_card(self._explain(xray), xray.pixels, self.model_info, caption), content
+        )
 
     def _table(self, images: Sequence[Upload]) -> Iterator[PageUpdate]:
         answers: list[FileAnswer] = []
@@ -86,9 +86,6 @@ class Handlers:
 
     def _answer_file(self, image: Upload) -> FileAnswer:
         try:
-            return FileAnswer(str(image), self._time_limit(self._answer, image))
+            return FileAnswer(str(image), self._turns(lambda xray: self._explain(xray).answer, image.read()))
         except UserError as error:
             return FileAnswer.failed(str(image), error)
-
-    def _answer(self, image: Upload) -> Answer:
-        return self._explain(self._read(image.read())).answer

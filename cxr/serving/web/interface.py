@@ -10,13 +10,10 @@ from cxr.serving.predictor import Predictor
 from cxr.serving.web import api, limits, pages, uploads
 from cxr.serving.web.gradio_patches import refuse_addresses
 from cxr.serving.web.handlers import Handlers
-from cxr.serving.web.limits import TimeLimit
+from cxr.serving.web.limits import Turns
 
 STYLE = Path(__file__).with_name("style.css")
 _SCRIPT = Path(__file__).with_name("page.js")
-
-_CONCURRENT_EVENTS = 4
-"""Uploads that are answered side by side; their images take turns."""
 
 _CLICKED_EXAMPLE = """element.addEventListener("click", event => {
     const button = event.target.closest("button[data-index]");
@@ -38,8 +35,8 @@ def build(predictor: Predictor) -> gr.Blocks:
     Raises:
         UserError: if the installed gradio lacks what this app replaces in it.
     """
-    time_limit = TimeLimit()
-    handlers = Handlers(predictor, time_limit)
+    turns = Turns(predictor.read)
+    handlers = Handlers(predictor, turns)
     with _page() as blocks:
         gr.HTML(pages.header(predictor), elem_id="header")
         with gr.Row(equal_height=False, elem_id="columns"):
@@ -55,14 +52,14 @@ def build(predictor: Predictor) -> gr.Blocks:
             "api_visibility": "private",
             "show_progress_on": answer,
             "concurrency_id": "page",
-            "concurrency_limit": _CONCURRENT_EVENTS,
+            "concurrency_limit": limits.CONCURRENT_REQUESTS,
             "trigger_mode": "always_last",
         }
         # Without preprocessing, `show_uploads` also gets the visitor's file names, and gradio writes no further files.
         box.upload(handlers.show_uploads, box, [answer, table, box], preprocess=False, **options)
         examples.click(handlers.show_example, None, [answer, table], **options)
         blocks.load(None, js=_script())
-        api.add_endpoints(api.Endpoints(predictor, time_limit))
+        api.add_endpoints(api.Endpoints(predictor, turns))
     return blocks
 
 

@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.middleware import Middleware
 
 from cxr.errors import UserError
+from cxr.imaging import isolation
 from cxr.serving.web import gradio_patches, interface, limits, start_check, uploads
 from cxr.serving.web.bad_requests import OneLineErrors
 from cxr.serving.web.headers import SecurityHeaders
@@ -50,6 +51,7 @@ def launch(blocks: gr.Blocks, host: str, port: int | None) -> str:
     gradio_patches.check()
     uploads.folder()
     _return_freed_memory()
+    isolation.lower_priority()
     gradio_patches.explain_errors(blocks)
     blocks.queue(max_size=limits.MAX_WAITING, api_open=False)  # not open: `/run` and `/api` would bypass the queue
     try:

@@ -21,7 +21,7 @@ from cxr.serving.model_info import ModelInfo
 from cxr.serving.predictor import Predictor
 from cxr.serving.web import table
 from cxr.serving.web.handlers import Handlers
-from cxr.serving.web.limits import MAX_IMAGES, TimeLimit
+from cxr.serving.web.limits import MAX_IMAGES, TimeLimit, Turns
 from cxr.serving.web.uploads import Upload, images_in
 
 EVIL = "<b onclick=alert(1)>"
@@ -62,7 +62,7 @@ def test_a_bad_file_is_a_row_and_every_file_is_deleted(predictor: Predictor, tmp
     good, gone, bad = (image(tmp_path, name) for name in ("good.png", "gone.png", "bad.png"))
     gone.path.unlink()
     bad.path.write_bytes(b"not an image")
-    *_, (card, rows, box) = Handlers(predictor, TimeLimit()).answer_uploads([good, gone, bad])
+    *_, (card, rows, box) = Handlers(predictor, Turns(predictor.read, TimeLimit())).answer_uploads([good, gone, bad])
     assert box is None
     assert "3 images answered" in card
     told = dict(zip([row[0] for row in written(card)], [row[-1] for row in written(card)], strict=True))
@@ -76,7 +76,7 @@ def test_a_bad_file_is_a_row_and_every_file_is_deleted(predictor: Predictor, tmp
 def test_the_table_grows_row_by_row(predictor: Predictor, tmp_path: Path):
     shown = [
         rows
-        for _, rows, _ in Handlers(predictor, TimeLimit()).answer_uploads(
+        for _, rows, _ in Handlers(predictor, Turns(predictor.read, TimeLimit())).answer_uploads(
             [image(tmp_path, f"{n}.png") for n in range(3)]
         )
     ]
@@ -87,7 +87,7 @@ def test_the_table_grows_row_by_row(predictor: Predictor, tmp_path: Path):
 
 def test_a_visitor_who_leaves_ends_the_batch_and_leaves_no_file(predictor: Predictor, tmp_path: Path):
     uploads = [image(tmp_path, f"{n}.png") for n in range(3)]
-    answering = Handlers(predictor, TimeLimit()).answer_uploads(uploads)
+    answering = Handlers(predictor, Turns(predictor.read, TimeLimit())).answer_uploads(uploads)
     next(answering)
     answering.close()
     assert not any(upload.path.exists() for upload in uploads)
@@ -135,7 +135,7 @@ def test_an_answer_that_takes_too_long_is_a_sentence(
 ):
     may_answer = threading.Event()
     monkeypatch.setattr(predictor, "explain", lambda xray: may_answer.wait(30))
-    slow = Handlers(predictor, TimeLimit(0.2))
+    slow = Handlers(predictor, Turns(predictor.read, TimeLimit(0.2)))
     shown = [next(slow.answer_uploads([image(tmp_path, f"{n}.png")]))[0] for n in range(3)]
     may_answer.set()
     assert "The answer took longer than 0.2 seconds: use a smaller image." in shown[0]
@@ -143,7 +143,7 @@ def test_an_answer_that_takes_too_long_is_a_sentence(
 
 
 def test_other_visitors_are_answered_between_the_images_of_a_batch(predictor: Predictor, tmp_path: Path):
-    handlers = Handlers(predictor, TimeLimit())
+    handlers = Handlers(predictor, Turns(predictor.read, TimeLimit()))
     batch = handlers.answer_uploads([image(tmp_path, f"{n}.png") for n in range(4)])
     next(batch)
     next(batch)
@@ -156,7 +156,7 @@ def test_row_and_csv_say_when_an_image_has_colours(predictor: Predictor, tmp_pat
     gray, tinted = image(tmp_path, "gray.png"), image(tmp_path, "tinted.png")
     with Image.open(tinted.path) as opened:
         ImageOps.colorize(opened, "black", "lemonchiffon").save(tinted.path, "PNG")
-    *_, (card, rows, _) = Handlers(predictor, TimeLimit()).answer_uploads([gray, tinted])
+    *_, (card, rows, _) = Handlers(predictor, Turns(predictor.read, TimeLimit())).answer_uploads([gray, tinted])
     assert rows.count("photograph of a screen") == 1
     assert "photograph of a screen" in rows.split("<tr")[-1]
     assert ["photograph" in " ".join(row) for row in written(card)] == [False, False, True]
