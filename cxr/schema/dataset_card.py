@@ -4,6 +4,7 @@ A preparation that was killed may leave files of two datasets in one folder. The
 which of them are live; `report.json` may lag behind by a moment.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,15 @@ from huggingface_hub import metadata_load
 
 CARD = "README.md"
 REPORT = "report.json"
+_REPORT_NAME = re.compile(r"data/report-[0-9a-f]{12}\.json")
 REPORT_KEY = "report"
 """The key of the card's front matter that names the live report."""
 
 
 def live_report(folder: Path) -> Path:
     """The report that belongs to the card of the dataset in `folder`; it need not exist."""
-    name = _front_matter(folder).get(REPORT_KEY, REPORT)
-    return folder / name if isinstance(name, str) else folder / REPORT
+    name = _front_matter(folder).get(REPORT_KEY)
+    return folder / (name if isinstance(name, str) and _REPORT_NAME.fullmatch(name) else REPORT)
 
 
 def live_shards(folder: Path) -> dict[str, list[str]]:

@@ -180,8 +180,9 @@ class RunArguments(TrainingArguments):
         With a limit of 1 the Trainer would delete the checkpoint of a stopped run as soon as another one is the best.
         """
         precision, limit = self.resolved_precision, self.save_total_limit
-        precisions = {"bf16": precision == "bf16", "fp16": precision == "fp16"}
-        return dataclasses.replace(self, push_to_hub=False, save_total_limit=limit and max(limit, 2), **precisions)
+        limit = limit and max(limit, 2)
+        bf16, fp16 = precision == "bf16", precision == "fp16"
+        return dataclasses.replace(self, bf16=bf16, fp16=fp16, push_to_hub=False, save_total_limit=limit)
 
     def check(self) -> None:
         """Raise a `UserError` that names the first setting that cannot work."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from accelerate.utils import wait_for_everyone
+from accelerate.utils import gather_object, wait_for_everyone
 from torch import distributed, nn
 from transformers import (
     EarlyStoppingCallback,
@@ -29,6 +29,7 @@ from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME, TRAINER_STATE_N
 from transformers.utils import SAFE_WEIGHTS_NAME
 
 from cxr.errors import UserError
+from cxr.training.data.images import UnreadableData
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _CHECKPOINT = "checkpoint-"
@@ -109,12 +110,16 @@ class StopOnSignal(TrainerCallback):
         self._handlers_before = {}
 
     def _agree(self, args: TrainingArguments) -> None:
-        """All ranks must call this."""
-        self.requested = self._received
-        if args.world_size > 1:
-            flag = torch.tensor(int(self._received), device=args.device)
-            distributed.all_reduce(flag, distributed.ReduceOp.MAX)
-            self.requested = bool(flag)
+        self.requested = self.on_any_rank(args, self._received)
+
+    @staticmethod
+    def on_any_rank(args: TrainingArguments, flag: bool) -> bool:
+        """Whether the flag is set on any rank; all of them must call this."""
+        if args.world_size == 1:
+            return flag
+        flags = torch.tensor(int(flag), device=args.device)
+        distributed.all_reduce(flags, distributed.ReduceOp.MAX)
+        return bool(flags)
 
 
 class EarlyStopping(EarlyStoppingCallback):
@@ -199,6 +204,24 @@ class ResumableTrainer(Trainer):
             "anew in another --output_dir"
         )
 
+    def get_batch_samples(self, *args: Any, **kwargs: Any) -> tuple[list[Any], Any]:
+        """The next batches; if one rank cannot read one of its own, all of them save a checkpoint and end.
+
+        Raises:
+            UnreadableData: that of the first rank that has one.
+        """
+        problem: str | None = None
+        samples: tuple[list[Any], Any] = ([], None)
+        try:
+            samples = super().get_batch_samples(*args, **kwargs)
+        except UnreadableData as error:  # from a data-loading worker it comes with a traceback, whose last line says it
+            problem = str(error).strip().rsplit(f"{type(error).__name__}: ", 1)[-1]
+        if self._stop.on_any_rank(self.args, problem is not None):
+            if self._saved_step != self.state.global_step > 0:
+                self._save_for_stop()
+            raise UnreadableData(next(text for text in gather_object([problem]) if text))
+        return samples
+
     def _maybe_log_save_evaluate(self, *args: Any, **kwargs: Any) -> None:
         super()._maybe_log_save_evaluate(*args, **kwargs)
         if not self._stop.requested or self._epoch_is_about_to_end:
@@ -218,7 +241,8 @@ class ResumableTrainer(Trainer):
         """Save a checkpoint that an undisturbed run has not, and to whose weights it cannot go back either."""
         if self.state.best_global_step == self.state.global_step:
             self.state.best_global_step = None
-        self._save_checkpoint(self.network, None)
+        super()._save_checkpoint(self.network, None)
+        self._saved_step = self.state.global_step
         self.control = self.callback_handler.on_save(self.args, self.state, self.control)
 
     def _save_checkpoint(self, *args: Any, **kwargs: Any) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import datasets
-import httpx2
 import torch
 import transformers
 from accelerate.utils import broadcast_object_list, wait_for_everyone
@@ -16,12 +15,14 @@ from transformers import ResNetForImageClassification
 
 from cxr import model as network
 from cxr.cli import command
-from cxr.errors import UserError, one_line
+from cxr.errors import UserError, disk_problem
 from cxr.imaging.preprocess import make_processor
+from cxr.schema.model_repo import CARD
 from cxr.training import seeds
 from cxr.training.arguments import Arguments, RunArguments, parse
 from cxr.training.data.batches import COLUMNS, Augmentation, class_weights, collator
 from cxr.training.data.dataset import XrayDataset, load, load_external
+from cxr.training.data.images import UnreadableData, with_place
 from cxr.training.data.streaming import TrainingStream
 from cxr.training.finalize import External, Training, finalize
 from cxr.training.head import LogAtStart, fit_head
@@ -71,13 +72,15 @@ def _preflight(run: RunArguments) -> Destination | None:
     """Where the first rank will publish, checked before training; None on other ranks, or if nothing is published."""
     if not run.push_to_hub or run.hub_model_id is None or run.process_index != 0:
         return None
-    return publication.preflight(Destination(run.hub_model_id, run.hub_tag, run.hub_space, run.hub_private_repo))
+    to = Destination(run.hub_model_id, run.hub_tag, run.hub_space, run.hub_private_repo)
+    was_finished = run.resume_from_checkpoint and (run.model_dir / CARD).is_file()
+    return publication.preflight(to, run.model_dir if was_finished else None)
 
 
 def _load_data(arguments: Arguments) -> tuple[XrayDataset, External]:
-    data, size = arguments.data, arguments.model.input_size
-    dataset = load(data.dataset, data.dataset_revision, size, streaming=data.streaming)
-    return dataset, load_external(data.external, dataset, size)
+    data, size, verify = arguments.data, arguments.model.input_size, arguments.run.process_index == 0
+    dataset = load(data.dataset, data.dataset_revision, size, streaming=data.streaming, verify=verify)
+    return dataset, load_external(data.external, dataset, size, verify)
 
 
 def train_seeds(arguments: Arguments, dataset: XrayDataset, external: External, repo_id: str | None) -> bool:
@@ -112,8 +115,38 @@ def train(
     model can be loaded from.
 
     Raises:
-        UserError: if the backbone cannot be loaded.
+        UserError: if the backbone cannot be loaded, an image cannot be used, or a file cannot be written.
     """
+    try:
+        return _train(arguments, dataset, external, resume, repo_id)
+    except UnreadableData as error:
+        raise UserError(f"--dataset {dataset.name}: {with_place(error, dataset.shards)}; {_hint(arguments)}") from error
+    except Exception as error:
+        problem = disk_problem(error)
+        if problem is None:
+            raise
+        _discard_unfinished(arguments.run)
+        raise UserError(f"--output_dir {arguments.run.output_dir}: {problem}; {_hint(arguments)}") from error
+
+
+def _hint(arguments: Arguments) -> str:
+    """How to go on after a run that ended too early."""
+    if checkpoints(Path(arguments.run.output_dir)):
+        return "once this is mended, continue with the same command and --resume_from_checkpoint true"
+    return "once this is mended, start again: no step was saved"
+
+
+def _discard_unfinished(run: RunArguments) -> None:
+    """Delete what was being written when the run ended; it takes room and nothing can be done with it."""
+    if run.should_save:
+        unfinished = [path for path in Path(run.output_dir).glob("checkpoint-*") if not is_complete(path)]
+        for folder in (*unfinished, run.draft_dir.parent):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _train(
+    arguments: Arguments, dataset: XrayDataset, external: External, resume: Path | None, repo_id: str | None
+) -> bool:
     run, views = arguments.run, arguments.model.head_views
     with run.main_process_first():
         model, backbone_revision = _starting_model(arguments)
@@ -121,7 +154,7 @@ def train(
     start = time.monotonic()
     if arguments.model.method in ("head", "lp_ft") and resume is None:
         trainer.add_callback(LogAtStart(trainer, fit_head(trainer, dataset, views)))
-    _train_layers(trainer, arguments, resume)
+    trainer.train(resume_from_checkpoint=None if resume is None else str(resume))  # no epoch if only a head is fitted
     if trainer.was_stopped:
         _print_how_to_resume(trainer)
         return False
@@ -178,23 +211,6 @@ def _training_rows(arguments: Arguments, dataset: XrayDataset) -> datasets.Datas
         run.process_index,
         run.world_size,
     )
-
-
-def _train_layers(trainer: CovidTrainer, arguments: Arguments, resume: Path | None) -> None:
-    """Train by gradient descent, for no epoch at all if only a head is fitted.
-
-    Raises:
-        UserError: if a stream breaks off, for reasons outside this program.
-    """
-    try:
-        trainer.train(resume_from_checkpoint=None if resume is None else str(resume))
-    except (OSError, httpx2.HTTPError) as error:
-        if not arguments.data.streaming:
-            raise
-        raise UserError(
-            f"--dataset {arguments.data.dataset} could not be read to its end ({one_line(error)}): continue from the "
-            "last checkpoint with the same command and --resume_from_checkpoint true"
-        ) from error
 
 
 def _save(trainer: CovidTrainer, model_dir: Path) -> None:

@@ -1,7 +1,6 @@
 """From dataset rows to what the network is trained on: batches, their augmentation, and the weights of the classes."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,11 +10,11 @@ from transformers import BaseImageProcessor
 from cxr.imaging.preprocess import to_pixel_values
 from cxr.schema.labels import LABELS, Label
 from cxr.training.arguments import AugmentationArguments
+from cxr.training.data.images import Row, image_of
 
 COLUMNS = ["image", "label", "sha256"]
 """What a batch is made from; no other column is read while training."""
 
-Row = Mapping[str, Any]
 Collator = Callable[[list[Row]], dict[str, torch.Tensor]]
 
 
@@ -27,7 +26,7 @@ def collator(processor: BaseImageProcessor) -> Collator:
 
     def collate(rows: list[Row]) -> dict[str, torch.Tensor]:
         return {
-            "pixel_values": to_pixel_values([row["image"] for row in rows], processor),
+            "pixel_values": to_pixel_values([image_of(row) for row in rows], processor),
             "labels": torch.tensor([row["label"] for row in rows]),
             "keys": torch.tensor([int(row["sha256"][:15], 16) for row in rows]),
         }

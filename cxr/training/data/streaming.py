@@ -8,32 +8,44 @@ image that the interrupted one would have read next.
 import glob
 import itertools
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import datasets
+import httpx2
 from datasets.distributed import split_dataset_by_node
 from pyarrow.dataset import ParquetFragmentScanOptions
 from torch.utils.data import IterableDataset, get_worker_info
 
 from cxr import hub, overlap
-from cxr.training.data.batches import COLUMNS, Row
+from cxr.errors import one_line
+from cxr.training.data.batches import COLUMNS
+from cxr.training.data.images import Row, Shards, UnreadableData, load_splits
 
 
-def stream(dataset: str, revision: str | None) -> tuple[datasets.DatasetDict, datasets.IterableDataset | None]:
-    """Open a folder or a repo on the Hub: its splits, `train` as a stream, and `overlap.COLUMNS` of `train`.
+class Streamed(NamedTuple):
+    """The splits, of which `train` is a stream; `overlap.OVERLAP_COLUMNS` of `train`; and the files of all splits."""
+
+    splits: datasets.DatasetDict
+    facts: datasets.IterableDataset | None
+    shards: Shards
+
+
+def stream(dataset: str, revision: str | None) -> Streamed:
+    """Open a folder or a repo on the Hub.
 
     Validation and test are read in full; no other file of the dataset is fetched. The stream has no whole file whose
     hash it could compare, so the checksum of each Parquet page is: damage raises an error.
     """
     checked = {"fragment_scan_options": ParquetFragmentScanOptions(page_checksum_verification=True)}
     builder = datasets.load_dataset_builder(dataset, revision=revision, columns=COLUMNS, **checked)
-    files = builder.config.data_files
+    files = {split: list(names) for split, names in builder.config.data_files.items()}
     whole = {split: _on_disk(names, dataset, revision) for split, names in files.items() if split != "train"}
-    splits = datasets.load_dataset("parquet", data_files=whole)
+    splits = load_splits(whole)
     if "train" not in files:
-        return splits, None
+        return Streamed(splits, None, whole)
     splits["train"] = builder.as_streaming_dataset("train").reshard()
     facts = datasets.load_dataset_builder(dataset, revision=revision, columns=overlap.OVERLAP_COLUMNS, **checked)
-    return splits, facts.as_streaming_dataset("train")
+    return Streamed(splits, facts.as_streaming_dataset("train"), {"train": files["train"]} | whole)
 
 
 def _on_disk(names: list[str], dataset: str, revision: str | None) -> list[str]:
@@ -83,4 +95,7 @@ class TrainingStream(IterableDataset[Row]):
         number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
         batches = len(range(number, self.steps, workers))
         endless = itertools.chain.from_iterable(itertools.repeat(self.rows))
-        return itertools.islice(endless, batches * self.batch_size)
+        try:
+            yield from itertools.islice(endless, batches * self.batch_size)
+        except (OSError, ValueError, httpx2.HTTPError) as error:
+            raise UnreadableData(f"the training split could not be read to its end ({one_line(error)})") from error

@@ -10,6 +10,7 @@ from cxr.gate.outliers import OUTLIER_KINDS, make_outlier
 from cxr.schema.metrics import GateShare, GateSummary
 from cxr.schema.model_repo import GATE
 from cxr.training.data.dataset import XrayDataset
+from cxr.training.data.images import image_of
 from cxr.training.evaluation.evaluation import Evaluator
 
 MAX_SCORED = 500
@@ -56,7 +57,7 @@ def _images(split: datasets.Dataset | datasets.IterableDataset, count: int) -> l
     else:
         hashes = split["sha256"][:]
         chosen = split.select(sorted(range(len(split)), key=hashes.__getitem__)[:count])
-    return [np.asarray(row["image"]) for row in chosen]
+    return [np.asarray(image_of(row)) for row in chosen]
 
 
 def _outliers(kind: str, split: datasets.Dataset, seed: int) -> list[np.ndarray]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from cxr.contact_sheet import COLUMNS, ROWS, make_sheet, make_tile, safe_file_name
 from cxr.schema.labels import COVID, LABELS
+from cxr.training.data.images import image_of
 from cxr.training.evaluation.evaluation import Scores
 
 FOLDER = "worst_mistakes"
@@ -37,7 +38,7 @@ def _sheets(folder: Path, name: str, scores: Scores, split: datasets.Dataset, th
         worst = worst_first(scores, wrong)[:MOST]
         if len(worst):
             title = f"{name}: {kind.replace('_', ' ')}, the worst {len(worst)} of {wrong.sum():,}"
-            tiles = [make_tile([split[row]["image"]], _captions(scores, row)) for row in worst.tolist()]
+            tiles = [make_tile([image_of(split[row])], _captions(scores, row)) for row in worst.tolist()]
             path = folder / f"{safe_file_name(name)}-{kind}.png"
             make_sheet(f"{title}, threshold {threshold:.2f}", tiles).save(path)
             yield path
