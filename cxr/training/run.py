@@ -137,7 +137,7 @@ def _hint(arguments: Arguments) -> str:
 
 
 def _discard_unfinished(run: RunArguments) -> None:
-    """Delete what was being written when the run ended; it takes room and nothing can be done with it."""
+    """Delete what was being written when the run ended; it takes space and cannot be used."""
     if run.should_save:
         unfinished = [path for path in Path(run.output_dir).glob("checkpoint-*") if not is_complete(path)]
         for folder in (*unfinished, run.draft_dir.parent):

@@ -42,7 +42,7 @@ def undecoded(splits: datasets.DatasetDict) -> datasets.DatasetDict:
 def load_splits(shards: Shards, features: datasets.Features | None = None) -> datasets.DatasetDict:
     """Read the files of some splits, on this disk, as they are now.
 
-    `datasets` keeps a copy by the names of files. A copy of our own name is used again only while no file has changed.
+    `datasets` caches them by the names of files alone; under a key of our own, a cache serves only unchanged files.
     """
     stats = [(name, os.stat(name)) for names in shards.values() for name in names]
     state = [(os.path.abspath(name), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for name, stat in stats]
