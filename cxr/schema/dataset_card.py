@@ -14,7 +14,7 @@ from huggingface_hub import metadata_load
 
 CARD = "README.md"
 REPORT = "report.json"
-_REPORT_NAME = re.compile(r"data/report-[0-9a-f]{12}\.json")
+_REPORT_NAME = re.compile(r"(data/)?report[\w-]*\.json")
 REPORT_KEY = "report"
 """The key of the card's front matter that names the live report."""
 
