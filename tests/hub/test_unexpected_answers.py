@@ -34,8 +34,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("path", STEPS)
 def test_a_step_that_is_answered_with_something_else_is_one_line(dataset, hub, path, capsys):
+    repo = f"demo/answers-{uuid.uuid4().hex[:8]}"
     for body in (*BODIES, *MORE):
-        repo = f"demo/answers-{uuid.uuid4().hex[:8]}"
         asked = hub.faults.add(
             path=path, times=None, status=200, body=body, headers={"Content-Type": "application/json"}
         )
@@ -44,5 +44,4 @@ def test_a_step_that_is_answered_with_something_else_is_one_line(dataset, hub, p
         assert asked.hits or path == "/lfs/objects/batch", body  # nothing is uploaded twice
         assert code == 0 or (code == 2 and error.startswith("error: not published: ") and error.count("\n") == 1), body
         hub.faults.clear()
-        assert main([str(dataset), repo]) == 0, body
-        capsys.readouterr()
+    assert main([str(dataset), repo]) == 0
