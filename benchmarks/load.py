@@ -95,8 +95,8 @@ def _measure(url: str, pid: int, images: Sequence[bytes], clients: int, requests
         print(f"right {right}, busy {busy}, anything else {dict(load.outcomes) or 0}")
         print(f"95 % of honest answers within {waits[-1]:.2f} s; hostile requests: {dict(load.refusals) or 0}")
         failed |= bool(load.outcomes)
-    after = _settled_mib(pid, before)
-    print(f"memory before {before} MiB, after {after} MiB")
+        after = _settled_mib(pid, before)
+        print(f"memory before {before} MiB, after {after} MiB")
     if len(waits) > 1:
         print(f"ratio of waiting times: {waits[1] / waits[0]:.2f}")
     return int(failed or after - before > MOST_MORE_MIB or waits[-1] > MOST_TIMES * waits[0])

@@ -1,8 +1,6 @@
 """Serving a page on a port: local by default, the Space's own address on a Space, and no usage statistics."""
 
-import ctypes
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -13,7 +11,7 @@ from starlette.middleware import Middleware
 
 from cxr.errors import UserError
 from cxr.imaging import isolation
-from cxr.serving.web import gradio_patches, interface, limits, start_check, uploads
+from cxr.serving.web import gradio_patches, interface, limits, memory, start_check, uploads
 from cxr.serving.web.bad_requests import OneLineErrors
 from cxr.serving.web.headers import SecurityHeaders
 from cxr.serving.web.routes import KnownRoutes
@@ -21,7 +19,6 @@ from cxr.serving.web.uploads import RequestSizeLimit, UniqueUploads
 
 BUSY = "Busy: {} requests are waiting already. Try again in a minute."
 
-_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
 _SERVICE_UNAVAILABLE = 503
 
 
@@ -50,7 +47,7 @@ def launch(blocks: gr.Blocks, host: str, port: int | None) -> str:
     """
     gradio_patches.check()
     uploads.folder()
-    _return_freed_memory()
+    memory.return_freed()
     isolation.lower_priority()
     gradio_patches.explain_errors(blocks)
     blocks.queue(max_size=limits.MAX_WAITING, api_open=False)  # not open: `/run` and `/api` would bypass the queue
@@ -97,7 +94,7 @@ def _lifespan(blocks: gr.Blocks) -> Callable[[FastAPI], AbstractAsyncContextMana
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         gradio_patches.patch_mcp(blocks)
-        async with uploads.clean_up():
+        async with uploads.clean_up(), memory.trimming():
             yield
 
     return lifespan
@@ -108,17 +105,3 @@ def _unavailable(request: Request, error: HTTPException) -> JSONResponse:
     is_full = str(error.detail).startswith("Queue is full")
     detail = BUSY.format(limits.MAX_WAITING) if is_full else error.detail
     return JSONResponse({"detail": detail}, _SERVICE_UNAVAILABLE)
-
-
-def _return_freed_memory() -> None:
-    """Have glibc return the memory of decoded images to the system as soon as it is freed.
-
-    By default it raises the size from which it does so with every image that it frees, and keeps a heap for every
-    thread that ever held one (`mallopt(3)`).
-    """
-    if sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt:
-        mallopt(_M_MMAP_THRESHOLD, 1 << 20)
-        mallopt(_M_ARENA_MAX, 2)
