@@ -5,11 +5,12 @@ weights with random numbers. Here a ResNet is built from the keys that describe 
 gets them only if the file has exactly those, each a finite number.
 """
 
+import operator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from safetensors import safe_open
 from transformers import ResNetConfig, ResNetForImageClassification
 
@@ -20,6 +21,12 @@ from cxr.schema.settings_file import Settings, read_settings
 MAX_LAYERS = 512
 MAX_WEIGHTS = 300_000_000
 """1.2 GB in float32; a ResNet-152 has 60 million."""
+
+MAX_ACTIVATIONS = 100_000_000
+"""Numbers in the largest feature map of one image; a ResNet-50 at 224 px has 0.8 million."""
+
+MAX_MULTIPLICATIONS = 500_000_000_000
+"""For one image, some seconds; a ResNet-50 at 224 px takes 4 thousand million."""
 
 _HEAD = "classifier.1."
 _COUNTER = "num_batches_tracked"
@@ -52,7 +59,13 @@ class _Kind(Settings):
     """What decides whether the rest of `config.json` can be read."""
 
     model_type: Annotated[str, Field(max_length=80)]
-    quantization_config: None = None
+    quantization_config: Any = None
+
+    @field_validator("quantization_config")
+    @classmethod
+    def _is_none(cls, value: object) -> None:
+        if value is not None:
+            raise ValueError("quantized weights cannot be read")
 
 
 class _Labels(Settings):
@@ -120,6 +133,22 @@ def load_network(folder: Path, config: ResNetConfig, *, new_head: bool = False) 
     weights = _read_weights(folder / WEIGHTS, expected)
     model.load_state_dict(weights, strict=False, assign=True)
     return model.eval()
+
+
+def check_cost(config: ResNetConfig, height: int, width: int) -> None:
+    """Refuse a network whose answer for one image of this size in pixels takes far too much memory or time.
+
+    Raises:
+        ValueError: if it does; sizes that are sane one by one may not be so together.
+    """
+    depths, widths = config.depths or (), config.hidden_sizes or ()
+    pixels = [height * width / 4 ** (stage + 2) for stage in range(len(depths))]
+    maps = [config.embedding_size * height * width / 4, *map(operator.mul, widths, pixels)]
+    each = 18.0 if config.layer_type == "basic" else 1.1  # multiplications for a pixel and a pair of channels
+    stages = zip(depths, widths, pixels, strict=True)
+    multiplications = sum(each * depth * channels**2 * size for depth, channels, size in stages)
+    if max(maps) > MAX_ACTIVATIONS or multiplications > MAX_MULTIPLICATIONS:
+        raise ValueError(f"{CONFIG} describes a network that takes too much for an image of {width} x {height} pixels")
 
 
 def _read_weights(path: Path, expected: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -21,6 +21,7 @@ from cxr.imaging import reader
 from cxr.imaging.colour import PHOTOGRAPH_THRESHOLD
 from cxr.imaging.preprocess import FastPixelValues, load_processor, processor_short_side, to_pixel_values
 from cxr.imaging.reader import Radiograph
+from cxr.model_folder import check_cost
 from cxr.schema.verdicts import DISCLAIMER
 from cxr.serving import has_gpu_per_call, loading, runtime
 from cxr.serving.answer import Answer, Explanation
@@ -91,6 +92,7 @@ class Predictor:
         if precision == "fast" and short_side is not None:
             self.precision, self._decoded_side = "fast", _DECODED_PER_INPUT * short_side
         self._preprocess = _preprocessing(processor, self.precision)
+        check_cost(model.config, *self._preprocess(_BLANK.pixels).shape[-2:])
         self._network = _network(model, processor, self.precision, concurrency)
 
     @classmethod
