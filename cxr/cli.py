@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import NoReturn, Protocol
 
-from cxr.errors import UserError, one_line
+from cxr.errors import UserError, disk_problem, one_line
 
 _SIGNALLED = 128
 
@@ -33,13 +33,16 @@ class Main(Protocol):
 def command(main: Callable[[Sequence[str] | None], int | None]) -> Main:
     """Wrap a `main(argv)`: a `UserError` becomes one line on stderr and exit code 2; other errors still raise.
 
-    Where several processes meet the same error (`accelerate launch`, `torchrun`), only the first one prints it.
+    So does a disk that is full, read-only or closed to this user, whatever library met it. Where several processes meet
+    the same error (`accelerate launch`, `torchrun`), only the first one prints it.
     """
 
     @functools.wraps(main)
     def run(argv: Sequence[str] | None = None) -> int:
         try:
-            return main(argv) or 0
+            code = main(argv) or 0
+            sys.stdout.flush()
+            return code
         except UserError as error:
             if os.environ.get("RANK", "0") == "0":
                 print(f"error: {one_line(error)}", file=sys.stderr)
@@ -47,8 +50,23 @@ def command(main: Callable[[Sequence[str] | None], int | None]) -> Main:
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             return 130
+        except Exception as error:
+            problem = disk_problem(error)
+            if problem is None:
+                raise
+            print(f"error: {problem}: make room or name another place, then run it again", file=sys.stderr)
+            _close_stdout_if_full()
+            return 2
 
     return run
+
+
+def _close_stdout_if_full() -> None:
+    """Otherwise Python meets the same error again when it ends, and says so in lines of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def end_on_signals() -> None:

@@ -15,6 +15,7 @@ _IN_WORDS = {
     "the disk is full": re.compile(
         r"no space left on device|disk is full|pytorchstreamwriter failed|unexpected pos \d"
     ),
+    "the disk is full or broken": re.compile(r"disk i/o error"),
     "the disk is read-only": re.compile(r"read-only file system|readonly database"),
     "there is no permission": re.compile(r"permission denied|operation not permitted|unable to open database file"),
 }

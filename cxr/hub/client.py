@@ -23,7 +23,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from cxr.errors import UserError, one_line
+from cxr.errors import UserError, disk_problem, one_line
 from cxr.hub.limits import TIMEOUT_VARIABLE, LimitedClient, time_limit
 from cxr.hub.watch import HubAnswerError, HubTimeoutError
 
@@ -131,6 +131,9 @@ def explain(error: Exception, repo_id: str, revision: str | None = None) -> User
         return UserError(f"{endpoint} cannot be used for {where}: {error}; try again, or does HF_ENDPOINT name no Hub?")
     if isinstance(error, FileMetadataError):
         return UserError(f"{endpoint} does not answer for {where} as a Hub does: does HF_ENDPOINT name one?")
+    problem = disk_problem(error)
+    if problem:
+        return UserError(f"{where} has no place on this disk ({problem}): free some space, or set HF_HOME")
     return UserError(f"{where} could not be read from or written to {endpoint}, try again later: {one_line(error)}")
 
 

@@ -84,9 +84,21 @@ def start_table(path: str) -> None:
 
 
 def append_to_table(path: str, answer: FileAnswer) -> None:
-    """Add one row to the CSV; the file is closed each time, so that an interrupted run leaves a complete table."""
-    with open(path, "a", newline="", encoding="utf-8") as stream:
-        csv.DictWriter(stream, COLUMNS).writerow(answer.to_row())
+    """Add one row to the CSV; the file is closed each time, so that an interrupted run leaves a complete table.
+
+    Raises:
+        UserError: if it cannot be written, as when the disk is full; the table then ends with its last whole row.
+    """
+    try:
+        size = os.path.getsize(path)
+        try:
+            with open(path, "a", newline="", encoding="utf-8") as stream:
+                csv.DictWriter(stream, COLUMNS).writerow(answer.to_row())
+        except OSError:
+            os.truncate(path, size)
+            raise
+    except OSError as error:
+        raise UserError(f"--csv {path} cannot be written: {error.strerror}") from error
 
 
 def make_heatmap_folder(path: str) -> Path:

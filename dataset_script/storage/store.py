@@ -28,6 +28,8 @@ class Store:
         self.path, self._lock = folder / "rows.sqlite", threading.Lock()
         try:
             self._connection = self._open()
+        except sqlite3.OperationalError:  # the disk is full or read-only, not the file damaged
+            raise
         except sqlite3.DatabaseError:  # damaged: a cache may be thrown away
             self.path.unlink()
             self._connection = self._open()

@@ -5,7 +5,6 @@ dataset replaces the old one: until then nothing that the old card lists is touc
 the old card listed are deleted. A reader sees the old dataset or the new one.
 """
 
-import errno
 import json
 import os
 import re
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cxr.errors import UserError
+from cxr.errors import UserError, disk_problem
 from cxr.schema.dataset import EXTERNAL
 from cxr.schema.dataset_card import CARD, REPORT, live_report, live_shards
 from cxr.schema.report import PREPARED_BY
@@ -95,10 +94,11 @@ def open_workspace(out: Path) -> Iterator[Workspace]:
         if first_made:
             shutil.rmtree(first_made, ignore_errors=True)
         raise
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        problem = disk_problem(error)
+        if problem is None:
             raise
-        raise UserError(f"--out {out}: the disk is full; free some space or name a folder elsewhere") from error
+        raise UserError(f"--out {out}: {problem}; free some space or name a folder elsewhere") from error
     finally:
         shutil.rmtree(place.staged, ignore_errors=True)
 

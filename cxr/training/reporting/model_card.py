@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined, UndefinedError
 from cxr.errors import UserError
 from cxr.schema.labels import LABELS
 from cxr.schema.metrics import METRIC_NAMES, DatasetId, GateShare, GroupSummary, MetricName, Metrics, SplitSummary
-from cxr.schema.model_repo import DATASET_REPORT, METRICS
+from cxr.schema.model_repo import CARD, DATASET_REPORT, METRICS
 from cxr.schema.report import Report
 from cxr.schema.verdicts import DISCLAIMER
 from cxr.training.reporting.card_tables import HEADLINE, all_tables, number, tested_sets, with_interval
@@ -58,7 +58,12 @@ def write_card(folder: Path, metrics: Metrics, report: Report, repo_id: str | No
     environment.filters |= {"number": number, "percent": _percent, "thousands": "{:,}".format, "shares": _shares}
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     body = template.render(_context(folder, metrics, report), repo_id=repo_id or UNNAMED)
-    (folder / "README.md").write_text(f"---\n{_front_matter(metrics)}\n---\n\n{body}\n", encoding="utf-8")
+    draft = folder / ".README.draft"
+    try:
+        draft.write_text(f"---\n{_front_matter(metrics)}\n---\n\n{body}\n", encoding="utf-8")
+        draft.replace(folder / CARD)  # an earlier card stays whole where there is no room for this one
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def headline(metrics: Metrics) -> str:
