@@ -11,7 +11,7 @@ from datasets.info import DatasetInfosDict
 from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCardData
 
-from cxr.markdown import table
+from cxr.markdown import escape, link, table
 from cxr.schema.dataset import SPLITS, is_synthetic
 from cxr.schema.dataset_card import CARD
 from cxr.schema.document import check
@@ -139,7 +139,7 @@ def _source_table(report: Report) -> str:
         known = origin_of(source)
         terms = ", ".join(f"{name} ({count})" for name, count in stated.items())
         terms = terms or (known.licence if known else "see the collection")
-        title = f"[{known.title}]({known.url})" if known and known.url else known.title if known else _UNKNOWN_ORIGIN
+        title = link(known.title, known.url) if known and known.url else known.title if known else _UNKNOWN_ORIGIN
         stated_standards = report.get("reference_standards", {}).get(source, {})
         reference = "; ".join(standard or _UNKNOWN for standard in stated_standards) or _UNKNOWN
         rows.append((source, *images, title, terms, reference, known.confounders if known else _UNKNOWN))
@@ -170,7 +170,7 @@ def describe_audit(section: Audit) -> str:
         "model's score on this dataset's own test split is no evidence that it uses the lungs."
     )
     probes = table(("Shown to a small classifier", "AUROC (95 % interval)", "Flagged"), rows)
-    return "\n\n".join([f"**{section['verdict']}**", probes, method, *section["differences"]])
+    return "\n\n".join([f"**{escape(section['verdict'])}**", probes, method, *map(escape, section["differences"])])
 
 
 def _auroc(entry: ProbeResult) -> str:
@@ -191,7 +191,7 @@ def _caveats(report: Report) -> list[str]:
         caveats.append("Every image is synthetic; no score on it says anything about patients.")
     if one_sided:
         caveats.append(
-            f"All images of {', '.join(one_sided)} have one label: a model can score well by telling collections "
-            "apart, without any knowledge of COVID-19."
+            f"All images of {', '.join(map(escape, one_sided))} have one label: a model can score well by telling "
+            "collections apart, without any knowledge of COVID-19."
         )
     return caveats

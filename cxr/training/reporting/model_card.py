@@ -13,6 +13,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, StrictUndefined, UndefinedError
 
 from cxr.errors import UserError
+from cxr.markdown import escape
 from cxr.schema.labels import LABELS
 from cxr.schema.metrics import METRIC_NAMES, DatasetId, GateShare, GroupSummary, MetricName, Metrics, SplitSummary
 from cxr.schema.model_repo import CARD, DATASET_REPORT, METRICS
@@ -100,7 +101,7 @@ def _context(folder: Path, metrics: Metrics, report: Report) -> dict[str, Any]:
         "tables": all_tables(metrics, report),
         "figure": figure,
         "tested_sets": tested,
-        "differences": report.get("audit", {}).get("differences", ()),
+        "differences": [escape(text) for text in report.get("audit", {}).get("differences", ())],
         "exclusions": _exclusions(report["refused"]["reasons"]),
         "never_excluded": [name for name in LABELS if metrics["conformal"]["quantiles"][name] >= 1],
         "gate_passed": {name: gate["passed"][name] for name in ("validation", "test")} | gate["passed"]["external"],
@@ -143,7 +144,7 @@ def _shares(parts: Mapping[str, GateShare]) -> str:
 
 
 def _exclusions(reasons: Mapping[str, int]) -> str:
-    return "; ".join(f"{count:,} files: {reason}" for reason, count in reasons.items()) or "nothing"
+    return "; ".join(f"{count:,} files: {escape(reason)}" for reason, count in reasons.items()) or "nothing"
 
 
 def _failures(name: str, scores: SplitSummary) -> str:
@@ -170,7 +171,7 @@ def _worst_subgroup(scores: SplitSummary) -> str:
     if lowest >= interval[0]:
         return ""
     accuracy = with_interval(worst, "accuracy")
-    return f"; accuracy is lowest for {worst['by']} {worst['value']}, at {accuracy}, n = {worst['n']}"
+    return f"; accuracy is lowest for {worst['by']} {escape(worst['value'])}, at {accuracy}, n = {worst['n']}"
 
 
 def _front_matter(metrics: Metrics) -> str:
