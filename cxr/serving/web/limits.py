@@ -27,6 +27,9 @@ ANSWER_SECONDS = 60
 UPLOAD_REQUEST_BYTES, OTHER_REQUEST_BYTES = 2 << 30, 100 << 20
 """Uploads go to disk, and two gigabytes are 200 large DICOM files; every other request is held in memory."""
 
+SESSIONS = 128
+"""Visits of which gradio keeps a state, 80 kB each, every request of the API being one; the app itself needs none."""
+
 CONCURRENT_REQUESTS = 8
 """Requests of the API, and of the page, that are in work: most of them wait for their turn (`TimeLimit`)."""
 

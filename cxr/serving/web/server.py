@@ -70,6 +70,7 @@ def launch(blocks: gr.Blocks, host: str, port: int | None) -> str:
                 "exception_handlers": {_SERVICE_UNAVAILABLE: _unavailable},
                 "lifespan": _lifespan(blocks),
             },
+            state_session_capacity=limits.SESSIONS,
             run_history=False,
             enable_monitoring=False,
             mcp_server=True,
