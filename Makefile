@@ -54,12 +54,13 @@ lint: $(VENV)/.development
 	$(BIN)/mypy
 
 # What was never tried before: mutated image files for SECONDS or up to COUNT, those that fail kept in runs/soak; edited
-# model folders; and every fault of a Hub on every pull and push, which takes some minutes.
+# model folders; every fault of a Hub on every pull and push; and stops at random moments: each takes some minutes.
 soak: $(VENV)/.development
 	$(BIN)/python benchmarks/soak.py --keep runs/soak --seed $(or $(SEED),$(shell date +%s)) \
 		$(if $(COUNT),--count $(COUNT),--seconds $(SECONDS))
 	$(BIN)/python benchmarks/model_folders.py --each 100 --first $(or $(SEED),$(shell date +%s))
 	$(BIN)/python benchmarks/hub_faults.py --limit 1
+	$(BIN)/python benchmarks/stops.py --seed $(or $(SEED),$(shell date +%s))
 
 # Modules per folder, lines per file, and the files and calls on three journeys; ROOT=DIR measures another checkout.
 metrics: $(VENV)/.development
