@@ -54,7 +54,7 @@ def command(main: Callable[[Sequence[str] | None], int | None]) -> Main:
             problem = disk_problem(error)
             if problem is None:
                 raise
-            print(f"error: {problem}: make room or name another place, then run it again", file=sys.stderr)
+            print(f"error: {problem}: free some space or name another folder, then run it again", file=sys.stderr)
             _close_stdout_if_full()
             return 2
 
