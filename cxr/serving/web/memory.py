@@ -3,11 +3,11 @@
 On other systems nothing is done.
 """
 
-import asyncio
 import ctypes
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, nullcontext
+
+from cxr.serving.web.background import repeated
 
 TRIM_SECONDS = 20
 
@@ -27,21 +27,10 @@ def return_freed() -> None:
         mallopt(_M_ARENA_MAX, _ARENAS)
 
 
-@asynccontextmanager
-async def trimming() -> AsyncIterator[None]:
+def trimming() -> AbstractAsyncContextManager[None]:
     """Return what is free inside the heaps as well, every few seconds while the server runs (`malloc_trim(3)`)."""
-    task = asyncio.create_task(_trim_forever())
-    try:
-        yield
-    finally:
-        task.cancel()
-
-
-async def _trim_forever() -> None:
     trim = _of_glibc("malloc_trim")
-    while trim:
-        await asyncio.sleep(TRIM_SECONDS)
-        await asyncio.to_thread(trim, 0)
+    return repeated(lambda: trim(0), TRIM_SECONDS) if trim else nullcontext()
 
 
 def _of_glibc(name: str) -> "ctypes._NamedFuncPointer | None":

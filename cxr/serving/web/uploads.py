@@ -4,7 +4,6 @@ All lie in one folder of this process, each under a name that cannot be guessed.
 they are answered, and everything else is deleted after a few minutes, uploads that broke off included.
 """
 
-import asyncio
 import atexit
 import json
 import os
@@ -13,8 +12,8 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,6 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cxr.errors import UnreadableImage, UserError
 from cxr.serving.input_files import ImageFile, find
+from cxr.serving.web.background import repeated
 from cxr.serving.web.limits import MAX_FILE_SIZE, MAX_IMAGES, OTHER_REQUEST_BYTES, UPLOAD_REQUEST_BYTES
 
 KEPT_SECONDS = 600
@@ -87,21 +87,9 @@ def delete_old_files(root: Path, seconds: float) -> None:
                 file.unlink()
 
 
-@asynccontextmanager
-async def clean_up() -> AsyncIterator[None]:
+def clean_up() -> AbstractAsyncContextManager[None]:
     """Delete old files in the background, once a minute, while the server runs."""
-    task = asyncio.create_task(_clean_up_forever())
-    try:
-        yield
-    finally:
-        task.cancel()
-
-
-async def _clean_up_forever() -> None:
-    while True:
-        await asyncio.sleep(CHECK_SECONDS)
-        with suppress(OSError):
-            await asyncio.to_thread(delete_old_files, folder(), KEPT_SECONDS)
+    return repeated(lambda: delete_old_files(folder(), KEPT_SECONDS), CHECK_SECONDS)
 
 
 def new_path(suffix: str = "") -> Path:
