@@ -16,11 +16,12 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from unittest import mock
 
 import torch
 from measure import ROOT, make_parser, process_bytes
@@ -49,6 +50,7 @@ _SAMPLE_SECONDS = 0.05
 class Watch:
     """What is seen while files are read: how long each took, what was refused and why, and what went wrong."""
 
+    real_read: Callable[..., reader.Radiograph]
     keep: Path
     names: dict[bytes, str] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -62,7 +64,7 @@ class Watch:
         raw = source if isinstance(source, bytes) else source.read_bytes()
         start = time.monotonic()
         try:
-            return _read_radiograph(source, **options)
+            return self.real_read(source, **options)
         except UnreadableImage as error:
             self.reasons[error.reason] += 1
             raise
@@ -99,12 +101,11 @@ class Watch:
 
         sampler = threading.Thread(target=sample, daemon=True)
         sampler.start()
-        yield
-        stopped.set()
-        sampler.join()
-
-
-_read_radiograph = reader.read_radiograph
+        try:
+            yield
+        finally:
+            stopped.set()
+            sampler.join()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -116,18 +117,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--keep", type=Path, default=Path("runs/soak"), help="folder for files that fail (%(default)s)")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    start, done, watch, supply = time.monotonic(), 0, Watch(options.keep), mutants(options.seed)
-    reader.read_radiograph = watch.read
-    try:
-        with tempfile.TemporaryDirectory() as scratch, watch.sampling():
-            model = _save_model(Path(scratch) / "model")
-            while done < options.count if options.count else time.monotonic() - start < options.seconds:
-                batch = list(islice(supply, min(_BATCH, options.count - done) if options.count else _BATCH))
-                _run_batch(batch, model, Path(scratch) / str(done), watch)
-                done += len(batch)
-                print(f"{done} files, {len(watch.failures)} failures, {time.monotonic() - start:.0f} s", flush=True)
-    finally:
-        reader.read_radiograph = _read_radiograph
+    start, done, supply = time.monotonic(), 0, mutants(options.seed)
+    watch = Watch(reader.read_radiograph, options.keep)
+    watched = mock.patch.object(reader, "read_radiograph", watch.read)
+    with tempfile.TemporaryDirectory() as scratch, watch.sampling(), watched:
+        model = _save_model(Path(scratch) / "model")
+        while done < options.count if options.count else time.monotonic() - start < options.seconds:
+            batch = list(islice(supply, min(_BATCH, options.count - done) if options.count else _BATCH))
+            _run_batch(batch, model, Path(scratch) / str(done), watch)
+            done += len(batch)
+            print(f"{done} files, {len(watch.failures)} failures, {time.monotonic() - start:.0f} s", flush=True)
     return _summary(done, watch)
 
 

@@ -1,13 +1,13 @@
 """`python -m dataset_script`: raw X-ray collections → one Parquet dataset."""
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from cxr.cli import OneLineErrors, command
+from cxr.parallel import cores
 from cxr.schema.labels import LABELS
 from cxr.schema.report import Report
 from dataset_script.collections import LAYOUTS
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--push_to_hub", metavar="USER/NAME", help="publish the dataset on the Hub")
     parser.add_argument("--private", action="store_true", help="create the repo on the Hub as a private one")
-    parser.add_argument("--num_proc", type=_positive, default=_cores(), help="processes (%(default)s)")
+    parser.add_argument("--num_proc", type=_positive, default=cores(), help="processes (%(default)s)")
     return parser
 
 
@@ -93,10 +93,6 @@ def _size(text: str) -> int:
 # argparse prints the function's name: "invalid whole number above 0 value: '0'"
 _positive.__name__ = "whole number above 0"
 _size.__name__ = f"whole number from 1 to {MAX_IMAGE_SIZE}"
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @command

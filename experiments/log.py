@@ -128,7 +128,8 @@ def _row(name: str, runs: Sequence[Record], gain: Difference | None, parts: Mapp
     external = _shown(_interval(runs, "choose", parts["choose"]))
     minutes = np.mean([run.seconds for run in runs]) / 60
     description = INTERVENTIONS[name].description
-    return [f"`{name}`", description, f"{internal:.3f}", external, "" if gain is None else str(gain), f"{minutes:.1f}"]
+    code = markdown.Markdown(f"`{name}`")
+    return [code, description, f"{internal:.3f}", external, "" if gain is None else str(gain), f"{minutes:.1f}"]
 
 
 def _verdict(runs: Mapping[str, Sequence[Record]], differences: Mapping[str, Difference], report: Images) -> str:

@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 from tiny import save_tiny
 
 from cxr.errors import UnreadableImage
+from cxr.imaging import reader
 from cxr.phantom import draw_phantom
 
 
@@ -71,10 +72,11 @@ def test_a_mutated_file_that_fails_is_kept(benchmark, monkeypatch, tmp_path):
         read.append(source)
         raise UnreadableImage("is refused") if len(read) != 5 else ZeroDivisionError
 
-    monkeypatch.setattr(soak, "_read_radiograph", fail)
+    monkeypatch.setattr(reader, "read_radiograph", fail)
     with pytest.raises(ZeroDivisionError):
         soak.main(["--count", "26", "--seed", "2", "--keep", str(tmp_path / "kept")])
     assert len(list((tmp_path / "kept").iterdir())) == 1
+    assert reader.read_radiograph is fail  # what the soak put in its place is gone
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to read a process's memory")

@@ -78,7 +78,8 @@ def test_both_ways_give_the_same(name: str):
     assert here == there
 
 
-def test_a_process_that_is_killed_is_replaced_and_the_file_is_read(tmp_path: Path):
+def test_a_process_that_is_killed_is_replaced_and_the_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pool, "_pool", pool._Pool())  # without the processes that other tests left
     path = tmp_path / "image.tif"
     path.write_bytes(COSTLY["tiff"])
     for _ in range(3):
@@ -86,6 +87,7 @@ def test_a_process_that_is_killed_is_replaced_and_the_file_is_read(tmp_path: Pat
         (process,) = pool._pool._idle
         os.kill(process._process.pid, signal.SIGKILL)
     assert np.array_equal(read_radiograph(path).pixels, NOISE)
+    pool._pool.end()
 
 
 def test_many_threads_get_their_own_answers():

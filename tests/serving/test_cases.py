@@ -12,6 +12,7 @@ from support import ROOT
 from tiny import Published
 
 import predict
+from cxr.imaging.dicom.pixels import RLE_EXPANDS
 from cxr.imaging.limits import TOO_MANY_SCANS
 from cxr.imaging.reader import read_radiograph
 from cxr.phantom import draw_phantom
@@ -33,7 +34,7 @@ REFUSED = {
     "dicom/25_lateral_0.dcm": NOT_FRONTAL,
     "dicom/25_lateral_2.dcm": NOT_FRONTAL,
     "dicom/25_lateral_4.dcm": NOT_FRONTAL,
-    "faults/dcm-rle-expands.dcm": "is damaged or cut off",
+    "faults/dcm-rle-expands.dcm": RLE_EXPANDS,
     "faults/jpeg-many-scans.jpg": TOO_MANY_SCANS,
     "faults/png-palette-missing.png": "is damaged or cut off",
     "faults/tiff-bits-ascii.tif": "is damaged or cut off",

@@ -17,6 +17,7 @@ from cxr.errors import UnreadableImage, UserError
 from cxr.imaging.isolation import messages, worker
 from cxr.imaging.limits import DAMAGED, TOO_MUCH_MEMORY, TOO_SLOW
 from cxr.imaging.radiograph import Radiograph
+from cxr.parallel import cores
 
 SECONDS = 10
 """Time limit for one file by the clock, for machines too busy to reach the limit of processor time before."""
@@ -111,16 +112,12 @@ class _Worker:
                 stream.close()
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class _Pool:
     """Processes that are started when they are needed, as many as there are cores."""
 
     def __init__(self, niceness: int = 0) -> None:
         self.niceness = niceness
-        self._places = threading.BoundedSemaphore(min(_cores(), _MAX_PROCESSES))
+        self._places = threading.BoundedSemaphore(min(cores(), _MAX_PROCESSES))
         self._idle: deque[_Worker] = deque()
         self._all: set[_Worker] = set()
 
