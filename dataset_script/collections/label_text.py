@@ -1,19 +1,17 @@
 """Reading a label: whether a class name, a finding or a test result says COVID-19, something else, or neither.
 
-A text is read only if every word of it is known (`label_words`): an unknown word may be a denial, so that a text with
+A text is read only if every word of it is known (`label_phrases`): an unknown word may be a denial, so that a text with
 one is not understood, and a person has to say what it means (`--label`). Within a clause, a denial applies to the
 disease named beside it; what is doubted, or over, is no class at all.
 """
 
 import re
-import unicodedata
-from collections.abc import Iterator
 from enum import Enum, auto
-from functools import lru_cache
 from typing import NamedTuple
 
 from cxr.schema.labels import COVID, NON_COVID
-from dataset_script.collections import label_words
+from dataset_script.collections import label_phrases
+from dataset_script.collections.label_phrases import Clause, Kind, normalised, read_kinds
 
 DOUBTFUL = "is doubtful: suspected, possible, looked for or over"
 UNDECIDED = "has no finding yet"
@@ -38,7 +36,7 @@ def read_label(text: str) -> LabelReading:
     """What a class name, a finding or a test result says, in any of the languages of `label_words`."""
     if text.strip() in ("", "-", "--", "---", "—", "–", "?", "??", ".", "*"):
         return LabelReading(reason=UNDECIDED)
-    kinds = _kinds(_normalised(text))
+    kinds = read_kinds(normalised(text))
     return NOT_UNDERSTOOD if kinds is None else _judge(kinds)
 
 
@@ -53,11 +51,11 @@ def read_in_column(value: str, column: str) -> LabelReading:
         return reading
     asked = read_label(_TEST.sub(" ", column))
     answer = _answer(value)
-    if mentions_other_than_covid(column):
+    if denies_or_doubts_covid(column):
         return asked if answer else NOT_UNDERSTOOD if answer is False or reading.label == COVID else reading
     if reading.is_understood or len(value.split()) != 1:
         return reading
-    if answer is not None and asked.label == COVID and _ASKS_YES_OR_NO.fullmatch(_normalised(column).strip()):
+    if answer is not None and asked.label == COVID and _ASKS_YES_OR_NO.fullmatch(normalised(column).strip()):
         return LabelReading(COVID if answer else NON_COVID)
     return read_label(f"COVID-19: {value}")
 
@@ -70,12 +68,12 @@ _ASKS_YES_OR_NO = re.compile(
 
 def _answer(value: str) -> bool | None:
     """What a bare yes or no says; None for anything else."""
-    word = _normalised(value).strip()
+    word = normalised(value).strip()
     if word in ("1", "1.0", "y", "t", "是"):
         return True
     if word in ("0", "0.0", "n", "f", "否"):
         return False
-    stances = {_stance(kinds) for kinds in _kinds(word) or []}
+    stances = {_stance(kinds) for kinds in read_kinds(word) or []}
     if stances == {_Stance.BARE_AFFIRMATION}:
         return True
     return False if stances == {_Stance.BARE_DENIAL} else None
@@ -83,10 +81,10 @@ def _answer(value: str) -> bool | None:
 
 def mentions_covid(text: str) -> bool:
     """Whether a text names the disease or its virus, whatever else it says and whether or not it is understood."""
-    return any(Kind.COVID in _known(clause) for clause in _clauses(_normalised(text)))
+    return label_phrases.names_covid(normalised(text))
 
 
-def mentions_other_than_covid(column: str) -> bool:
+def denies_or_doubts_covid(column: str) -> bool:
     """Whether a column's name denies or doubts the disease: `non_covid`, `post_covid`."""
     asked = read_label(_TEST.sub(" ", column))
     return mentions_covid(column) and asked.is_understood and asked.label != COVID
@@ -94,171 +92,13 @@ def mentions_other_than_covid(column: str) -> bool:
 
 def is_container(text: str) -> bool:
     """Whether a folder's name says that it holds a whole collection (`COVID-19 Radiography Database`): no class."""
-    words = {part for clause in _clauses(_normalised(text)) for word in clause for part in _parts(word)}
-    return bool(words & _container_words())
-
-
-@lru_cache
-def _container_words() -> frozenset[str]:
-    return frozenset(re.findall(r"\w+", label_words.CONTAINER))
-
-
-class Kind(Enum):
-    """What a word or phrase does in a text about COVID-19."""
-
-    COVID = auto()
-    AFFIRMATION = auto()
-    DENIAL = auto()
-    DENIAL_BEFORE = auto()
-    WITHOUT = auto()
-    DOUBT = auto()
-    OTHER_FINDING = auto()
-    NO_FINDING = auto()
-    UNDECIDED = auto()
-    NEUTRAL = auto()
-    ALTERNATIVE = auto()
-    RESULT_POSITIVE = auto()
-    RESULT_NEGATIVE = auto()
+    return label_phrases.is_container(normalised(text))
 
 
 _AFFIRMATIONS = {Kind.AFFIRMATION, Kind.RESULT_POSITIVE}
 _DENIALS = {Kind.DENIAL, Kind.RESULT_NEGATIVE, Kind.DENIAL_BEFORE, Kind.WITHOUT}
 _FINDINGS = {Kind.OTHER_FINDING, Kind.NO_FINDING}
 _SILENT = {Kind.NEUTRAL, Kind.ALTERNATIVE}
-
-Clause = list[Kind]
-_LONGEST = 10
-_WORD = re.compile(r"[^\W\d_]+|\d+|[+\-?±]|[,;/|.:!\n\[\](){}&]")
-_RESULTS = r"(positive|pos|negative|neg|positif|negatif|positiv|negativ|positivo|negativo)\b"
-_BREAKS = set(",;/|.:!\n[](){}&")
-
-
-def _normalised(text: str) -> str:
-    """Lower case without accents; signs are spelt out, hyphens within a word are spaces, so are underscores."""
-    for written, meant in sorted(label_words.IDEOGRAPHIC.items(), key=lambda item: -len(item[0])):
-        text = text.replace(written, f" {meant} ")
-    text = re.sub(r"(?<=[a-z])(?=[A-Z][a-z]|[A-Z]{2,})", " ", text)
-    text = unicodedata.normalize("NFKC", text).replace("ß", "ss").replace("ı", "i").casefold()
-    text = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
-    for code, meant in label_words.CODES.items():
-        text = re.sub(code, meant, text)
-    text = re.sub("[‐‑‒–—―−﹣－]", "-", text).replace("_", " ").replace("’", " ").replace("'", " ")
-    text = text.replace("ø", "o").replace("ł", "l").replace("æ", "ae").replace("đ", "d")
-    text = re.sub(r"\+\s*[/|]?\s*-|-\s*[/|]\s*\+|±", " ? ", text)
-    text = re.sub(rf"\btest(s|ed)?\s*(results?\s*)?[:=]?\s*(?={_RESULTS})", " ", text)
-    text = re.sub(r"-\s*ve\b", " negative ", text)
-    text = re.sub(r"\+\s*ve\b", " positive ", text)
-    text = re.sub(r"\bw\s*/\s*o\b", " without ", text)
-    text = re.sub(r"\b(r|h|d|n|s)\s*/\s*(o|d|a|p)\b", r" \1 \2 ", text)
-    text = re.sub(r"\b(z|v)\.\s?(n|a)\.", r" \1 \2 ", text)
-    text = re.sub(r"\b(vs|dx|ddx|hx|neg|pos|excl|susp|prob|poss)\.", r"\1 ", text)
-    text = re.sub(r"(?<=\w)-(?=\w)|(?<=[^\W\d])\.(?=[^\W\d])", " ", text)
-    text = re.sub(r"(?<=\w)\s+-\s+(?=\w)", " : ", text)
-    text = re.sub(
-        r"[\[({<]\s*-+\s*[\])}>]|(?<=[\w)\]])\s*-+\s*(?=$|[,;|)\]}.:])|(?<=\w)-\s+|^\s*-(?=\w)", " minus_sign ", text
-    )
-    text = re.sub(r"[\[({<]\s*\++\s*[\])}>]|\++", " plus_sign ", text)
-    return re.sub(r"[\"“”„«»*#=~<>]", " ", text).replace("-", " ")
-
-
-def _clauses(text: str) -> Iterator[list[str]]:
-    """The words between punctuation marks; `but` and `however` part clauses too."""
-    words: list[str] = []
-    for word in re.findall(r"plus_sign|minus_sign|" + _WORD.pattern, text):
-        if word in _BREAKS or word in ("but", "however", "although"):
-            yield words
-            words = []
-        else:
-            words.append(word)
-    yield words
-
-
-def _kinds(text: str) -> list[Clause] | None:
-    """The clauses of a text that say something, each as what its phrases do; None if a word is unknown."""
-    clauses: list[Clause] = []
-    for words in _clauses(text):
-        kinds: Clause = []
-        for kind in _phrases(words):
-            if kind is None:
-                return None
-            kinds.append(kind)
-        if kinds:
-            clauses.append(kinds)
-    return clauses
-
-
-def _known(words: list[str]) -> set[Kind | None]:
-    return set(_phrases(words))
-
-
-def _phrases(words: list[str]) -> Iterator[Kind | None]:
-    """What each phrase does, the longest known first; None for a word that is not known."""
-    at = 0
-    words = [part for word in words for part in _parts(word)]
-    while at < len(words):
-        length = next((n for n in range(_LONGEST, 0, -1) if tuple(words[at : at + n]) in _lexicon()), 0)
-        yield _lexicon()[tuple(words[at : at + length])] if length else None
-        at += length or 1
-
-
-@lru_cache(maxsize=65536)
-def _parts(word: str) -> tuple[str, ...]:
-    """A word as it stands if it is known, else the known words that it is made of (`noncovid`), else as it stands."""
-    if word in _single_words() or not word.isalpha():
-        return (word,)
-    best: dict[int, tuple[str, ...]] = {0: ()}
-    for end in range(2, len(word) + 1):
-        made = (best[start] + (word[start:end],) for start in best if word[start:end] in _compoundable())
-        shortest = min(made, key=len, default=None)
-        if shortest is not None:
-            best[end] = shortest
-    return best.get(len(word)) or (word,)
-
-
-@lru_cache
-def _lexicon() -> dict[tuple[str, ...], Kind]:
-    """Every phrase, as the words that `_clauses` makes of it; later lists win where two hold the same."""
-    lists = {
-        Kind.NEUTRAL: label_words.NEUTRAL,
-        Kind.ALTERNATIVE: label_words.ALTERNATIVE,
-        Kind.UNDECIDED: label_words.UNDECIDED,
-        Kind.OTHER_FINDING: label_words.OTHER_FINDING,
-        Kind.AFFIRMATION: label_words.AFFIRMATION + "; plus_sign",
-        Kind.RESULT_POSITIVE: label_words.RESULT_POSITIVE + "; plus_sign",
-        Kind.COVID: label_words.COVID,
-        Kind.DENIAL_BEFORE: label_words.DENIAL_BEFORE,
-        Kind.WITHOUT: label_words.WITHOUT,
-        Kind.DENIAL: label_words.DENIAL,
-        Kind.RESULT_NEGATIVE: label_words.RESULT_NEGATIVE + "; minus_sign",
-        Kind.DOUBT: label_words.DOUBT + "; ?",
-    }
-    found = {}
-    for kind, text in lists.items():
-        for entry in re.split("[;\n]", text):
-            words = tuple(re.findall(r"plus_sign|minus_sign|" + _WORD.pattern, _plain_entry(entry)))
-            if words:
-                found[words] = kind
-    no_findings = (
-        words for words, kind in found.items() if kind == Kind.OTHER_FINDING and words[0] in ("no", "nofinding")
-    )
-    return found | dict.fromkeys(no_findings, Kind.NO_FINDING)
-
-
-def _plain_entry(entry: str) -> str:
-    return entry.strip() if entry.strip() in ("plus_sign", "minus_sign", "?") else _normalised(entry.strip())
-
-
-@lru_cache
-def _single_words() -> frozenset[str]:
-    """Every word that stands in a phrase."""
-    return frozenset(word for words in _lexicon() for word in words)
-
-
-@lru_cache
-def _compoundable() -> frozenset[str]:
-    """Words that compounds are made of; short ones would be found within any word."""
-    short = {"no", "non", "not", "neg", "pos", "un", "tb", "sin", "flu"}
-    return frozenset(word for word in _single_words() if word.isalpha() and (len(word) > 3 or word in short))
 
 
 def _judge(clauses: list[Clause]) -> LabelReading:

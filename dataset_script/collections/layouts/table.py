@@ -13,7 +13,7 @@ from cxr.schema.labels import ID2LABEL
 from dataset_script.collections import boxes, tables, vocabulary
 from dataset_script.collections.filesystem import ESCAPES, MISSING, TWICE, Folder, Root, descend, open_root
 from dataset_script.collections.interpretation import FIELDS, Interpretation
-from dataset_script.collections.label_text import LabelReading, mentions_other_than_covid, read_in_column
+from dataset_script.collections.label_text import LabelReading, denies_or_doubts_covid, read_in_column
 from dataset_script.collections.tables import Cells
 from dataset_script.records import Box, Collection, Record, Refusal
 
@@ -133,7 +133,7 @@ def _reason_to_refuse(root: Root, name: str, cells: Cells) -> str | None:
 def _read_label(value: str, column: str) -> LabelReading:
     """0 and 1 are the numbers that `config.json` gives the classes, unless the column names the disease otherwise."""
     reading = read_in_column(value, column)
-    is_number = value in _LABEL_NUMBERS and not mentions_other_than_covid(column)
+    is_number = value in _LABEL_NUMBERS and not denies_or_doubts_covid(column)
     return LabelReading(_LABEL_NUMBERS[value]) if is_number else reading
 
 
