@@ -248,7 +248,7 @@ def test_answers_are_timed_and_compared_with_the_pipelines(run_benchmark, tmp_pa
 @pytest.mark.slow
 def test_many_clients_are_answered_right_or_told_that_the_app_is_busy(run_cli, tmp_path):
     save_tiny(tmp_path)
-    done = run_cli(["benchmarks/load.py", tmp_path, "--clients", "8", "--requests", "5"])
+    done = run_cli(["benchmarks/load.py", tmp_path, "--clients", "8", "--requests", "5", "--settle", "1"])
     assert done.returncode == 0, done.stdout + done.stderr
     right, busy = re.search(r"right (\d+), busy (\d+), anything else 0", done.stdout).groups()
     assert int(right) + int(busy) == 40
