@@ -267,7 +267,7 @@ def test_heatmaps_are_measured_against_boxes(run_benchmark, tmp_path):
     figures = tmp_path / "figures.json"
     out = run_benchmark("heatmaps", tmp_path / "model", tmp_path / "out", "--split", "train", "--json", figures)
     measured = json.loads(figures.read_text())
-    assert measured["chance"]["hits"][0] == pytest.approx(0.5, abs=0.01)
-    assert measured["usual place"]["hits"][0] == 1.0
-    assert 0 <= measured["class activation map"]["inside"][0] <= 1
+    assert measured["chance"]["pointing_game"] == pytest.approx(0.5, abs=0.01)
+    assert measured["usual_place"]["pointing_game"] == 1.0
+    assert 0 <= measured["class_activation_map"]["evidence_inside"] <= 1
     assert re.search(r"^usual place +100 %", out, re.MULTILINE)

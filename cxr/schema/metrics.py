@@ -35,6 +35,9 @@ Subdivision = Literal["source", "view", "sex", "age"]
 Method = Literal["head", "lp_ft", "full", "frozen"]
 """How a model was trained: head on features computed once; head first, then all layers; all layers; head alone."""
 
+HeatmapWay = Literal["class_activation_map", "usual_place", "random_weights", "chance"]
+"""What points at a place in an image: a model's heatmap, and what it is compared with."""
+
 Interval = Annotated[list[Share], Field(min_length=2, max_length=2)] | None
 """Lower and upper end of a 95 % interval; None where there are too few patients (two in each class that it needs)."""
 
@@ -278,6 +281,55 @@ class GateSummary(TypedDict):
 
 
 @closed
+class LocalizationIntervals(TypedDict):
+    """Intervals of the two measures of localization."""
+
+    pointing_game: Interval
+    evidence_inside: Interval
+
+
+@closed
+class Localization(TypedDict):
+    """How a way of pointing at a place performs on images in which people marked opacities."""
+
+    pointing_game: Annotated[
+        Share, Field(description="Mean over the images of whether the map's maximum lies in a marked opacity.")
+    ]
+    evidence_inside: Annotated[
+        Share | None,
+        Field(
+            description="Mean over the images of the share of the positive evidence that lies in marked opacities; "
+            "null if no image has positive evidence."
+        ),
+    ]
+    intervals: Annotated[LocalizationIntervals, Field(description="Their intervals, over patients.")]
+
+
+@closed
+class HeatmapSummary(TypedDict):
+    """Whether heatmaps point at what people marked, on images of patients; the four rows are of the same images."""
+
+    n: Annotated[Count, Field(description="Images with marked opacities in the part that the network sees.")]
+    patients: Annotated[Count, Field(description="Their distinct patients.")]
+    class_activation_map: Annotated[Localization, Field(description="The model's heatmaps.")]
+    chance: Annotated[Localization, Field(description="The marked share of the part that the network sees.")]
+    usual_place: Annotated[
+        Localization, Field(description="The place that is marked most often in the other images, as a map.")
+    ]
+    random_weights: Annotated[Localization, Field(description="Heatmaps of the same architecture with random weights.")]
+
+
+@closed
+class Heatmaps(TypedDict):
+    """Heatmaps measured on the sets of patients whose opacities people marked."""
+
+    test: Annotated[HeatmapSummary | None, Field(description="Null where no image of a patient has boxes.")]
+    external: Annotated[
+        dict[str, HeatmapSummary], Field(description="By the names of the external sets; those with boxes alone.")
+    ]
+
+
+@closed
 class ModelSummary(TypedDict):
     """Architecture, initial weights and input size."""
 
@@ -374,6 +426,9 @@ class Metrics(TypedDict):
     calibration: Annotated[Calibration, Field(description="Fitted on validation and folded into the head.")]
     seeds: Annotated[Seeds | None, Field(description="Several seeds; null for a single one.")]
     gate: Annotated[GateSummary, Field(description="The out-of-distribution gate.")]
+    heatmaps: NotRequired[
+        Annotated[Heatmaps, Field(description="Missing where no set of patients has marked opacities.")]
+    ]
     model: ModelSummary
     dataset: DatasetSummary
     training: TrainingSummary

@@ -6,11 +6,14 @@ disease has a usual place. Both are measured on the same images, and so is an un
 arXiv 1810.03292).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cxr.schema.metrics import HeatmapSummary, Localization
+from cxr.statistics import bootstrap
 
 Box = Sequence[float]
 """Left, top, right and bottom, as shares of the image's width and height."""
@@ -61,3 +64,59 @@ def usual_places(marked: Sequence[Mask]) -> list[Map]:
     """For each of N masks of one size, how often each place is marked in the others: float64 (H, W), each a map."""
     total = np.sum(marked, axis=0, dtype=np.float64)
     return [(total - mask) / max(1, len(marked) - 1) for mask in marked]
+
+
+def compare(
+    maps: Iterable[Map], untrained: Iterable[Map], marked: Sequence[Mask], patients: Sequence[str]
+) -> HeatmapSummary | None:
+    """What `metrics.json` says of the maps of N images, float (H, W) each, NaN where the network saw nothing.
+
+    `untrained` are maps of the same images by a network with random weights, `marked` what people marked in them, bool
+    (H, W), and `patients` the patient of each. An image whose marks the network did not see counts nowhere; None if no
+    image is left.
+    """
+    rows: list[tuple[Pointing, ...]] = []
+    kept = []
+    images = zip(maps, untrained, usual_places(marked), marked, patients, strict=True)
+    for of_model, of_untrained, place, mask, patient in images:
+        seen_place = np.where(np.isnan(of_model), np.nan, place)
+        pointed = [found for evidence in (of_model, seen_place, of_untrained) if (found := point(evidence, mask))]
+        if pointed:  # all three see the same part
+            area = pointed[0].area
+            rows.append((*pointed, Pointing(area, area, area)))
+            kept.append(patient)
+    if not rows:
+        return None
+    given, usual, random, chance = (_localization(way, kept) for way in zip(*rows, strict=True))
+    return {
+        "n": len(rows),
+        "patients": len(set(kept)),
+        "class_activation_map": given,
+        "chance": chance,
+        "usual_place": usual,
+        "random_weights": random,
+    }
+
+
+def _localization(pointed: Sequence[Pointing], patients: Sequence[str]) -> Localization:
+    """The means of one way of pointing, with 95 % intervals from a bootstrap over patients."""
+    pairs = zip(pointed, patients, strict=True)
+    known = [(found.inside, patient) for found, patient in pairs if found.inside is not None]
+    hits = [found.hits for found in pointed]
+    inside = [share for share, _ in known]
+    return {
+        "pointing_game": float(np.mean(hits)),
+        "evidence_inside": float(np.mean(inside)) if inside else None,
+        "intervals": {
+            "pointing_game": _interval(hits, patients),
+            "evidence_inside": _interval(inside, [patient for _, patient in known]),
+        },
+    }
+
+
+def _interval(values: Sequence[float], patients: Sequence[str]) -> list[float] | None:
+    """The ends of a mean's interval; None with too few patients."""
+    if not values:
+        return None
+    found = bootstrap.interval(bootstrap.ratio_statistic(np.array(values), np.ones(len(values))), patients)
+    return None if found is None else [found.low, found.high]

@@ -32,6 +32,7 @@ from cxr.training.data.dataset import XrayDataset
 from cxr.training.evaluation.calibration import Calibration, fit_calibration, fold
 from cxr.training.evaluation.evaluation import Evaluation, Evaluator, evaluate, score_validation
 from cxr.training.evaluation.gate_evaluation import add_gate
+from cxr.training.evaluation.heatmap_evaluation import measure_heatmaps
 from cxr.training.reporting import figures, mistakes, model_card
 from cxr.training.reporting.judgement import judgement
 from cxr.training.timings import without_times, write_timings
@@ -66,7 +67,10 @@ def finalize(
     if run.process_index == 0:
         gate = add_gate(evaluator, dataset, external, run.seed)
         report = without_lists(dataset.report)
+        heatmaps = measure_heatmaps(evaluator, dataset, external)
         metrics = _metrics(arguments, dataset, training, evaluation, calibration, gate)
+        if heatmaps:
+            metrics["heatmaps"] = heatmaps
         metrics["judgement"] = judgement(metrics, report)
         _add_to_config(run.draft_dir, metrics)
         write_metrics(run.draft_dir, metrics)

@@ -1,11 +1,22 @@
 """The tables of the model card, in Markdown, from `metrics.json` and the dataset's report."""
 
 from collections.abc import Iterator, Mapping
+from typing import get_args
 
+from cxr.heatmap_quality import measured_sets
 from cxr.markdown import table
 from cxr.schema.dataset import SPLITS, Split
 from cxr.schema.labels import LABELS, Label
-from cxr.schema.metrics import METRIC_NAMES, GroupSummary, MetricName, Metrics, PredictiveValues, SplitSummary
+from cxr.schema.metrics import (
+    METRIC_NAMES,
+    GroupSummary,
+    HeatmapWay,
+    Localization,
+    MetricName,
+    Metrics,
+    PredictiveValues,
+    SplitSummary,
+)
 from cxr.schema.probes import PROBES
 from cxr.schema.report import Ages, ProbeResult, Report, label_rows
 
@@ -48,7 +59,28 @@ def all_tables(metrics: Metrics, report: Report) -> dict[str, str]:
         "predictive_values": _predictive_values(metrics),
         "subgroups": _subgroups(metrics),
         "verdicts": _verdicts(metrics),
+        "heatmaps": _heatmaps(metrics),
     }
+
+
+def _heatmaps(metrics: Metrics) -> str:
+    """Where heatmaps point on each set on which they were measured; empty without any."""
+    ways: tuple[HeatmapWay, ...] = get_args(HeatmapWay)
+    rows = [
+        (name, found["n"], found["patients"], way.replace("_", " "), *_localization(found[way]))
+        for name, found in measured_sets(metrics.get("heatmaps")).items()
+        for way in ways
+    ]
+    columns = ("evaluated on", "images", "patients", "what points", "pointing game", "evidence inside")
+    return table(columns, rows) if rows else ""
+
+
+def _localization(values: Localization) -> tuple[str, str]:
+    ends = values["intervals"]
+    return (
+        _value_and_ends(values["pointing_game"], ends["pointing_game"]),
+        _value_and_ends(values["evidence_inside"], ends["evidence_inside"]),
+    )
 
 
 def _headline(metrics: Metrics, report: Report) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, StrictUndefined, UndefinedError
 
+from cxr import heatmap_quality
 from cxr.errors import UserError
 from cxr.markdown import escape
 from cxr.schema.labels import LABELS
@@ -92,6 +93,7 @@ def _context(folder: Path, metrics: Metrics, report: Report) -> dict[str, Any]:
         return f"![{description}](figures/{name}.png)" if (folder / "figures" / f"{name}.png").is_file() else ""
 
     gate, tested = metrics["gate"], tested_sets(metrics)
+    measured = heatmap_quality.measured_sets(metrics.get("heatmaps"))
     return {
         **metrics,
         "report": report,
@@ -105,6 +107,8 @@ def _context(folder: Path, metrics: Metrics, report: Report) -> dict[str, Any]:
         "exclusions": _exclusions(report["refused"]["reasons"]),
         "never_excluded": [name for name in LABELS if metrics["conformal"]["quantiles"][name] >= 1],
         "gate_passed": {name: gate["passed"][name] for name in ("validation", "test")} | gate["passed"]["external"],
+        "heatmaps_in_words": escape(heatmap_quality.in_words(measured)),
+        "heatmaps_are_shown": heatmap_quality.may_be_shown(measured),
         "failures": [_failures(name, scores) for name, scores in tested.items()],
     }
 

@@ -16,7 +16,8 @@ from cxr.training.reporting import model_card
 
 SECTIONS = (
     *("Summary", "Intended use", "Out of scope", "Data", "Splits", "Training", "Results", "Subgroups"),
-    *("Calibration and abstention", "Shortcuts", "Limits", "Failure cases", "Environment", "How to load it"),
+    *("Calibration and abstention", "Shortcuts", "Heatmaps", "Limits", "Failure cases"),
+    *("Environment", "How to load it"),
 )
 
 EMPTY = re.compile(r"\bNone\b(?! of the probes)|\bnan\b|TODO|More information needed|\{\{|\{%")
