@@ -18,7 +18,7 @@ from tqdm import tqdm
 from cxr.imaging import reader
 from dataset_script.collections.filesystem import Folder
 from dataset_script.duplicates.candidates import propose_pairs
-from dataset_script.duplicates.fingerprint import VIEWS, spectra
+from dataset_script.duplicates.fingerprint import VIEWS, spectra, trim
 
 SIZES = (25_000, 50_000, 100_000)
 MAX_DISTANCE = 32
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
         work.append(time.process_time() - busy)
         print(
             f"{size:>8,} fingerprints: {seconds:5.1f} s ({work[-1]:.1f} s of processor time), "
-            f"recall {recall(pairs, planted, size):.4f}, {len(pairs):,} pairs to compare"
+            f"recall {recall(pairs, planted, size):.4f}, {len(pairs):,} pairs proposed"
         )
     if len(work) > 1:
         exponent = np.polyfit(np.log(options.sizes), np.log(work), 1)[0]
@@ -61,7 +61,7 @@ def _spectra(folder: Path | None) -> np.ndarray:
         names = [name for name in collection.walk() if collection.is_image(name)]
         contents = (collection.ref(name).read() for name in tqdm(names, desc="reading"))
         images = (reader.read_radiograph(content, short_side=256).pixels for content in contents)
-    return np.stack([spectra(pixels).ravel() for pixels in images])
+    return np.stack([spectra(trim(pixels)).ravel() for pixels in images])
 
 
 def fit_distribution(coefficients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

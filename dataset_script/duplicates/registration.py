@@ -63,22 +63,22 @@ class Prepared:
     @cached_property
     def coarse(self) -> np.ndarray:
         """For the search over scales and positions."""
-        return _normalised(self._coarse.astype(np.float32), 4)
+        return normalised(self._coarse.astype(np.float32), 4)
 
     @cached_property
     def middle(self) -> np.ndarray:
         """For the first registration."""
-        return _normalised(self._middle.astype(np.float32), 5)
+        return normalised(self._middle.astype(np.float32), 5)
 
     @cached_property
     def fine(self) -> np.ndarray:
         """For the last registration."""
-        return _normalised(self._smooth, 8)
+        return normalised(self._smooth, 8)
 
     @cached_property
     def detail(self) -> np.ndarray:
         """For the final comparison: structures of a few pixels."""
-        return _normalised(self._smooth, 3)
+        return normalised(self._smooth, 3)
 
     @cached_property
     def _smooth(self) -> np.ndarray:
@@ -110,7 +110,7 @@ def _similarity_onto(first: Prepared, second: Prepared) -> float:
     return _agreement(first.detail, second.detail, to_second)
 
 
-def _normalised(pixels: np.ndarray, sigma: float) -> np.ndarray:
+def normalised(pixels: np.ndarray, sigma: float) -> np.ndarray:
     """Subtract the local mean and divide by the local contrast plus 3 gray levels, so that noise is not amplified."""
     structure = pixels - cv2.GaussianBlur(pixels, (0, 0), sigma)
     return structure / (np.sqrt(cv2.GaussianBlur(structure**2, (0, 0), sigma)) + 3.0)

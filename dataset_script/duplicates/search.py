@@ -1,13 +1,13 @@
 """Finds near-duplicates across collections and labels, without holding the images in memory.
 
-Three steps, of which only the last opens an image again:
+Four steps, of which only the last opens an image again:
 
-1. `fingerprint.fingerprint` reduces every image to 208 bytes while it is read (about 1.5 ms, in any worker).
-2. `candidates.propose_pairs` proposes a few neighbours for each image, in about n log n.
-3. `registration.similarity` registers the two images of a proposed pair and compares them (about 3 ms; an image has at
-   most twenty proposals).
+1. `fingerprint.fingerprint` reduces every image to 784 bytes while it is read (about 1.5 ms, in any worker).
+2. `candidates.propose_pairs` proposes up to twenty neighbours for each image, in about n log n.
+3. `screening.screen_pairs` keeps those that are alike at a quick look (about 0.1 ms), two to three for an image.
+4. `registration.similarity` registers the two images of a pair and compares them (about 3 ms).
 
-`find_near_duplicates` runs steps 2 and 3 on images of the store, `find_pairs` on any fingerprints. Mirrored
+`find_near_duplicates` runs steps 2 to 4 on images of the store, `find_pairs` on any fingerprints. Mirrored
 images are not searched for.
 """
 
@@ -29,6 +29,7 @@ from tqdm import tqdm
 from dataset_script.duplicates.candidates import propose_pairs
 from dataset_script.duplicates.fingerprint import HASH_BYTES, SIZE, codes, pixel_hash, trim
 from dataset_script.duplicates.registration import ACCEPT, Prepared, Squares, make_squares, similarity
+from dataset_script.duplicates.screening import screen_pairs
 from dataset_script.storage.store import Store
 
 CACHED_SQUARES = 600
@@ -118,7 +119,7 @@ def find_pairs(
     pairs = [Pair(int(first[index]), int(index), 1.0) for index in repeated]
     while len(searched):
         part = fingerprints if len(searched) == len(fingerprints) else fingerprints[searched]
-        proposed = _in_blocks(propose_pairs(codes(part), num_proc))
+        proposed = _in_blocks(screen_pairs(propose_pairs(codes(part), num_proc), part, num_proc, progress))
         scored = _score(proposed, searched, fingerprints, load_squares, cache, num_proc)
         bar = tqdm(scored, total=len(proposed), desc="comparing", unit=" pairs", disable=not progress)
         new_pairs = [pair for pair in bar if pair.similarity >= ACCEPT]

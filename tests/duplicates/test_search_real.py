@@ -17,10 +17,9 @@ LOOKED_AT_AGAIN = {("cxnet/050.jpg", "ieee8023/images/gr1_lrg-a.jpg")}
 def test_near_duplicates_that_people_looked_at_are_found_and_other_exposures_are_not(shared_data):
     files = sorted(path for part in ("cxnet", "ieee8023/images") for path in (shared_data / part).iterdir())
     names = {path.relative_to(shared_data).as_posix(): index for index, path in enumerate(files)}
-    marks = np.stack([fingerprint(read_radiograph(path, short_side=256).pixels) for path in files])
-    pairs = find_pairs(
-        marks, lambda index: read_radiograph(files[index], short_side=256).pixels, num_proc=2, progress=False
-    )
+    images = [read_radiograph(path, short_side=256).pixels for path in files]
+    marks = np.stack([fingerprint(pixels) for pixels in images])
+    pairs = find_pairs(marks, images.__getitem__, num_proc=2, progress=False)
     cluster = {index: number for number, members in enumerate(cluster_pairs(pairs, len(files))) for index in members}
     rows = list(csv.DictReader((shared_data / "duplicates.csv").open()))
     together = {
