@@ -45,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     heatmaps = batch.make_heatmap_folder(args.heatmaps) if args.heatmaps else None
     precision: Precision = "exact" if args.exact else "fast"
     predictor = Predictor.load(args.model, args.revision, precision, min(len(files), joblib.cpu_count()))
+    if heatmaps:
+        print(f"heatmaps: {predictor.heatmap_words}", file=sys.stderr)
     answered = []
     for answer in _with_progress(batch.answer_files(predictor, files, heatmaps), len(files)):
         _print(json.dumps(answer.to_dict(), ensure_ascii=False) if args.json else answer.sentence)

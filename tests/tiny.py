@@ -9,6 +9,18 @@ from cxr.imaging.preprocess import make_processor
 from cxr.schema.labels import ID2LABEL, LABEL2ID
 
 
+def measured_heatmaps(hits: float, low: float, chance: float = 0.2) -> dict[str, object]:
+    """The section `heatmaps` of a metrics.json: the pointing game, the lower end of its interval, and chance."""
+
+    def row(value: float, ends: list[float]) -> dict[str, object]:
+        intervals = {"pointing_game": ends, "evidence_inside": None}
+        return {"pointing_game": value, "evidence_inside": None, "intervals": intervals}
+
+    others = {"chance": row(chance, [chance, chance]), "usual_place": row(0.7, [0.6, 0.8])}
+    found = others | {"class_activation_map": row(hits, [low, hits]), "random_weights": row(0.1, [0.0, 0.2])}
+    return {"test": {"n": 265, "patients": 260} | found, "external": {}}
+
+
 class Published(NamedTuple):
     """A model repo on the embedded Hub, at one commit, and the folder it was published from."""
 

@@ -38,7 +38,8 @@ class AnswerFields(BaseModel):
     why: str
     """Why the verdict is not a class; else empty."""
     where: str
-    """Zone with the strongest evidence for COVID, such as "right lower zone"; empty if the gate refused."""
+    """Zone with the strongest evidence for COVID, such as "right lower zone"; empty if the gate refused, and for a
+    model whose heatmaps were not measured on patients, or not found better than chance there."""
     model_id: Text
     """Repo id of the model, or the name of its folder."""
     revision: Text
@@ -64,5 +65,7 @@ class AnswerJson(AnswerFields):
     heatmap: str | SkipJsonSchema[None] = None
     """/explain: the class activation map as a base64 PNG (RGBA) to stretch over the image. predict.py --heatmaps: the
     file that it was drawn to."""
+    heatmap_note: str | SkipJsonSchema[None] = None
+    """/explain: how often the model's heatmaps were right on patients, or why they are not to be relied on."""
     file: str | SkipJsonSchema[None] = None
     """predict.py only: the file that this is the answer about."""

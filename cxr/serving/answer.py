@@ -26,7 +26,7 @@ class Answer(AnswerFields):
 
     @property
     def zone_sentence(self) -> str:
-        """Where the evidence for COVID is strongest, as a sentence; empty where the gate refused."""
+        """Where the evidence for COVID is strongest, as a sentence; empty where no zone is named."""
         return f"Evidence for COVID-19 is strongest in: {self.where}." if self.where else ""
 
     @property

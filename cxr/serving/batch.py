@@ -42,7 +42,7 @@ def _answer_file(predictor: Predictor, heatmap_folder: Path | None, numbered: tu
         xray = predictor.read(file.source)
         explanation = predictor.explain(xray)
         heatmap_path = ""
-        if heatmap_folder and explanation.answer.where:
+        if heatmap_folder and explanation.answer.gate_passed is not False:
             heatmap_path = str(heatmap_folder / f"{number:04d}-{_short(file.stem)}.png")
             _write_heatmap(explanation, xray, heatmap_path)
         return FileAnswer(str(file), explanation.answer, heatmap=heatmap_path)

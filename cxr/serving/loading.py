@@ -1,21 +1,27 @@
 """Loading a published model: its weights, and the settings that stand in its files. Every error names the model."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeGuard
 
+from pydantic import ValidationError
 from transformers import PreTrainedConfig, ResNetForImageClassification
 
-from cxr import policy
+from cxr import heatmap_quality, policy
 from cxr.errors import UserError
 from cxr.gate import Gate
 from cxr.hub import Pulled
 from cxr.model_folder import NotAResNetError, load_network, read_config
+from cxr.schema.document import check
 from cxr.schema.labels import COVID, LABELS
-from cxr.schema.model_repo import GATE
+from cxr.schema.metrics import Heatmaps, HeatmapSummary
+from cxr.schema.model_repo import GATE, METRICS
 
 SYNTHETIC = "Trained on synthetic images drawn by a program: its answers on real X-rays mean nothing."
 RANDOM_WEIGHTS = "Trained from random weights, not from a pretrained backbone."
 OUTAGE = "The Hub could not be reached: this is the last revision downloaded, which may not be the newest."
+_MAX_NAME = 80
 _WAY_OUT = "name a model that train_hf.py made"
 
 
@@ -107,6 +113,30 @@ def load_gate(config: PreTrainedConfig, pulled: Pulled) -> Gate | None:
     if not gate.fits(config):
         raise UserError(f"{display_name(pulled)}: its {GATE} was fitted on another network, publish both again")
     return gate
+
+
+def read_metrics(folder: Path) -> Mapping[str, Any]:
+    """The content of `metrics.json`; empty where the file is missing or broken."""
+    try:
+        content = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, Mapping) else {}
+
+
+def measured_heatmaps(config: PreTrainedConfig, pulled: Pulled) -> dict[str, HeatmapSummary]:
+    """What was measured of the model's heatmaps on patients, by the names of the sets; what is broken was not measured.
+
+    The test split of a model trained on phantoms shows no patient, whatever its file claims.
+    """
+    section: Any = read_metrics(pulled.folder).get("heatmaps")
+    try:
+        check(Heatmaps, section)
+    except ValidationError:
+        return {}
+    if getattr(config, "synthetic_data", False):
+        section = section | {"test": None}
+    return {name[:_MAX_NAME]: found for name, found in heatmap_quality.measured_sets(section).items()}
 
 
 def notice(config: PreTrainedConfig, pulled: Pulled) -> str:

@@ -4,14 +4,12 @@ Results come from the `metrics.json` beside the weights (docs/metrics.schema.jso
 made by others, and no answer needs it: whatever in it is not as it should be counts as unknown.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxr.schema.model_repo import METRICS
-from cxr.serving.loading import is_fraction
+from cxr.serving.loading import is_fraction, read_metrics
 from cxr.serving.predictor import Predictor
 
 _MAX_LENGTH = 600
@@ -24,7 +22,8 @@ class ModelInfo:
     """A model's id and revision, and the sentences to show beside its answers.
 
     `notice` holds reservations about its origin (empty if there are none), `headline` its own test result, `external`
-    its result on every external set, or that there is none.
+    its result on every external set, or that there is none. `heatmap_words` is what is known of its heatmaps; only if
+    `shows_heatmap` are they shown without being asked for.
     """
 
     model_id: str
@@ -32,6 +31,8 @@ class ModelInfo:
     notice: str
     headline: str
     external: tuple[str, ...]
+    shows_heatmap: bool
+    heatmap_words: str
 
     @classmethod
     def of(cls, predictor: Predictor) -> "ModelInfo":
@@ -44,16 +45,9 @@ class ModelInfo:
             notice=predictor.notice,
             headline=f"{result}." if result else _NO_RESULTS,
             external=tuple(_external_results(pulled.folder)) or (_NO_EXTERNAL_RESULTS,),
+            shows_heatmap=predictor.shows_heatmap,
+            heatmap_words=predictor.heatmap_words[:_MAX_LENGTH],
         )
-
-
-def read_metrics(folder: Path) -> Mapping[str, Any]:
-    """The content of `metrics.json`; empty where the file is missing or broken."""
-    try:
-        content = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, Mapping) else {}
 
 
 def headline(folder: Path) -> str:

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from transformers import BaseImageProcessor, ResNetForImageClassification
 from transformers.utils import logging
 
-from cxr import policy
+from cxr import heatmap_quality, policy
 from cxr.activation_map import activation_map, describe_location
 from cxr.errors import UnreadableImage, UserError, one_line
 from cxr.gate.gate import join_features
@@ -68,6 +68,8 @@ class Predictor:
         threshold: the operating threshold on the probability of COVID.
         quantiles: the conformal quantile of each class, if the model has them.
         notice: reservations about the model's origin.
+        shows_heatmap: whether its heatmaps were found better than chance on patients; if not, no zone is named.
+        heatmap_words: what was measured of its heatmaps, or that nothing was.
     """
 
     def __init__(
@@ -82,6 +84,9 @@ class Predictor:
         self.threshold = loading.operating_threshold(model.config, pulled)
         self.quantiles = loading.conformal_quantiles(model.config, pulled)
         self.notice = loading.notice(model.config, pulled)
+        measured = loading.measured_heatmaps(model.config, pulled)
+        self.shows_heatmap = heatmap_quality.may_be_shown(measured)
+        self.heatmap_words = heatmap_quality.in_words(measured)
         self._gate = loading.load_gate(model.config, pulled)
         self._covid = loading.covid_index(model.config, pulled)
         self._head = model.get_parameter("classifier.1.weight").detach().float().cpu()
@@ -176,7 +181,7 @@ class Predictor:
             gate_score=gate_score,
             gate_passed=passed,
             why=policy.why(*basis),
-            where="" if passed is False else zone,
+            where=zone if self.shows_heatmap and passed is not False else "",
             model_id=self.pulled.repo_id,
             revision=self.pulled.revision,
             disclaimer=DISCLAIMER,

@@ -12,9 +12,9 @@ from cxr import phantom
 from cxr.errors import UserError
 from cxr.schema.labels import COVID, NON_COVID
 from cxr.schema.model_repo import CONFIG
-from cxr.serving import has_gpu_per_call, model_info
+from cxr.serving import has_gpu_per_call
 from cxr.serving.heatmap import png
-from cxr.serving.loading import display_name
+from cxr.serving.loading import display_name, read_metrics
 from cxr.serving.predictor import Predictor
 
 _SEEDS = range(3)
@@ -54,7 +54,7 @@ def _published_auroc_on_phantoms(predictor: Predictor) -> float:
     folder = predictor.pulled.folder
     try:
         synthetic = json.loads((folder / CONFIG).read_text(encoding="utf-8")).get("synthetic_data")
-        auroc = model_info.read_metrics(folder)["test"]["auroc"]
+        auroc = read_metrics(folder)["test"]["auroc"]
         return float(auroc) if synthetic else 0.0
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return 0.0

@@ -25,6 +25,7 @@ TONES: dict[str, tuple[str, str]] = {
 """CSS class and mark of each verdict."""
 
 THRESHOLD_SENTENCE = "The model reports a COVID-19 pattern at or above its threshold."
+_SHOW_MAP = '<button type="button" class="show-map" aria-expanded="false">Show the map anyway</button>'
 _PREVIEW_SIDE = 640
 _PUBLIC_HUB = "https://huggingface.co"
 
@@ -42,7 +43,7 @@ def answer_card(explanation: Explanation, pixels: NDArray[np.uint8], model: Mode
 {paragraph(answer.why)}
 {_refused(answer) if answer.verdict == REFUSED else _warning(answer.warning) + _numbers(answer)}
 <p class="disclaimer">{escape(answer.disclaimer)}</p></div>
-{_figure(explanation, pixels, caption)}
+{_figure(explanation, pixels, model, caption)}
 <footer>{model_source(model)}</footer></article>"""
 
 
@@ -81,17 +82,22 @@ def _scale(answer: Answer) -> str:
 <div class="ends" style="--at:{threshold}"><span>0</span><span class="at">threshold</span><span>1</span></div></div>"""
 
 
-def _figure(explanation: Explanation, pixels: NDArray[np.uint8], caption: str) -> str:
-    """The image and, if the gate passed it, the heatmap over it with a slider for its opacity."""
+def _figure(explanation: Explanation, pixels: NDArray[np.uint8], model: ModelInfo, caption: str) -> str:
+    """The image and, if the gate passed it, the heatmap over it with a slider for its opacity and what is known of it.
+
+    A heatmap that was not found right on patients waits for a button; page.js shows it.
+    """
     preview, text = preview_image(pixels, caption), escape(caption)
-    if not explanation.answer.where:
+    if explanation.answer.gate_passed is False:
         return f"<figure>{preview}<figcaption>{text}</figcaption></figure>"
     height, width = pixels.shape
-    return f"""<figure><div class="xray">{preview}
+    kind, button = ("map-shown", "") if model.shows_heatmap else ("", _SHOW_MAP)
+    return f"""<figure class="{kind}"><div class="xray">{preview}
 <img class="heat" src="data:image/png;base64,{heatmap.overlay_png(explanation, (width, height))}" alt=""></div>
 <label class="opacity">Heatmap <input type="range" min="0" max="1" step="0.05" value="0.5"
  aria-label="Opacity of the heatmap"></label>
-<figcaption>{text}. Colour: evidence for COVID-19; brighter means stronger.</figcaption></figure>"""
+<figcaption>{text}. <span class="legend">Colour: evidence for COVID-19, on one scale for all images; brighter means
+stronger.</span><p class="known">{escape(model.heatmap_words)}</p>{button}</figcaption></figure>"""
 
 
 def preview_image(pixels: NDArray[np.uint8], alt: str) -> str:

@@ -24,6 +24,7 @@ class Endpoints:
 
     def __init__(self, predictor: Predictor, turns: Turns):
         self._explain = on_gpu(predictor.explain)
+        self._heatmap_words = predictor.heatmap_words
         self._turns = turns
 
     def predict(self, file: bytes | None) -> Response:
@@ -44,9 +45,15 @@ class Endpoints:
             file: one image: PNG, JPEG, WEBP, TIFF, BMP, GIF or DICOM, 8 or 16 bit.
 
         Returns:
-            The JSON of predict with heatmap: the class activation map, a base64 PNG (RGBA) to lay over the image.
+            The JSON of predict with heatmap: the class activation map, a base64 PNG (RGBA) to lay over the image; and
+            heatmap_note: how often such maps were right on patients, or why they are not to be relied on.
         """
-        return self._respond(_answer_with_heatmap, file)
+        return self._respond(self._answer_with_heatmap, file)
+
+    def _answer_with_heatmap(self, explanation: Explanation, xray: Radiograph) -> Response:
+        height, width = xray.pixels.shape
+        heatmap = {"heatmap": overlay_png(explanation, (width, height)), "heatmap_note": self._heatmap_words}
+        return explanation.answer.model_dump() | heatmap
 
     def _respond(self, to_response: Callable[[Explanation, Radiograph], Response], file: bytes | None) -> Response:
         try:
@@ -59,11 +66,6 @@ class Endpoints:
 
 def _answer(explanation: Explanation, xray: Radiograph) -> Response:
     return explanation.answer.model_dump()
-
-
-def _answer_with_heatmap(explanation: Explanation, xray: Radiograph) -> Response:
-    height, width = xray.pixels.shape
-    return explanation.answer.model_dump() | {"heatmap": overlay_png(explanation, (width, height))}
 
 
 def add_endpoints(endpoints: Endpoints) -> None:

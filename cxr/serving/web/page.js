@@ -9,6 +9,15 @@ limits => {
         if (slider) slider.closest("figure").style.setProperty("--heat", slider.value);
     });
 
+    // A heatmap that was not found right on patients is shown only when it is asked for.
+    answer.addEventListener("click", event => {
+        const button = event.target.closest(".show-map");
+        if (!button) return;
+        const shown = button.closest("figure").classList.toggle("map-shown");
+        button.setAttribute("aria-expanded", shown);
+        button.textContent = shown ? "Hide the map" : "Show the map anyway";
+    });
+
     // While a table grows, uploads and examples are disabled: its next row would overwrite a second answer.
     const table = document.getElementById("table");
     const inputs = ["upload", "examples"].map(id => document.getElementById(id));

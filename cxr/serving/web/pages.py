@@ -37,8 +37,9 @@ def header(predictor: Predictor) -> str:
 def waiting(model: ModelInfo) -> str:
     """The card in the place of the answer: the possible verdicts, and the model."""
     verdicts = "".join(f"<dt>{_marked(verdict)}</dt><dd>{escape(_MEANINGS[verdict])}</dd>" for verdict in TONES)
+    heatmap = " with a heatmap" if model.shows_heatmap else ""
     return f"""<div class="card waiting"><h2>The answer appears here</h2>
-<p>Upload one X-ray for an answer with a heatmap, several for a table, or try a synthetic example.</p>
+<p>Upload one X-ray for an answer{heatmap}, several for a table, or try a synthetic example.</p>
 <dl class="verdicts">{verdicts}</dl><footer>{model_source(model)}</footer></div>"""
 
 

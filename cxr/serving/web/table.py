@@ -37,7 +37,7 @@ def rows(answers: Sequence[FileAnswer], total: int) -> str:
 <p class="progress"><progress value="{len(answers)}" max="{total}" aria-label="Images answered: {progress}"></progress>
 <span>{progress}</span></p>
 <table><thead><tr><th scope="col">File</th><th scope="col">Verdict</th><th scope="col">Probability</th>
-<th scope="col">Strongest evidence, or reason</th></tr></thead><tbody>{body}</tbody></table></section>"""
+<th scope="col">Remarks</th></tr></thead><tbody>{body}</tbody></table></section>"""
 
 
 def _row(row: FileAnswer) -> str:
@@ -57,7 +57,8 @@ def _probability_and_remark(answer: Answer) -> tuple[str, str]:
     probability = numbers(answer.probability, answer.threshold).split()[1]
     if not answer.why and not answer.warning:
         return probability, title(answer.where)
-    parts = (answer.why, f"Evidence: {answer.where}.", answer.warning)
+    evidence = f"Evidence: {answer.where}." if answer.where else ""
+    parts = (answer.why, evidence, answer.warning)
     return probability, " ".join(part for part in parts if part)
 
 

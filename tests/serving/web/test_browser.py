@@ -37,7 +37,8 @@ def test_upload_to_verdict(page: Page, xray: Path, published: Published):
     assert fits(page)
 
 
-def test_the_heatmap_lies_over_the_image_and_fades_by_keyboard(page: Page, xray: Path):
+def test_the_heatmap_lies_over_the_image_and_fades_by_keyboard(gated_page: Page, xray: Path):
+    page = gated_page
     give(page, xray)
     slider = page.get_by_role("slider", name="Opacity of the heatmap")
     expect(slider).to_be_visible(timeout=30_000)
@@ -46,6 +47,21 @@ def test_the_heatmap_lies_over_the_image_and_fades_by_keyboard(page: Page, xray:
     expect(heat).to_have_css("opacity", "0.5")
     slider.press("Home")
     expect(heat).to_have_css("opacity", "0")
+
+
+def test_a_map_that_was_not_measured_waits_for_its_button_by_keyboard(page: Page, xray: Path):
+    give(page, xray)
+    button, heat = answer(page).get_by_role("button", name="Show the map anyway"), page.locator("#answer .heat")
+    expect(button).to_be_visible(timeout=30_000)
+    expect(answer(page)).to_contain_text("was not measured on patients")
+    expect(heat).to_be_hidden()
+    assert answer(page).get_by_role("slider").count() == 0
+    button.press("Enter")
+    expect(heat).to_be_visible()
+    expect(answer(page).get_by_role("slider")).to_be_visible()
+    assert fits(page)
+    answer(page).get_by_role("button", name="Hide the map").press("Enter")
+    expect(heat).to_be_hidden()
 
 
 def test_text_file_then_synthetic_example_by_keyboard(page: Page, text: Path):
