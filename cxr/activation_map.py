@@ -5,6 +5,8 @@ the cells of that map, of one linear function of the features, plus a constant. 
 It needs no second forward pass and is exact for this network; Grad-CAM gives the same map times its number of cells.
 """
 
+import math
+
 import cv2
 import numpy as np
 import torch
@@ -32,6 +34,19 @@ def activation_map(features: torch.Tensor, head: torch.Tensor, covid: int) -> Ma
     """
     weight = (head[covid] - head[1 - covid]).detach()
     return torch.einsum("c,chw->hw", weight.float(), features.float()).cpu().numpy()
+
+
+def net_evidence(evidence: Map, probability: float) -> Map:
+    """The positive evidence that an answer rests on, float32 (h, w), in units of the logit; what is drawn of a map.
+
+    A map's mean is what it adds to the logit. Where places for and against COVID cancel, or the bias outweighs them,
+    the positive ones alone add more than the answer holds: a probability of 0.01 would get bright spots. So they are
+    scaled down, never up, until their mean is at most −ln(1 − probability): that is about the logit where it is large
+    and the probability itself where it is small.
+    """
+    positive = np.maximum(evidence, 0)
+    held, total = -math.log1p(-probability) if probability < 1 else math.inf, float(positive.mean())
+    return positive if total <= held else np.asarray(positive * (held / total), np.float32)
 
 
 def resample_to_image(evidence: Map, size: tuple[int, int], input_size: int) -> Map:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr import policy
-from cxr.activation_map import resample_to_image
+from cxr.activation_map import net_evidence, resample_to_image
 from cxr.errors import UnreadableImage, UserError, one_line
 from cxr.schema.answer import AnswerFields
 
@@ -51,6 +51,11 @@ class Explanation:
     def map_over_image(self, size: tuple[int, int]) -> NDArray[np.float32]:
         """The map for an image of `size` (width, height): float32 (height, width), NaN outside the network's crop."""
         return resample_to_image(self.activation_map, size, self.input_size)
+
+    def net_evidence_over_image(self, size: tuple[int, int]) -> NDArray[np.float32]:
+        """The positive evidence that the answer rests on, in the same form: what is drawn."""
+        net = net_evidence(self.activation_map, self.answer.probability)
+        return resample_to_image(net, size, self.input_size)
 
 
 COLUMNS = ("file", *Answer.model_fields, "heatmap", "error")

@@ -65,7 +65,7 @@ def _write_heatmap(explanation: Explanation, xray: Radiograph, path: str) -> Non
     size = heatmap.shrunk_size((width, height), _MAX_HEATMAP_SIDE)
     image = Image.fromarray(xray.pixels).resize(size, Image.Resampling.LANCZOS)
     try:
-        heatmap.blended(image, explanation.map_over_image(size)).save(path)
+        heatmap.blended(image, explanation.net_evidence_over_image(size)).save(path)
     except OSError as error:
         raise UserError(f"--heatmaps: {path} cannot be written: {error.strerror}") from error
 

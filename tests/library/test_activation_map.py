@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 from transformers import ResNetConfig, ResNetForImageClassification, set_seed
 
-from cxr.activation_map import activation_map, cell_centre, describe_location, resample_to_image
+from cxr.activation_map import activation_map, cell_centre, describe_location, net_evidence, resample_to_image
 from cxr.imaging.geometry import visible_box
 from cxr.imaging.preprocess import make_processor, to_pixel_values
 from cxr.phantom import Phantom, draw_phantom
@@ -34,6 +34,26 @@ def test_the_map_adds_up_to_the_logits():
     assert evidence.shape == given.hidden_states[-1].shape[2:]
     assert evidence.dtype == np.float32
     assert evidence.mean() == pytest.approx(difference, abs=1e-5)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.01, 0.5, 0.99, 1.0])
+@pytest.mark.parametrize("offset", [-3.0, 0.0, 9.0])
+def test_the_positive_places_hold_no_more_than_the_answer(probability: float, offset: float):
+    evidence = np.random.default_rng(0).normal(offset, 20, (7, 7)).astype(np.float32)
+    net = net_evidence(evidence, probability)
+    with np.errstate(divide="ignore"):
+        assert net.mean() <= -np.log1p(-probability) + 1e-6
+    assert (net >= 0).all()
+    assert (net <= evidence.clip(min=0)).all()
+    assert net.dtype == np.float32
+    if probability in (0.5, 0.99):  # the proportions of the places stay
+        assert net / net.max() == pytest.approx(evidence.clip(min=0) / evidence.max(), abs=1e-6)
+
+
+def test_evidence_that_the_answer_holds_is_drawn_as_it_is():
+    evidence = np.zeros((4, 4), np.float32)
+    evidence[1:3, 1:3] = 8
+    assert np.array_equal(net_evidence(evidence, 0.9), evidence)  # a mean of 2, and −ln(0.1) is 2.3
 
 
 @pytest.mark.parametrize("size", [(300, 300), (431, 300), (300, 417), (90, 200)])
