@@ -41,14 +41,14 @@ def main(arguments: list[str] | None = None) -> None:
     ways: tuple[HeatmapWay, ...] = get_args(HeatmapWay)
     for key in ways:
         row = found[key]
-        hits = _shown(row["pointing_game"], row["intervals"]["pointing_game"])
-        inside = _shown(row["evidence_inside"], row["intervals"]["evidence_inside"])
+        hits = shown(row["pointing_game"], row["intervals"]["pointing_game"])
+        inside = shown(row["evidence_inside"], row["intervals"]["evidence_inside"])
         print(f"{key.replace('_', ' '):28}{hits:>24}{inside:>24}")
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-def _shown(value: float | None, ends: list[float] | None) -> str:
+def shown(value: float | None, ends: list[float] | None) -> str:
     """A share and its interval in words."""
     if value is None:
         return "–"

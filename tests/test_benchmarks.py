@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from raw import prepare
 from scipy.stats import rankdata
 from tiny import save_tiny
+from torch.nn import functional
 
 from cxr.errors import UnreadableImage
 from cxr.imaging import reader
@@ -255,8 +257,10 @@ def test_many_clients_are_answered_right_or_told_that_the_app_is_busy(run_cli, t
     assert int(right) > 0
 
 
-def test_heatmaps_are_measured_against_boxes(run_benchmark, tmp_path):
-    """Boxes around half of every image: chance is a half, and the usual place is always right."""
+@pytest.fixture(scope="module")
+def with_boxes(tmp_path_factory):
+    """A tiny model, and a dataset with boxes around the lower half of every COVID image."""
+    tmp_path = tmp_path_factory.mktemp("boxes")
     save_phantoms(tmp_path, 60)
     lines = [f"{n}.jpg,{('normal', 'COVID')[n % 2]}" for n in range(60)]
     (tmp_path / "labels.csv").write_text("file,label\n" + "\n".join(lines))
@@ -264,10 +268,48 @@ def test_heatmaps_are_measured_against_boxes(run_benchmark, tmp_path):
     (tmp_path / "boxes.csv").write_text("file,left,top,right,bottom\n" + "\n".join(boxes))
     prepare(tmp_path / "out", f"table={tmp_path}", image_size=146, search=False)
     save_tiny(tmp_path / "model")
+    return tmp_path / "model", tmp_path / "out"
+
+
+def test_heatmaps_are_measured_against_boxes(run_benchmark, with_boxes, tmp_path):
+    """Boxes around half of every image: chance is a half, and the usual place is always right."""
     figures = tmp_path / "figures.json"
-    out = run_benchmark("heatmaps", tmp_path / "model", tmp_path / "out", "--split", "train", "--json", figures)
+    out = run_benchmark("heatmaps", *with_boxes, "--split", "train", "--json", figures)
     measured = json.loads(figures.read_text())
     assert measured["chance"]["pointing_game"] == pytest.approx(0.5, abs=0.01)
     assert measured["usual_place"]["pointing_game"] == 1.0
     assert 0 <= measured["class_activation_map"]["evidence_inside"] <= 1
     assert re.search(r"^usual place +100 %", out, re.MULTILINE)
+
+
+def test_ways_of_computing_heatmaps_are_compared(run_benchmark, with_boxes, tmp_path):
+    figures = tmp_path / "figures.json"
+    out = run_benchmark("attributions", *with_boxes, "--split", "train", "--json", figures)
+    measured = json.loads(figures.read_text())
+    assert len(measured) == 7
+    chances = [row["chance"]["pointing_game"] for row in measured.values()]
+    assert chances == pytest.approx([0.5] * 7, abs=0.01)
+    for name, row in measured.items():
+        assert re.search(f"^{name} ", out, re.MULTILINE)
+        assert 0 <= row["class_activation_map"]["pointing_game"] <= 1
+
+
+def test_the_attributions_agree_where_they_must(benchmark, tmp_path):
+    """Averages over shifts stay in their place, finer cells are twice as many, and LayerCAM has its stage's cells."""
+    attributions = benchmark("attributions")
+    model = save_tiny(tmp_path).eval()
+    values = torch.randn(2, 3, 128, 128)
+    shapes = {name: [of_image.shape for of_image in way(model)(values)] for name, way in attributions.WAYS.items()}
+    sides = dict(zip(attributions.WAYS, (4, 8, 128, 128, 4, 8), strict=True))
+    assert shapes == {name: [(side, side)] * 2 for name, side in sides.items()}
+    moved = torch.zeros(1, 1, 8, 8)
+    moved[..., 3, 3] = 1
+    assert attributions._shifted(moved, 2, -1)[0, 0, 2, 5] == 1
+
+    def brightness(images: torch.Tensor) -> list:
+        return list(functional.avg_pool2d(images[:, 0], 32).numpy())
+
+    spot = torch.zeros(1, 3, 128, 128)
+    spot[..., 64:96, 32:64] = 1
+    averaged = attributions.averaged_over_shifts(brightness)(spot)[0]
+    assert np.unravel_index(averaged.argmax(), averaged.shape) == pytest.approx((79.5, 47.5), abs=1)

@@ -1,7 +1,7 @@
 """Whether the heatmaps of a finished model point at what people marked: measured where a dataset has `boxes`."""
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -31,6 +31,10 @@ SIDE = 128
 
 _BATCH = 32
 _SEED = 0
+
+
+Attribution = Callable[[torch.Tensor], list[NDArray[np.float32]]]
+"""The network's input, float32 (N, 3, S, S) → N maps of the evidence for COVID over it, float32 (h, w)."""
 
 
 class Marked(NamedTuple):
@@ -73,12 +77,21 @@ def read_marked(rows: datasets.Dataset, most: int | None = None) -> Marked:
     return found
 
 
-def measure(model: PreTrainedModel, processor: BaseImageProcessor, marked: Marked) -> HeatmapSummary | None:
-    """How a model's maps lie over what is marked, beside what they are compared with; None if nothing is marked."""
+def measure(
+    model: PreTrainedModel,
+    processor: BaseImageProcessor,
+    marked: Marked,
+    attribution: Callable[[PreTrainedModel], Attribution] | None = None,
+) -> HeatmapSummary | None:
+    """How a model's maps lie over what is marked, beside what they are compared with; None if nothing is marked.
+
+    `attribution` makes the way in which maps are computed for a model; class activation maps without it.
+    """
     if not marked.images:
         return None
-    maps = _maps(model, processor, marked.images)
-    random = _maps(untrained(model), processor, marked.images)
+    maps_by = attribution or class_activation_maps
+    maps = _maps(maps_by(model), processor, marked.images)
+    random = _maps(maps_by(untrained(model)), processor, marked.images)
     return compare(maps, random, marked.masks, marked.patients)
 
 
@@ -90,14 +103,25 @@ def untrained(model: PreTrainedModel) -> PreTrainedModel:
     return made.to(model.device).eval()
 
 
-@torch.inference_mode()
-def _maps(model: PreTrainedModel, processor: BaseImageProcessor, images: Sequence[NDArray[np.uint8]]) -> Iterator[Map]:
-    """The class activation map of each image, float32 (`SIDE`, `SIDE`), NaN outside the network's crop."""
+def class_activation_maps(model: PreTrainedModel) -> Attribution:
+    """The maps that the app shows."""
+    head, backbone = linear_head(model).weight, model.get_submodule("resnet")
+
+    @torch.inference_mode()
+    def maps(values: torch.Tensor) -> list[NDArray[np.float32]]:
+        features = backbone(values.to(model.device)).last_hidden_state
+        return [activation_map(of_image, head, COVID) for of_image in features]
+
+    return maps
+
+
+def _maps(
+    attribution: Attribution, processor: BaseImageProcessor, images: Sequence[NDArray[np.uint8]]
+) -> Iterator[Map]:
+    """The map of each image, float32 (`SIDE`, `SIDE`), NaN outside the network's crop."""
     for start in tqdm(range(0, len(images), _BATCH), desc="heatmaps", unit="batch", leave=False):
         batch = images[start : start + _BATCH]
         values = to_pixel_values(batch, processor)
-        features = model.get_submodule("resnet")(values.to(model.device)).last_hidden_state
-        for pixels, of_image in zip(batch, features, strict=True):
-            evidence = activation_map(of_image, linear_head(model).weight, COVID)
+        for pixels, evidence in zip(batch, attribution(values), strict=True):
             whole = resample_to_image(evidence, pixels.shape[::-1], values.shape[-1])
             yield np.asarray(cv2.resize(whole, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST), np.float32)
