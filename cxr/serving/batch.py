@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from cxr.errors import UserError
 from cxr.imaging.reader import Radiograph
@@ -44,7 +45,7 @@ def _answer_file(predictor: Predictor, heatmap_folder: Path | None, numbered: tu
         heatmap_path = ""
         if heatmap_folder and explanation.answer.gate_passed is not False:
             heatmap_path = str(heatmap_folder / f"{number:04d}-{_short(file.stem)}.png")
-            _write_heatmap(explanation, xray, heatmap_path)
+            _write_heatmap(explanation, xray, predictor.heatmap_words, heatmap_path)
         return FileAnswer(str(file), explanation.answer, heatmap=heatmap_path)
     except UserError as error:
         return FileAnswer.failed(str(file), error)
@@ -55,8 +56,8 @@ def _short(stem: str) -> str:
     return os.fsencode(stem)[:_MAX_STEM_BYTES].decode("utf-8", "ignore")
 
 
-def _write_heatmap(explanation: Explanation, xray: Radiograph, path: str) -> None:
-    """Write the X-ray with its heatmap, at most 1024 pixels wide and high.
+def _write_heatmap(explanation: Explanation, xray: Radiograph, words: str, path: str) -> None:
+    """Write the X-ray with its heatmap, at most 1024 pixels wide and high; `words` go with it as the PNG's description.
 
     Raises:
         UserError: if the file cannot be written, as when the disk is full.
@@ -64,8 +65,10 @@ def _write_heatmap(explanation: Explanation, xray: Radiograph, path: str) -> Non
     height, width = xray.pixels.shape
     size = heatmap.shrunk_size((width, height), _MAX_HEATMAP_SIDE)
     image = Image.fromarray(xray.pixels).resize(size, Image.Resampling.LANCZOS)
+    described = PngInfo()
+    described.add_itxt("Description", words)
     try:
-        heatmap.blended(image, explanation.net_evidence_over_image(size)).save(path)
+        heatmap.blended(image, explanation.net_evidence_over_image(size)).save(path, pnginfo=described)
     except OSError as error:
         raise UserError(f"--heatmaps: {path} cannot be written: {error.strerror}") from error
 

@@ -57,7 +57,7 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def with_maps(folder: Path, heatmaps: object) -> Predictor:
     (folder / "metrics.json").write_text(json.dumps({} if heatmaps is None else {"heatmaps": heatmaps}))
-    return Predictor.load(str(folder))
+    return Predictor.load(str(folder), precision="exact")
 
 
 def card_of(model: Predictor) -> tuple[str, str]:
@@ -126,6 +126,9 @@ def test_at_the_terminal_maps_are_written_because_they_were_asked_for(folder: Pa
     assert err.count(f"heatmaps: {NOT_MEASURED}") == 1
     assert "strongest in" not in out
     assert len(list(maps.iterdir())) == 2
+    for path in maps.iterdir():
+        with Image.open(path) as image:
+            assert image.text["Description"] == NOT_MEASURED
     with_maps(folder, GOOD)
     assert predict.main(["--model", str(folder), "--heatmaps", str(maps), *files]) == 0
     out, err = capsys.readouterr()
