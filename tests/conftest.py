@@ -44,6 +44,14 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(_HOME, ignore_errors=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_wait_for_reading_threads() -> None:
+    """`datasets` sleeps five seconds after each pass over a stream, lest Python ends while a thread still reads."""
+    import datasets
+
+    datasets.config.SLEEP_TIME_ON_THREADS_SHUTDOWN = 0
+
+
 @pytest.fixture
 def hub() -> Iterator[FaultyHub]:
     """The worker's Hub, also HF_ENDPOINT of this process and of `env`; faults end with the test."""

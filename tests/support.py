@@ -32,6 +32,14 @@ def save_tiny_backbone(folder: Path) -> Path:
     return folder
 
 
+def tiny_run(dataset: Path, backbone: str, out: Path) -> list[str]:
+    """The command of a training run of two steps at 32 pixels, each evaluated and saved."""
+    tiny = ["--input_size", "32", "--max_steps", "2", "--per_device_train_batch_size", "8", "--precision", "fp32"]
+    steps = ["--eval_strategy", "steps", "--save_strategy", "steps", "--eval_steps", "1", "--save_steps", "1"]
+    where = ["--dataset", str(dataset), "--backbone", backbone, "--output_dir", str(out)]
+    return ["train_hf.py", *where, *tiny, *steps, "--use_cpu"]
+
+
 def encode(image: Image.Image | np.ndarray, kind: str = "PNG", **options: object) -> bytes:
     """The bytes of an image file."""
     stream = io.BytesIO()

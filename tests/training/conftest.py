@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import HfApi
 from PIL import Image
 from raw import prepare
-from support import Train, save_tiny_backbone
+from support import Train, save_tiny_backbone, tiny_run
 
 from cxr.phantom import draw_phantom
 from cxr.schema.labels import LABELS
@@ -36,10 +36,7 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def command(dataset: Path, backbone: str, tmp_path: Path) -> list[str]:
     """A complete tiny training run into `tmp_path/run`; later flags win."""
-    tiny = ["--input_size", "32", "--max_steps", "2", "--per_device_train_batch_size", "8", "--precision", "fp32"]
-    steps = ["--eval_strategy", "steps", "--save_strategy", "steps", "--eval_steps", "1", "--save_steps", "1"]
-    where = ["--dataset", str(dataset), "--backbone", backbone, "--output_dir", str(tmp_path / "run")]
-    return ["train_hf.py", *where, *tiny, *steps, "--use_cpu"]
+    return tiny_run(dataset, backbone, tmp_path / "run")
 
 
 @pytest.fixture(scope="session")

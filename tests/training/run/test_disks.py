@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support import encode
+from support import encode, tiny_run
 from tiny import save_tiny
 
 import predict
@@ -90,11 +90,18 @@ def test_preparation_keeps_the_dataset_that_was_there(disk, fails, kind, free):
     assert prepare(list(map(str, ["--source", "phantom=60", *flags]))) == 0
 
 
+@pytest.fixture(scope="module")
+def trained(dataset, backbone, train_here, tmp_path_factory) -> Path:
+    """A finished run of two steps with its last checkpoint."""
+    out = tmp_path_factory.mktemp("trained") / "run"
+    return train_here(*tiny_run(dataset, backbone, out), "--save_total_limit", "1").parent
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "free"), [(FULL, 0), (FULL, 100_000), (FULL, 250_000), (READ_ONLY, 0)])
-def test_training_keeps_the_model_that_was_there_and_can_be_continued(disk, command, fails, kind, free):
+def test_training_keeps_the_model_that_was_there_and_can_be_continued(disk, trained, command, fails, kind, free):
     run = [*command[1:], "--output_dir", disk.path / "run", "--save_total_limit", "1"]
-    assert train(list(map(str, run))) == 0
+    shutil.copytree(trained, disk.path / "run")
     before = contents(disk.path / "run" / "model")
     disk.limit(kind, free)
     longer = [*run, "--max_steps", "4", "--resume_from_checkpoint", "true"]

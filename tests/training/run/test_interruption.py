@@ -24,9 +24,9 @@ QUICK = {
     "epochs": [*EPOCHS, "--gradient_accumulation_steps", "2", "--save_total_limit", "1"],
 }
 MORE = {
-    "some-saved": ["--max_steps", "7", "--save_steps", "2", "--metric_for_best_model", "loss"],
+    "some-saved": ["--max_steps", "5", "--save_steps", "2", "--metric_for_best_model", "loss"],
     "never-saved": [*EPOCHS, "--save_strategy", "no", "--load_best_model_at_end", "false"],
-    "best-saved": ["--max_steps", "6", "--save_strategy", "best", "--eval_steps", "2"],
+    "best-saved": ["--max_steps", "4", "--save_strategy", "best", "--eval_steps", "2"],
 }
 RUNS = [
     *(pytest.param(flags, id=name) for name, flags in QUICK.items()),
