@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from cxr.serving import batch, input_files
     from cxr.serving.predictor import Precision, Predictor
+    from cxr.serving.shift import shift_sentence
 
     files = input_files.find(args.paths)
     if not files:
@@ -47,15 +48,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     predictor = Predictor.load(args.model, args.revision, precision, min(len(files), joblib.cpu_count()))
     if heatmaps:
         print(f"heatmaps: {predictor.heatmap_words}", file=sys.stderr)
-    answered = []
+    answers = []
     for answer in _with_progress(batch.answer_files(predictor, files, heatmaps), len(files)):
         _print(json.dumps(answer.to_dict(), ensure_ascii=False) if args.json else answer.sentence)
         if args.csv:
             batch.append_to_table(args.csv, answer)
-        answered.append(answer.answer is not None)
-    if all(answered):
+        answers.append(answer.answer)
+    if warning := shift_sentence(predictor.validation_distribution, answers):
+        print(f"warning: {warning}", file=sys.stderr)
+    if None not in answers:
         return 0
-    return 1 if any(answered) else 2
+    return 1 if any(answers) else 2
 
 
 def _print(line: str) -> None:

@@ -7,6 +7,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from cxr.schema.document import Count, PerClass, PerSplit, Share, closed
+from cxr.schema.labels import Label
 from cxr.schema.verdicts import Verdict
 
 SCHEMA_VERSION: Literal[2] = 2
@@ -280,6 +281,23 @@ class GateSummary(TypedDict):
     ]
 
 
+Quantiles = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=2, max_length=101)]
+"""Evenly spaced quantiles of a distribution, from its smallest to its largest value."""
+
+
+@closed
+class ClassDistribution(TypedDict):
+    """What the images of one class of validation are like, to the model."""
+
+    n: Count
+    gate_score: Annotated[Quantiles, Field(description="Of the gate's log-odds.")]
+    probability: Annotated[Quantiles, Field(description="Of the calibrated probability of COVID.")]
+
+
+ValidationDistribution = Annotated[dict[Label, ClassDistribution], Field(min_length=1)]
+"""By class; what many new images are compared with."""
+
+
 @closed
 class LocalizationIntervals(TypedDict):
     """Intervals of the two measures of localization."""
@@ -428,6 +446,12 @@ class Metrics(TypedDict):
     gate: Annotated[GateSummary, Field(description="The out-of-distribution gate.")]
     heatmaps: NotRequired[
         Annotated[Heatmaps, Field(description="Missing where no set of patients has marked opacities.")]
+    ]
+    validation_distribution: NotRequired[
+        Annotated[
+            ValidationDistribution,
+            Field(description="What serving compares many images with; missing in models of earlier versions."),
+        ]
     ]
     model: ModelSummary
     dataset: DatasetSummary

@@ -15,7 +15,7 @@ from cxr.hub import Pulled
 from cxr.model_folder import NotAResNetError, load_network, read_config
 from cxr.schema.document import check
 from cxr.schema.labels import COVID, LABELS
-from cxr.schema.metrics import Heatmaps, HeatmapSummary
+from cxr.schema.metrics import Heatmaps, HeatmapSummary, ValidationDistribution
 from cxr.schema.model_repo import GATE, METRICS
 
 SYNTHETIC = "Trained on synthetic images drawn by a program: its answers on real X-rays mean nothing."
@@ -137,6 +137,17 @@ def measured_heatmaps(config: PreTrainedConfig, pulled: Pulled) -> dict[str, Hea
     if getattr(config, "synthetic_data", False):
         section = section | {"test": None}
     return {name[:_MAX_NAME]: found for name, found in heatmap_quality.measured_sets(section).items()}
+
+
+def validation_distribution(pulled: Pulled) -> ValidationDistribution | None:
+    """What the images of validation were given; None for a model that does not say, or whose file is broken."""
+    section: Any = read_metrics(pulled.folder).get("validation_distribution")
+    try:
+        check(ValidationDistribution, section)
+    except ValidationError:
+        return None
+    is_sorted = all(part[name] == sorted(part[name]) for part in section.values() for name in part if name != "n")
+    return section if is_sorted and all(part["n"] for part in section.values()) else None
 
 
 def notice(config: PreTrainedConfig, pulled: Pulled) -> str:

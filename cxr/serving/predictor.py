@@ -70,6 +70,7 @@ class Predictor:
         notice: reservations about the model's origin.
         shows_heatmap: whether its heatmaps were found better than chance on patients; if not, no zone is named.
         heatmap_words: what was measured of its heatmaps, or that nothing was.
+        validation_distribution: what the images of validation were given, if the model says so.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class Predictor:
         measured = loading.measured_heatmaps(model.config, pulled)
         self.shows_heatmap = heatmap_quality.may_be_shown(measured)
         self.heatmap_words = heatmap_quality.in_words(measured)
+        self.validation_distribution = loading.validation_distribution(pulled)
         self._gate = loading.load_gate(model.config, pulled)
         self._covid = loading.covid_index(model.config, pulled)
         self._head = model.get_parameter("classifier.1.weight").detach().float().cpu()

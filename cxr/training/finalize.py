@@ -19,7 +19,6 @@ from cxr.schema.labels import LABELS, Label
 from cxr.schema.metrics import (
     SCHEMA_VERSION,
     DatasetSummary,
-    GateSummary,
     Method,
     Metrics,
     ModelSummary,
@@ -31,7 +30,7 @@ from cxr.training.arguments import Arguments, RunArguments
 from cxr.training.data.dataset import XrayDataset
 from cxr.training.evaluation.calibration import Calibration, fit_calibration, fold
 from cxr.training.evaluation.evaluation import Evaluation, Evaluator, evaluate, score_validation
-from cxr.training.evaluation.gate_evaluation import add_gate
+from cxr.training.evaluation.gate_evaluation import GateEvaluation, add_gate
 from cxr.training.evaluation.heatmap_evaluation import measure_heatmaps
 from cxr.training.reporting import figures, mistakes, model_card
 from cxr.training.reporting.judgement import judgement
@@ -65,7 +64,7 @@ def finalize(
     evaluator = _reload(run)
     evaluation = evaluate(evaluator, dataset, external, run.target_sensitivity)
     if run.process_index == 0:
-        gate = add_gate(evaluator, dataset, external, run.seed)
+        gate = add_gate(evaluator, dataset, external, evaluation.validation, run.seed)
         report = without_lists(dataset.report)
         heatmaps = measure_heatmaps(evaluator, dataset, external)
         metrics = _metrics(arguments, dataset, training, evaluation, calibration, gate)
@@ -120,7 +119,7 @@ def _metrics(
     training: Training,
     evaluation: Evaluation,
     calibration: Calibration,
-    gate: GateSummary,
+    gate: GateEvaluation,
 ) -> Metrics:
     """The contents of `metrics.json`; the judgement of them is still to be made."""
     return {
@@ -132,7 +131,8 @@ def _metrics(
             "reason": calibration.reason,
         },
         "seeds": None,
-        "gate": gate,
+        "gate": gate.summary,
+        "validation_distribution": gate.distribution,
         "model": _model_summary(arguments, training.backbone_revision),
         "dataset": _dataset_summary(dataset),
         "training": _training_summary(arguments, training),

@@ -41,7 +41,7 @@ def answer_card(explanation: Explanation, pixels: NDArray[np.uint8], model: Mode
 <div class="words">
 <h2><span class="mark" aria-hidden="true">{mark}</span> {escape(title(answer.verdict))}</h2>
 {paragraph(answer.why)}
-{_refused(answer) if answer.verdict == REFUSED else _warning(answer.warning) + _numbers(answer)}
+{_refused(answer) if answer.verdict == REFUSED else warning(answer.warning) + _numbers(answer)}
 <p class="disclaimer">{escape(answer.disclaimer)}</p></div>
 {_figure(explanation, pixels, model, caption)}
 <footer>{model_source(model)}</footer></article>"""
@@ -57,7 +57,8 @@ def paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>" if text else ""
 
 
-def _warning(text: str) -> str:
+def warning(text: str) -> str:
+    """A paragraph that calls for caution, or nothing for an empty text."""
     return f'<p class="notice"><strong>Caution.</strong> {escape(text)}</p>' if text else ""
 
 

@@ -13,6 +13,7 @@ from cxr.serving.answer import FileAnswer
 from cxr.serving.heatmap import png
 from cxr.serving.model_info import ModelInfo
 from cxr.serving.predictor import Predictor
+from cxr.serving.shift import shift_sentence
 from cxr.serving.web import pages, table
 from cxr.serving.web.answer_card import answer_card
 from cxr.serving.web.limits import Turns
@@ -39,6 +40,7 @@ class Handlers:
         self.model_info = ModelInfo.of(predictor)
         self.examples = [(phantom.draw_phantom(seed, label).image, caption) for seed, label, caption in _EXAMPLES]
         self._explain = on_gpu(predictor.explain)
+        self._validation = predictor.validation_distribution
         self._turns = turns
 
     def show_uploads(self, files: list[dict[str, Any]] | None) -> Iterator[PageUpdate]:
@@ -82,7 +84,8 @@ class Handlers:
             if not image.entry:
                 image.delete()
             yield working, table.rows(answers, total), None
-        yield table.summary(answers, self.model_info), table.rows(answers, total), None
+        shift = shift_sentence(self._validation, [row.answer for row in answers])
+        yield table.summary(answers, self.model_info, shift), table.rows(answers, total), None
 
     def _answer_file(self, image: Upload) -> FileAnswer:
         try:

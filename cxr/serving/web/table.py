@@ -14,7 +14,7 @@ from cxr.policy import numbers
 from cxr.schema.verdicts import DISCLAIMER, REFUSED
 from cxr.serving.answer import COLUMNS, Answer, FileAnswer, Value
 from cxr.serving.model_info import ModelInfo
-from cxr.serving.web.answer_card import THRESHOLD_SENTENCE, TONES, model_source, title
+from cxr.serving.web.answer_card import THRESHOLD_SENTENCE, TONES, model_source, title, warning
 from cxr.serving.web.pages import as_sentence
 
 _STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -62,12 +62,15 @@ def _probability_and_remark(answer: Answer) -> tuple[str, str]:
     return probability, " ".join(part for part in parts if part)
 
 
-def summary(answers: Sequence[FileAnswer], model: ModelInfo) -> str:
-    """The card above the complete table: counts, the CSV, and what must stand beside every answer."""
+def summary(answers: Sequence[FileAnswer], model: ModelInfo, shift: str = "") -> str:
+    """The card above the complete table: counts, the CSV, and what must stand beside every answer.
+
+    `shift` says that the images differ from those of validation, where they do.
+    """
     verdicts = Counter(row.answer.verdict if row.answer else _NO_ANSWER for row in answers)
     counts = "".join(_count(verdict, verdicts[verdict]) for verdict in (*TONES, _NO_ANSWER) if verdicts[verdict])
     return f"""<div class="card done"><h2>{len(answers)} images answered</h2><ul class="counts">{counts}</ul>
-{_threshold(answers)}<p><a class="download" download="answers.csv"
+{warning(shift)}{_threshold(answers)}<p><a class="download" download="answers.csv"
  href="data:text/csv;charset=utf-8;base64,{_csv(answers)}">Download the table as CSV</a></p>
 <p class="disclaimer">{escape(DISCLAIMER)}</p><footer>{model_source(model)}</footer></div>"""
 

@@ -1,17 +1,21 @@
 """The out-of-distribution gate of a finished model: fitted on its training X-rays, and tried on others."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import datasets
 import numpy as np
+import torch
 
 from cxr.gate.fitting import MAX_XRAYS, fit_gate, run_in_batches
 from cxr.gate.outliers import OUTLIER_KINDS, make_outlier
-from cxr.schema.metrics import GateShare, GateSummary
+from cxr.schema.labels import LABELS
+from cxr.schema.metrics import GateShare, GateSummary, ValidationDistribution
 from cxr.schema.model_repo import GATE
+from cxr.statistics import shift
 from cxr.training.data.dataset import XrayDataset
 from cxr.training.data.images import image_of
-from cxr.training.evaluation.evaluation import Evaluator
+from cxr.training.evaluation.evaluation import Evaluator, Scores
 
 MAX_SCORED = 500
 """The number of X-rays of a split that are scored at most."""
@@ -19,45 +23,90 @@ MAX_SCORED = 500
 _OUTLIERS_A_KIND = 40
 
 
-def add_gate(evaluator: Evaluator, dataset: XrayDataset, external: Mapping[str, XrayDataset], seed: int) -> GateSummary:
+class GateEvaluation(NamedTuple):
+    """What `metrics.json` says of a gate, and of the images of validation that it was applied to."""
+
+    summary: GateSummary
+    distribution: ValidationDistribution
+
+
+def add_gate(
+    evaluator: Evaluator,
+    dataset: XrayDataset,
+    external: Mapping[str, XrayDataset],
+    validation_scores: Scores,
+    seed: int,
+) -> GateEvaluation:
     """Fit the gate of a model, save it beside the model as `gate.safetensors`, and return what `metrics.json` says.
 
     The fit uses only training X-rays and outliers made from them; validation sets the threshold; test and external
     X-rays are scored once. If a split holds more images than are used, those with the smallest hashes are taken.
-    Returns `threshold` (log-odds), `fitted_on`, `passed` (n and share for each split, `external` by name) and `refused`
-    (n and share for each kind of outlier made from test X-rays).
+    `validation_scores` are the model's own, in the order of the split. The summary holds `threshold` (log-odds),
+    `fitted_on`, `passed` (n and share for each split, `external` by name) and `refused` (n and share for each kind of
+    outlier made from test X-rays).
     """
     model, processor = evaluator.model, evaluator.processor
     train, validation, test = (dataset.splits[name] for name in ("train", "validation", "test"))
-    gate = fit_gate(model, processor, _images(train, MAX_XRAYS), _images(validation, MAX_SCORED), seed)
+    chosen = _chosen(validation, MAX_SCORED)
+    validated = _images_at(validation, chosen)
+    gate = fit_gate(model, processor, _images(train, MAX_XRAYS), validated, seed)
     gate.save(evaluator.model_dir / GATE)
 
-    def passed(images: Sequence[np.ndarray]) -> GateShare:
-        passes = gate.passes(run_in_batches(model, processor, images, gate.score))
+    def score(images: Sequence[np.ndarray]) -> torch.Tensor:
+        return run_in_batches(model, processor, images, gate.score)
+
+    def share(scores: torch.Tensor) -> GateShare:
+        passes = gate.passes(scores)
         return {"n": len(passes), "share": passes.double().mean().item()}
+
+    def passed(images: Sequence[np.ndarray]) -> GateShare:
+        return share(score(images))
+
+    on_validation = score(validated)
 
     outside = {name: passed(_images(other.splits["test"], MAX_SCORED)) for name, other in external.items()}
     outliers = {kind: passed(_outliers(kind, test, seed)) for kind in OUTLIER_KINDS}
-    return {
+    summary: GateSummary = {
         "threshold": gate.threshold.item(),
         "fitted_on": gate.fitted_on,
         "passed": {
-            "validation": passed(_images(validation, MAX_SCORED)),
+            "validation": share(on_validation),
             "test": passed(_images(test, MAX_SCORED)),
             "external": outside,
         },
         "refused": {kind: {"n": shares["n"], "share": 1 - shares["share"]} for kind, shares in outliers.items()},
+    }
+    return GateEvaluation(summary, _distribution(on_validation.numpy(), validation_scores, chosen))
+
+
+def _distribution(gate_scores: np.ndarray, scores: Scores, chosen: Sequence[int]) -> ValidationDistribution:
+    """What the chosen images of validation were given, for each class that is among them."""
+    labels, probability = scores.labels[chosen], scores.probability[chosen]
+    return {
+        LABELS[label]: {
+            "n": int((labels == label).sum()),
+            "gate_score": shift.quantiles(gate_scores[labels == label]),
+            "probability": shift.quantiles(probability[labels == label]),
+        }
+        for label in np.unique(labels)
     }
 
 
 def _images(split: datasets.Dataset | datasets.IterableDataset, count: int) -> list[np.ndarray]:
     """At most `count` images, uint8 (H, W): those with the smallest hashes, or the first ones of a stream."""
     if isinstance(split, datasets.IterableDataset):
-        chosen = split.take(count)
-    else:
-        hashes = split["sha256"][:]
-        chosen = split.select(sorted(range(len(split)), key=hashes.__getitem__)[:count])
-    return [np.asarray(image_of(row)) for row in chosen]
+        return [np.asarray(image_of(row)) for row in split.take(count)]
+    return _images_at(split, _chosen(split, count))
+
+
+def _chosen(split: datasets.Dataset, count: int) -> list[int]:
+    """The positions of at most `count` images: those with the smallest hashes."""
+    hashes = split["sha256"][:]
+    return sorted(range(len(split)), key=hashes.__getitem__)[:count]
+
+
+def _images_at(split: datasets.Dataset, chosen: Sequence[int]) -> list[np.ndarray]:
+    return [np.asarray(image_of(row)) for row in split.select(chosen)]
 
 
 def _outliers(kind: str, split: datasets.Dataset, seed: int) -> list[np.ndarray]:
