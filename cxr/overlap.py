@@ -32,20 +32,21 @@ def find_overlap(first: Mapping[str, Sequence[str]], second: Mapping[str, Sequen
     patients = set(zip(first["source"], first["patient_id"], strict=True))
     shared = sum(pair in patients for pair in zip(second["source"], second["patient_id"], strict=True))
     files = set(first["sha256"])
-    near = _near(_bits(first["phash"]), _bits(second["phash"]))
+    near = near_any(_bits(first["phash"]), _bits(second["phash"]))
     return Overlap(shared, sum(value in files for value in second["sha256"]), int(near.sum()))
 
 
-def _bits(hashes: Sequence[str]) -> NDArray[np.uint64]:
-    """Hashes of 64 hex digits as (N, 4)."""
-    return np.frombuffer(bytes.fromhex("".join(hashes)), np.uint64).reshape(-1, 4)
+def _bits(hashes: Sequence[str]) -> NDArray[np.uint8]:
+    """Hashes of 64 hex digits as (N, 32)."""
+    return np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(-1, 32)
 
 
-def _near(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Which of the second (M, 4) are within `NEAR` bits of any of the first, (M,); compared in blocks."""
-    step = max(1, _BLOCK // max(1, len(first)))
+def near_any(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Which of the second (M, 32) are within `NEAR` bits of any of the first (N, 32), bool (M,); compared in blocks."""
+    known, tested = (np.ascontiguousarray(hashes).view(np.uint64) for hashes in (first, second))
+    step = max(1, _BLOCK // max(1, len(known)))
     near = [np.zeros(0, bool)]
-    for start in range(0, len(second), step):
-        differing = np.bitwise_count(second[start : start + step, None] ^ first[None]).sum(axis=2, dtype=np.int32)
+    for start in range(0, len(tested), step):
+        differing = np.bitwise_count(tested[start : start + step, None] ^ known[None]).sum(axis=2, dtype=np.int32)
         near.append((differing <= NEAR).any(axis=1))
     return np.concatenate(near)

@@ -6,6 +6,7 @@ when a decision should not be given. An image that the out-of-distribution gate 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TypeGuard
 
 from cxr.schema.labels import COVID, LABELS, NON_COVID, Label
 from cxr.schema.verdicts import OF_CLASS, REFUSED, UNCERTAIN, Verdict
@@ -25,6 +26,11 @@ _WHY_CONTRADICTION = (
 _DIGITS = range(2, 8)
 
 Quantiles = Mapping[Label, float]
+
+
+def is_fraction(value: object) -> TypeGuard[float]:
+    """Whether a JSON value is a number from 0 to 1; true, false and NaN are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def decide(probability: float, threshold: float) -> int:

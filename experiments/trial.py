@@ -19,6 +19,7 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 from tqdm import tqdm
 from transformers import ResNetForImageClassification, get_cosine_schedule_with_warmup
 
+from cxr.classifier import Reading
 from cxr.imaging.preprocess import make_processor, to_pixel_values
 from cxr.model import make_untrained
 from cxr.phantom import draw_phantom
@@ -27,7 +28,6 @@ from cxr.schema.labels import LABELS
 from cxr.statistics.metrics import auroc
 from cxr.training.arguments import AugmentationArguments
 from cxr.training.data.batches import Augmentation, class_weights
-from cxr.training.evaluation.evaluation import margin
 from experiments.interventions import Intervention
 
 LEARNING_RATE, WEIGHT_DECAY, BATCH, WARMUP = 1e-3, 0.01, 32, 0.05
@@ -217,4 +217,4 @@ def _score(model: ResNetForImageClassification, inputs: torch.Tensor) -> np.ndar
     """The margins of images, float64 (N,), in fp32."""
     model.eval()
     x = _repeat_channel(inputs).contiguous(memory_format=torch.channels_last)
-    return margin(torch.cat([model(batch).logits for batch in x.split(64)]).numpy())
+    return Reading().margin(torch.cat([model(batch).logits for batch in x.split(64)]).numpy())

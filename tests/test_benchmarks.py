@@ -170,6 +170,14 @@ def test_clean_phantoms_raise_no_false_alarm(run_benchmark):
     assert "false alarms: 0 of 1" in printed
 
 
+def test_intervals_of_a_difference_contain_the_true_one_nearly_always(benchmark):
+    comparison = benchmark("comparison")
+    found = comparison.coverage(comparison.DESIGNS[-1], (0.90, 0.80), pairs=25, images=120)
+    for name, (share, without) in found.items():
+        assert share >= 0.8, name
+        assert without < 0.2, name
+
+
 def test_simulated_studies_have_the_auroc_and_the_correlation_that_they_state(benchmark):
     coverage = benchmark("coverage")
     for design in coverage.DESIGNS:

@@ -23,7 +23,9 @@ PREFLIGHT_SECONDS = 5.0
 PULLED_FILES = ["*.json", "*.safetensors", "README.md"]
 """Patterns of the files that are pulled from a model repo."""
 
-_REQUIRED_FILES = (CONFIG, WEIGHTS, PREPROCESSOR)
+_REQUIRED_FILES = ((CONFIG,), (WEIGHTS, f"{WEIGHTS}.index.json"), (PREPROCESSOR,))
+"""What a model repo must hold: one file of each line. Large weights lie in several files with an index."""
+
 _FULL_SHA = re.compile(r"[0-9a-f]{40}")
 _ALTERNATIVES = "or pass a local model folder, or train and publish a small model with `make demo`"
 
@@ -120,7 +122,7 @@ def _from_cache(repo_id: str, sha: str) -> Pulled | None:
 
 
 def _checked(pulled: Pulled) -> Pulled:
-    for name in _REQUIRED_FILES:
-        if not (pulled.folder / name).is_file():
-            raise UserError(f"{pulled.repo_id} ({pulled.revision}) has no {name}: is it a published model?")
+    for names in _REQUIRED_FILES:
+        if not any((pulled.folder / name).is_file() for name in names):
+            raise UserError(f"{pulled.repo_id} ({pulled.revision}) has no {names[0]}: is it a published model?")
     return pulled

@@ -40,18 +40,20 @@ def load_processor(folder: Path | str) -> BaseImageProcessor:
     return AutoImageProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
 
 
-def to_pixel_values(images: Sequence[Image.Image | NDArray[np.uint8]], processor: BaseImageProcessor) -> torch.Tensor:
-    """Normalised float32 (N, 3, input_size, input_size) of 8-bit grayscale images (H, W).
+def to_pixel_values(
+    images: Sequence[Image.Image | NDArray[np.uint8]], processor: BaseImageProcessor, channels: int = 3
+) -> torch.Tensor:
+    """Normalised float32 (N, C, input_size, input_size) of 8-bit grayscale images (H, W).
 
-    The gray channel is repeated three times, as the processor takes only 3-channel 8-bit input. Each image is resized
-    once before that; the processor's own resize then changes nothing.
+    The gray channel is repeated to `channels`, those that the processor takes: three for our own and most others. Each
+    image is resized once before that; the processor's own resize then changes nothing.
     """
     short = processor_short_side(processor)
     grays = (np.asarray(image, dtype=np.uint8) for image in images)
     if short is not None:
         grays = (resize_to_short_side(gray, short) for gray in grays)
-    rgb = [np.repeat(gray[..., None], 3, axis=2) for gray in grays]
-    return processor(images=rgb, input_data_format="channels_last", return_tensors="pt")["pixel_values"]
+    repeated = [np.repeat(gray[..., None], channels, axis=2) for gray in grays]
+    return processor(images=repeated, input_data_format="channels_last", return_tensors="pt")["pixel_values"]
 
 
 def processor_short_side(processor: BaseImageProcessor) -> int | None:

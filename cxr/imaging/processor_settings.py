@@ -14,7 +14,7 @@ MAX_SIDE = 2048
 _Side = Annotated[int, Field(ge=32, le=MAX_SIDE)]
 _Mean = Annotated[float, Field(ge=-1000, le=1000)]
 _Deviation = Annotated[float, Field(ge=1e-3, le=1000)]
-_Channels = Field(min_length=3, max_length=3)
+_Channels = Field(min_length=1, max_length=3)
 
 
 class _Size(Settings):

@@ -1,16 +1,18 @@
-"""Write the JSON Schemas of the three documents to `docs/`: `python -m cxr.schema`."""
+"""Write the JSON Schemas of the documents to `docs/`: `python -m cxr.schema`."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 from cxr.schema.answer import AnswerJson
+from cxr.schema.assessment import Assessment
 from cxr.schema.document import json_schema
 from cxr.schema.metrics import Metrics
 from cxr.schema.report import Report
 
 DOCUMENTS = {
     "answer": (AnswerJson, "The answer about one chest X-ray"),
+    "assessment": (Assessment, "assessment.json of assess.py"),
     "metrics": (Metrics, "metrics.json of a finished run"),
     "report": (Report, "report.json of a prepared dataset"),
 }

@@ -187,8 +187,8 @@ class Subgroup(GroupSummary):
 
 
 @closed
-class SplitSummary(GroupSummary):
-    """A whole split or external set."""
+class SetSummary(GroupSummary):
+    """What is reported of every set of images, whatever the model gives beside probabilities."""
 
     predictive_values: Annotated[
         list[PredictiveValues],
@@ -196,6 +196,13 @@ class SplitSummary(GroupSummary):
             description="By Bayes' rule from this set's sensitivity and specificity, at prevalences other than its own."
         ),
     ]
+    subgroups: Annotated[list[Subgroup], Field(description="The same metrics for each source, view, sex and age band.")]
+
+
+@closed
+class SplitSummary(SetSummary):
+    """A whole split or external set."""
+
     conformal: Annotated[ConformalCoverage, Field(description="How the conformal sets perform here.")]
     verdicts: Annotated[
         dict[Verdict, Share],
@@ -204,7 +211,6 @@ class SplitSummary(GroupSummary):
             "out-of-distribution gate is not applied."
         ),
     ]
-    subgroups: Annotated[list[Subgroup], Field(description="The same metrics for each source, view, sex and age band.")]
 
 
 @closed

@@ -18,10 +18,13 @@ DATASET_REPORT = "dataset_report.json"
 """The dataset's report without its lists of files and patients."""
 
 GATE = "gate.safetensors"
+FINGERPRINTS = "fingerprints.safetensors"
+"""Of the training data, by which others find out what their data share with it (`cxr.fingerprints`)."""
+
 FIGURES = "figures/*.png"
 
 REQUIRED = (CARD, CONFIG, WEIGHTS, PREPROCESSOR, METRICS, RECIPE, DATASET_REPORT)
-"""In every published model; `GATE` is in those that have a gate, figures in those that could be plotted."""
+"""In every published model; `GATE`, `FINGERPRINTS` and figures are in those that have them."""
 
 
 class ConfigKeys(TypedDict, total=False):

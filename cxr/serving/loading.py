@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from pydantic import ValidationError
 from transformers import PreTrainedConfig, ResNetForImageClassification
@@ -66,7 +66,7 @@ def operating_threshold(config: PreTrainedConfig, pulled: Pulled) -> float:
         UserError: if it is not a number from 0 to 1.
     """
     value = getattr(config, "operating_threshold", policy.DEFAULT_THRESHOLD)
-    if is_fraction(value):
+    if policy.is_fraction(value):
         return float(value)
     raise UserError(
         f"{display_name(pulled)}: operating_threshold in config.json is {value!r}, not a number from 0 to 1"
@@ -86,17 +86,12 @@ def conformal_quantiles(config: PreTrainedConfig, pulled: Pulled) -> policy.Quan
     if (
         isinstance(quantiles, Mapping)
         and sorted(quantiles) == sorted(LABELS)
-        and all(map(is_fraction, quantiles.values()))
+        and all(map(policy.is_fraction, quantiles.values()))
     ):
         return {label: quantiles[label] for label in LABELS}
     raise UserError(
         f"{display_name(pulled)}: conformal in config.json holds no quantile from 0 to 1 for each of {LABELS}"
     )
-
-
-def is_fraction(value: object) -> TypeGuard[float]:
-    """Whether a JSON value is a number from 0 to 1; true, false and NaN are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def load_gate(config: PreTrainedConfig, pulled: Pulled) -> Gate | None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cxr.serving.loading import is_fraction, read_metrics
+from cxr.policy import is_fraction
+from cxr.serving.loading import read_metrics
 from cxr.serving.predictor import Predictor
 
 _MAX_LENGTH = 600

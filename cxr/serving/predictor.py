@@ -70,7 +70,7 @@ class Predictor:
         notice: reservations about the model's origin.
         shows_heatmap: whether its heatmaps were found better than chance on patients; if not, no zone is named.
         heatmap_words: what was measured of its heatmaps, or that nothing was.
-        validation_distribution: what the images of validation were given, if the model says so.
+        validation_distribution: what the images of validation were given, if its repo states that.
     """
 
     def __init__(

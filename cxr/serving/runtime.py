@@ -1,22 +1,17 @@
 """One forward pass, by the runtime that suits the machine.
 
-On a CPU, OpenVINO takes a third of the time of plain torch, in bfloat16 where the processor has it: probabilities then
-differ in the third digit (benchmarks/predict.py measures both). On CUDA, and for exact answers, torch runs in float32.
+On a CPU that is OpenVINO. On CUDA, and for exact answers, torch runs in float32.
 """
 
-import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
-import joblib
-import openvino
 import torch
-from openvino.frontend import FrontEndManager
-from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import nn
 from transformers import ResNetForImageClassification
 
 from cxr.gate.gate import early_stage_moments
+from cxr.openvino_runtime import compile_module
 
 _TRACED_SIDE = 64
 
@@ -66,37 +61,14 @@ def openvino_network(model: ResNetForImageClassification, input_size: int, concu
     With `concurrency`, that many calls run in parallel, each on its share of the cores: more answers per second, each
     of which takes longer. Results are bit-identical.
     """
-    core = openvino.Core()
-    has_bf16 = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    settings = {
-        "NUM_STREAMS": concurrency,
-        "INFERENCE_PRECISION_HINT": "bf16" if has_bf16 else "f32",
-        # The cores that a container may use: a Space with two cores runs on a machine with many.
-        "INFERENCE_NUM_THREADS": joblib.cpu_count(),
-    }
-    compiled = core.compile_model(_graph(model, input_size), "CPU", settings)
+    example = torch.zeros(1, 3, _TRACED_SIDE, _TRACED_SIDE)
+    compiled = compile_module(_Backbone(model), example, [1, 3, input_size, input_size], concurrency)
 
     def run(pixel_values: torch.Tensor) -> ForwardPass:
-        request = compiled.create_infer_request()  # one per call: a request must not be shared between threads
-        outputs = request.infer([pixel_values.numpy()])
-        feature_map, early = (torch.from_numpy(outputs[index].copy()) for index in range(2))
+        feature_map, early = compiled(pixel_values)
         return _complete(model, feature_map, early)
 
     return run
-
-
-def _graph(model: ResNetForImageClassification, input_size: int) -> openvino.Model:
-    """Convert through the frontend: `openvino.convert_model` sends usage statistics for each conversion."""
-    example = torch.zeros(1, 3, _TRACED_SIDE, _TRACED_SIDE)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        warnings.simplefilter("ignore", FutureWarning)  # torch reads transformers' deprecated attributes, as all others
-        backbone = torch.jit.trace(_Backbone(model), example, check_trace=False)
-    decoder = TorchScriptPythonDecoder(backbone)
-    frontend = FrontEndManager().load_by_framework("pytorch")
-    graph = frontend.convert(frontend.load(decoder))
-    graph.reshape([1, 3, input_size, input_size])
-    return graph
 
 
 def _complete(model: ResNetForImageClassification, feature_map: torch.Tensor, early: torch.Tensor) -> ForwardPass:

@@ -20,13 +20,26 @@ def metric_intervals(
     seed: int = 0,
 ) -> dict[str, Interval | None]:
     """The interval of each metric of `metrics.compute_metrics` for the same images; None with too few patients."""
+    measures = metric_measures(probability, labels, patients, threshold, score)
+    ece = ece_interval(probability, labels, patients, seed)
+    return bootstrap.intervals(measures, np.asarray(patients), seed=seed) | {"ece": ece}
+
+
+def metric_measures(
+    probability: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    patients: Patients,
+    threshold: float = 0.5,
+    score: NDArray[np.floating] | None = None,
+) -> dict[str, Measure]:
+    """The statistic and the independent trials of every metric but the ECE, which resampling raises."""
     probability, covid = np.asarray(probability, dtype=np.float64), np.asarray(labels) == COVID
     score, positive = probability if score is None else score, probability >= threshold
     patients, everyone = np.asarray(patients), np.ones(len(covid))
     sensitivity = Measure(bootstrap.ratio_statistic(positive & covid, covid), count_patients(covid, patients))
     specificity = Measure(bootstrap.ratio_statistic(~positive & ~covid, ~covid), count_patients(~covid, patients))
     pairs, either = bootstrap.count_pairs(covid, patients), count_patients(covid | positive, patients)
-    measures = {
+    return {
         "auroc": Measure(bootstrap.auroc_statistic(score, covid), pairs),
         "auprc": Measure(bootstrap.auprc_statistic(score, covid), pairs),
         "accuracy": Measure(bootstrap.ratio_statistic(positive == covid, everyone)),
@@ -36,8 +49,6 @@ def metric_intervals(
         "f1": Measure(bootstrap.ratio_statistic(2.0 * (positive & covid), positive + 1.0 * covid), either),
         "brier": Measure(bootstrap.ratio_statistic((probability - covid) ** 2, everyone)),
     }
-    ece = ece_interval(probability, covid, patients, seed)
-    return bootstrap.intervals(measures, patients, seed=seed) | {"ece": ece}
 
 
 def ece_interval(

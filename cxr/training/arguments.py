@@ -20,6 +20,7 @@ from cxr.schema.metrics import METRIC_NAMES
 from cxr.statistics.metrics import ERRORS
 
 METHODS = ("head", "lp_ft", "full")
+FINGERPRINTS = ("all", "images", "none")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 _SEEDS = 2**32
 
@@ -40,6 +41,11 @@ class DataArguments:
         metadata={"help": "NAME=DATASET …: prepared datasets on whose test split the finished model is evaluated."},
     )
     streaming: bool = setting(False, "Read the training split while training, for sets larger than disk or memory.")
+    fingerprints: str = setting(
+        "all",
+        "What is published by which others find out whether their data share any with this model's: all (files, images "
+        "and patients, as hashes), images (no patients) or none.",
+    )
     shuffle_buffer: int = setting(1000, "With --streaming: number of images from which the next one is drawn.")
 
     def check(self) -> None:
@@ -51,6 +57,8 @@ class DataArguments:
                 )
         if not self.dataset:
             raise UserError("--dataset is missing: name a folder from `python -m dataset_script`, or a Hub id")
+        if self.fingerprints not in FINGERPRINTS:
+            raise UserError(f"--fingerprints {self.fingerprints!r} is none of {', '.join(FINGERPRINTS)}")
         _check_at_least_one(self, "shuffle_buffer")
 
 

@@ -13,6 +13,7 @@ import yaml
 from accelerate.utils import wait_for_everyone
 from transformers import TrainerState
 
+from cxr.fingerprints import Fingerprints, make_part
 from cxr.schema.dataset import Split
 from cxr.schema.document import check
 from cxr.schema.labels import LABELS, Label
@@ -24,10 +25,10 @@ from cxr.schema.metrics import (
     ModelSummary,
     TrainingSummary,
 )
-from cxr.schema.model_repo import CONFIG, DATASET_REPORT, METRICS, RECIPE, ConfigKeys
+from cxr.schema.model_repo import CONFIG, DATASET_REPORT, FINGERPRINTS, METRICS, RECIPE, ConfigKeys
 from cxr.schema.report import without_lists
 from cxr.training.arguments import Arguments, RunArguments
-from cxr.training.data.dataset import XrayDataset
+from cxr.training.data.dataset import XrayDataset, overlap_columns
 from cxr.training.evaluation.calibration import Calibration, fit_calibration, fold
 from cxr.training.evaluation.evaluation import Evaluation, Evaluator, evaluate, score_validation
 from cxr.training.evaluation.gate_evaluation import GateEvaluation, add_gate
@@ -75,6 +76,7 @@ def finalize(
         write_metrics(run.draft_dir, metrics)
         _write_json(run.draft_dir / DATASET_REPORT, report)
         (run.draft_dir / RECIPE).write_text(yaml.safe_dump(arguments.recipe(), sort_keys=False), "utf-8")
+        write_fingerprints(run.draft_dir, dataset, arguments.data.fingerprints)
         figures.draw_all(run.draft_dir / "figures", training.state.log_history, evaluation)
         _draw_mistakes(run.draft_dir, dataset, external, evaluation)
         model_card.write_card(run.draft_dir, metrics, report, repo_id)
@@ -227,6 +229,16 @@ def _add_to_config(model_dir: Path, metrics: Metrics) -> None:
     }
     config = json.loads(path.read_text(encoding="utf-8")) | added
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def write_fingerprints(model_dir: Path, dataset: XrayDataset, kind: str) -> None:
+    """Write the fingerprints of what the model has learned or was tuned on, `all` or of `images`; else remove them."""
+    path = model_dir / FINGERPRINTS
+    path.unlink(missing_ok=True)
+    if kind != "none":
+        columns = overlap_columns(dataset, ("train", "validation"))
+        part = make_part(dataset.report["fingerprint"], columns, with_patients=kind == "all")
+        Fingerprints((part,)).save(path)
 
 
 def _draw_mistakes(model_dir: Path, dataset: XrayDataset, external: External, evaluation: Evaluation) -> None:

@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import datasets
@@ -16,7 +17,7 @@ from transformers import ResNetForImageClassification
 from cxr import model as network
 from cxr.cli import command
 from cxr.errors import UserError, disk_problem
-from cxr.imaging.preprocess import make_processor
+from cxr.imaging.preprocess import make_processor, to_pixel_values
 from cxr.schema.model_repo import CARD
 from cxr.training import seeds
 from cxr.training.arguments import Arguments, RunArguments, parse
@@ -188,7 +189,7 @@ def _make_trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForIm
         args=arguments.for_trainer(),
         train_dataset=_training_rows(arguments, dataset),
         eval_dataset=dataset.splits["validation"].select_columns(COLUMNS),
-        data_collator=collator(processor),
+        data_collator=collator(partial(to_pixel_values, processor=processor)),
         processing_class=processor,
         augmentation=Augmentation(arguments.augmentation, run.seed),
         class_weights=class_weights(images) if run.class_weights == "balanced" else None,

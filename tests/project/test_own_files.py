@@ -80,7 +80,7 @@ def test_the_architecture_names_every_package_and_no_other():
     chains = re.findall(r"^ +\w+(?: (?:-->|~~~) \w+)+$", drawing, re.MULTILINE)
     drawn = {name for chain in chains for name in re.findall(r"\w+", chain)} - {"users", "library"}
     names = {name.rpartition("/")[2] for name in packages()}
-    assert names - {"cxr", "dataset_script", "training", "serving", "layouts", "experiments"} <= drawn
+    assert names - {"cxr", "dataset_script", "training", "assessment", "serving", "layouts", "experiments"} <= drawn
     modules = {path.stem for top in ("cxr", "dataset_script") for path in (ROOT / top).rglob("*.py")}
     assert drawn <= names | modules
 

@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
+from PIL import Image
 from torch.nn import functional
-from transformers import BaseImageProcessor
 
-from cxr.imaging.preprocess import to_pixel_values
 from cxr.schema.labels import LABELS, Label
 from cxr.training.arguments import AugmentationArguments
 from cxr.training.data.images import Row, image_of
@@ -18,15 +17,15 @@ COLUMNS = ["image", "label", "sha256"]
 Collator = Callable[[list[Row]], dict[str, torch.Tensor]]
 
 
-def collator(processor: BaseImageProcessor) -> Collator:
-    """A function from dataset rows to a batch: pixel_values float32 (N, 3, S, S), labels int64 (N,), keys int64 (N,).
+def collator(pixel_values: Callable[[list[Image.Image]], torch.Tensor]) -> Collator:
+    """A function from dataset rows to a batch: pixel_values float32 (N, C, S, S), labels int64 (N,), keys int64 (N,).
 
     `keys` identifies each image by the first 60 bits of its hash, so that augmentation can be seeded by image.
     """
 
     def collate(rows: list[Row]) -> dict[str, torch.Tensor]:
         return {
-            "pixel_values": to_pixel_values([image_of(row) for row in rows], processor),
+            "pixel_values": pixel_values([image_of(row) for row in rows]),
             "labels": torch.tensor([row["label"] for row in rows]),
             "keys": torch.tensor([int(row["sha256"][:15], 16) for row in rows]),
         }

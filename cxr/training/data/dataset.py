@@ -52,7 +52,7 @@ class XrayDataset:
 def load(
     dataset: str,
     revision: str | None,
-    input_size: int,
+    input_size: int | None,
     splits: Sequence[str] = SPLITS,
     flag: str = "--dataset",
     streaming: bool = False,
@@ -61,7 +61,8 @@ def load(
     """Open a prepared dataset, on disk or on the Hub at one commit, and check it against Contract 1.
 
     `splits` are those that it must have; `flag` is how messages refer to it; with `streaming`, the training split is
-    not fetched here. `verify` also makes the checks that read every file, of which one process is enough.
+    not fetched here. `verify` also makes the checks that read every file, of which one process is enough. Without an
+    `input_size`, any size of images will do.
 
     Raises:
         UserError: if it cannot be read, is not as `dataset_script` prepared it, or is too small for `input_size`.
@@ -74,7 +75,8 @@ def load(
     else:
         opened = _from_hub(dataset, revision, where, streaming)
     _check_contract(opened, splits, where)
-    _check_image_size(opened, input_size, where)
+    if input_size is not None:
+        _check_image_size(opened, input_size, where)
     if verify:
         _verify(opened, splits, where)
     return opened
@@ -104,7 +106,7 @@ def load_external(
         opened[name] = load(dataset, None, input_size, ("test",), f"--external {name}:", verify=verify)
         if not verify:
             continue
-        shared = find_overlap(_facts(training, SPLITS), _facts(opened[name], ("test",)))
+        shared = find_overlap(overlap_columns(training, SPLITS), overlap_columns(opened[name], ("test",)))
         if any(shared):
             raise UserError(
                 f"--external {name}: {shared.patients} of its images share a patient, {shared.files} a file and "
@@ -114,7 +116,7 @@ def load_external(
     return opened
 
 
-def _facts(dataset: XrayDataset, splits: Sequence[str]) -> dict[str, list[str]]:
+def overlap_columns(dataset: XrayDataset, splits: Sequence[str]) -> dict[str, list[str]]:
     """`OVERLAP_COLUMNS` of some splits; no image is read, not even from a streamed split."""
     columns = [_split_facts(dataset, split) for split in splits]
     return {name: [value for part in columns for value in part[name]] for name in OVERLAP_COLUMNS}

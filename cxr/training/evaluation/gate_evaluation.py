@@ -7,6 +7,7 @@ import datasets
 import numpy as np
 import torch
 
+from cxr.gate import Gate
 from cxr.gate.fitting import MAX_XRAYS, fit_gate, run_in_batches
 from cxr.gate.outliers import OUTLIER_KINDS, make_outlier
 from cxr.schema.labels import LABELS
@@ -90,6 +91,20 @@ def _distribution(gate_scores: np.ndarray, scores: Scores, chosen: Sequence[int]
         }
         for label in np.unique(labels)
     }
+
+
+def gate_scores(gate: Gate, evaluator: Evaluator, images: Sequence[np.ndarray]) -> torch.Tensor:
+    """Log-odds, float32 (N,), that images, uint8 (H, W) each, are X-rays like those of training."""
+    return run_in_batches(evaluator.model, evaluator.processor, images, gate.score)
+
+
+def pass_share(gate: Gate, evaluator: Evaluator, split: datasets.Dataset) -> GateShare:
+    """How many X-rays of a split the gate was applied to, at most `MAX_SCORED`, and the share that it passed."""
+    return _passed(gate, gate_scores(gate, evaluator, _images(split, MAX_SCORED)))
+
+
+def _passed(gate: Gate, scores: torch.Tensor) -> GateShare:
+    return {"n": len(scores), "share": gate.passes(scores).double().mean().item()}
 
 
 def _images(split: datasets.Dataset | datasets.IterableDataset, count: int) -> list[np.ndarray]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from cxr import hub
 from cxr.errors import UserError
-from cxr.schema.model_repo import CARD, FIGURES, GATE, METRICS, REQUIRED
+from cxr.schema.model_repo import CARD, FIGURES, FINGERPRINTS, GATE, METRICS, REQUIRED
 from cxr.training.reporting.model_card import UNNAMED
 
-PATTERNS = (*REQUIRED, GATE, FIGURES)
+PATTERNS = (*REQUIRED, GATE, FINGERPRINTS, FIGURES)
 
 Files = Mapping[str, Path | bytes]
 """Path in the repo → file or bytes."""
@@ -34,9 +34,8 @@ def files(folder: Path, repo_id: str) -> dict[str, Path | bytes]:
             raise UserError(f"{folder} has no {name}: name the `model/` folder of a finished run")
     held = {name: folder / name for name in REQUIRED}
     held |= {f"figures/{path.name}": path for path in sorted(folder.glob(FIGURES))}
-    if (folder / GATE).is_file():
-        held[GATE] = folder / GATE
-    elif _has_gate(folder):
+    held |= {name: folder / name for name in (GATE, FINGERPRINTS) if (folder / name).is_file()}
+    if GATE not in held and _has_gate(folder):
         raise UserError(f"{folder} has no {GATE}, which its {METRICS} describes: train again, or put it back")
     card = (folder / CARD).read_text(encoding="utf-8")
     return held | {CARD: card.replace(UNNAMED, repo_id).encode()}

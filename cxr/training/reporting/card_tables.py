@@ -33,10 +33,11 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def with_interval(scores: GroupSummary, key: MetricName) -> str:
     """A metric and the ends of its interval: "0.962 (0.940–0.981)"."""
-    return _value_and_ends(scores[key], scores["intervals"][key])
+    return value_and_ends(scores[key], scores["intervals"][key])
 
 
-def _value_and_ends(value: float | None, ends: list[float] | None) -> str:
+def value_and_ends(value: float | None, ends: list[float] | None) -> str:
+    """A value and the ends of its interval, if it has one."""
     return number(value) + (f" ({ends[0]:.3f}–{ends[1]:.3f})" if ends else "")
 
 
@@ -78,8 +79,8 @@ def _heatmaps(metrics: Metrics) -> str:
 def _localization(values: Localization) -> tuple[str, str]:
     ends = values["intervals"]
     return (
-        _value_and_ends(values["pointing_game"], ends["pointing_game"]),
-        _value_and_ends(values["evidence_inside"], ends["evidence_inside"]),
+        value_and_ends(values["pointing_game"], ends["pointing_game"]),
+        value_and_ends(values["evidence_inside"], ends["evidence_inside"]),
     )
 
 
@@ -177,7 +178,7 @@ def _predictive_values(metrics: Metrics) -> str:
 
 def _predictive_pair(values: PredictiveValues) -> tuple[str, str]:
     ends = values["intervals"]
-    return _value_and_ends(values["ppv"], ends["ppv"]), _value_and_ends(values["npv"], ends["npv"])
+    return value_and_ends(values["ppv"], ends["ppv"]), value_and_ends(values["npv"], ends["npv"])
 
 
 def _subgroups(metrics: Metrics) -> str:

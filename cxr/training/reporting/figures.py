@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from cxr.schema.labels import COVID, LABELS
 from cxr.statistics import bootstrap, metrics
 from cxr.statistics.bootstrap import Measure, count_patients
-from cxr.training.evaluation.evaluation import Evaluation, Scores
+from cxr.training.evaluation.evaluation import Evaluation
+from cxr.training.evaluation.scores import Scores
 
 GRID = np.linspace(0, 1, 201)
 """Where the bands are computed: 1 − specificity, or recall."""
@@ -41,13 +42,17 @@ def draw_all(folder: Path, log_history: Log, evaluation: Evaluation) -> None:
 
     Curves are drawn of the sets that hold both classes; where none does, there is no such figure.
     """
+    threshold = evaluation.summary["operating_threshold"]
+    draw_scores(folder, evaluation.tested, evaluation.tested_summaries, threshold)
+    _save(folder, {"training_curves": _training_curves(log_history)})
+
+
+def draw_scores(folder: Path, sets: Sets, summaries: Summaries, threshold: float) -> None:
+    """Write the figures of scored sets into `folder`; older ones there are removed."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.png"):
         old.unlink()
-    sets, summaries = evaluation.tested, evaluation.tested_summaries
-    threshold = evaluation.summary["operating_threshold"]
     figures = {
-        "training_curves": _training_curves(log_history),
         "reliability": _reliability(sets, summaries),
         "confusion_matrix": _confusion(sets, threshold),
         "score_histograms": _histograms(sets, threshold),
@@ -55,6 +60,15 @@ def draw_all(folder: Path, log_history: Log, evaluation: Evaluation) -> None:
     ranked = {name: scores for name, scores in sets.items() if summaries[name]["auroc"] is not None}
     if ranked:
         figures |= {"roc": _roc(ranked, summaries), "precision_recall": _precision_recall(ranked, summaries)}
+    _save(folder, figures)
+
+
+def draw_roc_curves(path: Path, sets: Sets, summaries: Summaries) -> None:
+    """Write the ROC curves of sets that hold both classes, by which two models are compared."""
+    _save(path.parent, {path.stem: _roc(sets, summaries)})
+
+
+def _save(folder: Path, figures: Mapping[str, Figure]) -> None:
     for name, figure in figures.items():
         FigureCanvasAgg(figure)
         figure.savefig(folder / f"{name}.png", dpi=_DPI, metadata={"Software": None})

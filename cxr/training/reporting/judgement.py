@@ -46,6 +46,30 @@ def judge(test: GroupSummary, external: Mapping[str, GroupSummary], audit: Audit
     return f"{', '.join(numbers)}{_meaning(test, list(external.values()), probe, audit is not None)}."
 
 
+def judge_elsewhere(name: str, scores: GroupSummary, audit: Audit | None) -> str:
+    """Weigh the score of a model on a dataset that it does not come from, and the audit of that dataset."""
+    probe = _flagged_probe(audit)
+    numbers = f"AUROC {_number(scores['auroc'])} on {name}"
+    if probe:
+        numbers += f", {_number(probe['auroc'])} for a small classifier shown {PROBES[probe['name']].short}"
+    return f"{numbers}{_meaning_elsewhere(scores, probe, audit is not None)}."
+
+
+def _meaning_elsewhere(scores: GroupSummary, probe: ProbeResult | None, is_audited: bool) -> str:
+    if scores["auroc"] is None:
+        return ": it holds only one class, so nothing can be concluded"
+    if _may_be_chance(scores):
+        return ": the model cannot be distinguished from chance there"
+    if probe:
+        shortcut = f"the label can be predicted from {PROBES[probe['name']].short}"
+        return f": {shortcut}, so a high score there is no evidence that the model reads lungs"
+    if _is_vague(scores):
+        return ": there are too few images to say how well the model performs there"
+    if not is_audited:
+        return "; whether the label can be predicted without the lungs was not audited"
+    return ", and no probe explains the score"
+
+
 def _flagged_probe(audit: Audit | None) -> ProbeResult | None:
     """The flagged probe that is the strongest evidence."""
     probes = audit["probes"] if audit else []

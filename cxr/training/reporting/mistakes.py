@@ -13,7 +13,7 @@ import numpy as np
 from cxr.contact_sheet import COLUMNS, ROWS, make_sheet, make_tile, safe_file_name
 from cxr.schema.labels import COVID, LABELS
 from cxr.training.data.images import image_of
-from cxr.training.evaluation.evaluation import Scores
+from cxr.training.evaluation.scores import Scores
 
 FOLDER = "worst_mistakes"
 MOST = COLUMNS * ROWS

@@ -6,9 +6,9 @@ import torch
 from scipy.special import expit
 from transformers import ResNetConfig, ResNetForImageClassification
 
+from cxr.classifier import Reading
 from cxr.statistics import metrics
 from cxr.training.evaluation.calibration import Calibration, fit_calibration, fold
-from cxr.training.evaluation.evaluation import margin
 
 
 def calibrated(auroc_distance=1.8124, images=5000, seed=0, prevalence=0.5):
@@ -88,10 +88,10 @@ def test_the_saved_head_carries_it(tmp_path):
     model.save_pretrained(tmp_path)
     images = torch.randn(16, 3, 32, 32)
     with torch.inference_mode():
-        before = margin(model(images).logits.numpy())
+        before = Reading().margin(model(images).logits.numpy())
     fold(tmp_path, Calibration(temperature=1.7, bias=-0.6))
     plain = ResNetForImageClassification.from_pretrained(tmp_path).eval()
     with torch.inference_mode():
-        after = margin(plain(images).logits.numpy())
+        after = Reading().margin(plain(images).logits.numpy())
     assert after == pytest.approx(before / 1.7 - 0.6, abs=1e-5)
     assert plain.config.operating_threshold == 0.4

@@ -62,7 +62,7 @@ def test_one_commit_and_one_tag_hold_the_contract_and_nothing_else(folder, repo)
     assert len(figures) >= 3
     assert files_of(repo) == figures | {
         *("README.md", "config.json", "model.safetensors", "preprocessor_config.json", "metrics.json", "recipe.yaml"),
-        *("dataset_report.json", "gate.safetensors"),
+        *("dataset_report.json", "gate.safetensors", "fingerprints.safetensors"),
     }
 
 

@@ -9,7 +9,8 @@ from support import ROOT
 
 from cxr.schema.metrics import METRIC_NAMES
 from cxr.statistics import metrics
-from cxr.training.evaluation.evaluation import Scores, summarize
+from cxr.training.evaluation.scores import Scores
+from cxr.training.evaluation.summary import summarize
 
 SCHEMA = json.loads((ROOT / "docs" / "metrics.schema.json").read_text(encoding="utf-8"))
 OF_A_SPLIT = {"$ref": "#/$defs/SplitSummary", "$defs": SCHEMA["$defs"]}

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from cxr.training.evaluation.evaluation import FACTS, Scores
+from cxr.training.evaluation.scores import FACTS, Scores
 from cxr.training.reporting import figures, mistakes
 
 

@@ -28,7 +28,8 @@ def test_the_model_folder_follows_contract_2(finished):
     files = {str(path.relative_to(finished)) for path in finished.rglob("*") if path.is_file()}
     assert files == {
         *("README.md", "config.json", "model.safetensors", "preprocessor_config.json", "metrics.json", "recipe.yaml"),
-        *("gate.safetensors", "dataset_report.json", "figures/training_curves.png", "figures/roc.png"),
+        *("gate.safetensors", "fingerprints.safetensors", "dataset_report.json", "figures/training_curves.png"),
+        "figures/roc.png",
         *("figures/precision_recall.png", "figures/confusion_matrix.png", "figures/reliability.png"),
         "figures/score_histograms.png",
     }
