@@ -296,6 +296,7 @@ class ClassDistribution(TypedDict):
     """What the images of one class of validation are like, to the model."""
 
     n: Count
+    refused: Annotated[Count, Field(description="How many of them the gate refuses.")]
     gate_score: Annotated[Quantiles, Field(description="Of the gate's log-odds.")]
     probability: Annotated[Quantiles, Field(description="Of the calibrated probability of COVID.")]
 

@@ -135,14 +135,17 @@ def measured_heatmaps(config: PreTrainedConfig, pulled: Pulled) -> dict[str, Hea
 
 
 def validation_distribution(pulled: Pulled) -> ValidationDistribution | None:
-    """What the images of validation were given; None for a model that does not say, or whose file is broken."""
+    """What the images of validation were given; None where its file has nothing of it, or is broken."""
     section: Any = read_metrics(pulled.folder).get("validation_distribution")
     try:
         check(ValidationDistribution, section)
     except ValidationError:
         return None
-    is_sorted = all(part[name] == sorted(part[name]) for part in section.values() for name in part if name != "n")
-    return section if is_sorted and all(part["n"] for part in section.values()) else None
+    is_sorted = all(
+        part[name] == sorted(part[name]) for part in section.values() for name in ("gate_score", "probability")
+    )
+    has_images = all(0 <= part["refused"] <= part["n"] > 0 for part in section.values())
+    return section if is_sorted and has_images else None
 
 
 def notice(config: PreTrainedConfig, pulled: Pulled) -> str:

@@ -1,19 +1,15 @@
 """Says when many images look unlike those that the model was validated on, for the terminal and the page's table."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from cxr.schema.metrics import ValidationDistribution
 from cxr.serving.answer import Answer
-from cxr.statistics.shift import Reference, Shift, compare
+from cxr.statistics.shift import Reference, Shift, compare, compare_refused
 
 MIN_IMAGES = 30
 """With fewer answers nothing is said: chance would decide."""
-
-_NUMBERS = ("gate_score", "probability")
-_NAMES = {"gate_score": "the out-of-distribution scores", "probability": "the probabilities"}
-_Number = Callable[[Answer], float | None]
 
 
 def shift_sentence(known: ValidationDistribution | None, answers: Iterable[Answer | None]) -> str:
@@ -25,22 +21,28 @@ def shift_sentence(known: ValidationDistribution | None, answers: Iterable[Answe
     given = [answer for answer in answers if answer is not None]
     if known is None or len(given) < MIN_IMAGES:
         return ""
-    found = {name: shift for name, shift in _shifts(known, given).items() if shift.is_shifted}
+    found = [words for words, shift in _comparisons(known, given) if shift.is_shifted]
     if not found:
         return ""
-    parts = " and ".join(f"{_NAMES[name]} (distance {shift.distance:.2f} of 1)" for name, shift in found.items())
     return (
-        f"These {len(given)} images differ from those it was validated on, by {parts}. The published results need not "
-        "hold for them."
+        f"These {len(given)} images differ from those it was validated on: {'; '.join(found)}. The published results "
+        "need not hold for them."
     )
 
 
-def _shifts(known: ValidationDistribution, answers: list[Answer]) -> dict[str, Shift]:
+def _comparisons(known: ValidationDistribution, answers: Sequence[Answer]) -> Iterator[tuple[str, Shift]]:
+    """What was compared, in words, and what came out."""
     scores = [answer.gate_score for answer in answers if answer.gate_score is not None]
-    passed = [answer.probability for answer in answers if answer.gate_passed is not False]
-    values = {"gate_score": scores, "probability": passed}
-    return {
-        name: compare(np.array(values[name]), [Reference(part["n"], part[name]) for part in known.values()])  # type: ignore[literal-required]
-        for name in _NUMBERS
-        if len(values[name]) >= MIN_IMAGES
-    }
+    probabilities = [answer.probability for answer in answers if answer.gate_passed is not False]
+    refused, before = len(answers) - len(probabilities), sum(part["refused"] for part in known.values())
+    n = sum(part["n"] for part in known.values())
+    yield (
+        f"the out-of-distribution gate refuses {refused} of them, and of {n} validation images {before}",
+        compare_refused(refused, len(answers), before, n),
+    )
+    if len(scores) >= MIN_IMAGES:
+        shift = compare(np.array(scores), [Reference(part["n"], part["gate_score"]) for part in known.values()])
+        yield f"their out-of-distribution scores are others (distance {shift.distance:.2f} of 1)", shift
+    if len(probabilities) >= MIN_IMAGES:
+        shift = compare(np.array(probabilities), [Reference(part["n"], part["probability"]) for part in known.values()])
+        yield f"their probabilities are others (distance {shift.distance:.2f} of 1)", shift

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import kstwobign
+from scipy.stats import binom, kstwobign
 
 MOST_QUANTILES = 101
 """That are kept of a distribution: enough to know its function to within half a percent."""
@@ -22,6 +22,9 @@ SIGNIFICANCE = 0.001
 
 LEAST_DISTANCE = 0.2
 """Below it a difference is not worth a warning, however many images show it."""
+
+LEAST_EXCESS = 0.05
+"""The same for the share of images that are refused."""
 
 _SHARES = np.linspace(0, 1, 41)
 
@@ -34,7 +37,7 @@ class Reference(NamedTuple):
 
 
 class Shift(NamedTuple):
-    """The distance from the best-fitting mixture, 0…1, and whether it is more than chance and worth a warning."""
+    """How far images are from validation, 0…1, and whether that is more than chance and worth a warning."""
 
     distance: float
     is_shifted: bool
@@ -59,6 +62,17 @@ def compare(values: NDArray[np.floating], classes: Sequence[Reference]) -> Shift
     error = 1 / len(ordered) + share**2 / classes[0].n + (1 - share) ** 2 / classes[-1].n
     chance = kstwobign.sf(distance / np.sqrt(error))
     return Shift(distance, bool(chance < SIGNIFICANCE and distance >= LEAST_DISTANCE))
+
+
+def compare_refused(refused: int, count: int, refused_before: int, count_before: int) -> Shift:
+    """Compare the share of images that the gate refuses with that of validation; `distance` is what it is more.
+
+    A binomial test against the share of validation by Laplace's rule, (r + 1) / (n + 2), because its threshold was set
+    there. Scores that differ only in their lowest percents show in this first.
+    """
+    before = (refused_before + 1) / (count_before + 2)
+    excess = refused / count - before
+    return Shift(excess, bool(binom.sf(refused - 1, count, before) < SIGNIFICANCE and excess >= LEAST_EXCESS))
 
 
 def _distribution(ordered: NDArray[np.floating], known: Sequence[float]) -> NDArray[np.floating]:

@@ -49,6 +49,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     distribution = {
         name: {
             "n": 30,
+            "refused": sum(not answer.gate_passed for answer in answers[label::2]),
             "gate_score": quantiles(np.array([answer.gate_score for answer in answers[label::2]])),
             "probability": quantiles(np.array([answer.probability for answer in answers[label::2]])),
         }
@@ -76,7 +77,8 @@ def test_images_of_the_same_kind_are_no_others(model, alike, capsys):
 def test_inverted_images_are_others_and_the_output_for_machines_stays_as_it_is(model, inverted, capsys):
     assert predict.main(["--model", str(model), "--json", str(inverted)]) == 0
     printed = capsys.readouterr()
-    assert f"warning: These {MIN_IMAGES} images {WARNING}, by the out-of-distribution scores" in printed.err
+    assert f"warning: These {MIN_IMAGES} images {WARNING}: the out-of-distribution gate refuses " in printed.err
+    assert "their out-of-distribution scores are others (distance " in printed.err
     assert len([json.loads(line) for line in printed.out.splitlines()]) == MIN_IMAGES
 
 
@@ -91,10 +93,11 @@ def test_few_images_are_not_judged(model, inverted, capsys):
         None,
         [],
         {"COVID": {}},
-        {"COVID": {"n": 0, "gate_score": [0.0, 1.0], "probability": [0.0, 1.0]}},
-        {"COVID": {"n": 9, "gate_score": [1.0, 0.0], "probability": [0.0, 1.0]}},
-        {"COVID": {"n": 9, "gate_score": [0.0, float("nan")], "probability": [0.0, 1.0]}},
-        {"COVID": {"n": 9, "gate_score": ["a", "b"], "probability": [0.0, 1.0]}},
+        {"COVID": {"n": 9, "refused": 10, "gate_score": [0.0, 1.0], "probability": [0.0, 1.0]}},
+        {"COVID": {"n": 0, "refused": 0, "gate_score": [0.0, 1.0], "probability": [0.0, 1.0]}},
+        {"COVID": {"n": 9, "refused": 0, "gate_score": [1.0, 0.0], "probability": [0.0, 1.0]}},
+        {"COVID": {"n": 9, "refused": 0, "gate_score": [0.0, float("nan")], "probability": [0.0, 1.0]}},
+        {"COVID": {"n": 9, "refused": 0, "gate_score": ["a", "b"], "probability": [0.0, 1.0]}},
     ],
 )
 def test_a_model_that_does_not_say_or_says_nonsense_is_not_compared_with(tmp_path, section):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_1samp, norm
 
-from cxr.statistics.shift import MOST_QUANTILES, Reference, compare, quantiles
+from cxr.statistics.shift import MOST_QUANTILES, Reference, compare, compare_refused, quantiles
 
 
 def reference(rng, count, mean=0.0):
@@ -57,3 +57,11 @@ def test_quantiles_hold_both_ends_and_are_few():
     kept = quantiles(values)
     assert (kept[0], kept[-1], len(kept)) == (values.min(), values.max(), MOST_QUANTILES)
     assert quantiles(np.array([2.0])) == [2.0, 2.0]
+
+
+def test_more_refusals_than_on_validation_are_a_shift_if_chance_hardly_gives_them():
+    assert compare_refused(4, 30, 2, 254) == (pytest.approx(4 / 30 - 3 / 256), True)
+    assert not compare_refused(2, 30, 2, 254).is_shifted
+    assert not compare_refused(0, 30, 2, 254).is_shifted
+    assert not compare_refused(300, 10_000, 2, 254).is_shifted  # significant, and hardly more
+    assert not compare_refused(4, 30, 1, 10).is_shifted  # too few images of validation to know

@@ -77,15 +77,19 @@ def add_gate(
         },
         "refused": {kind: {"n": shares["n"], "share": 1 - shares["share"]} for kind, shares in outliers.items()},
     }
-    return GateEvaluation(summary, _distribution(on_validation.numpy(), validation_scores, chosen))
+    refused = ~gate.passes(on_validation).numpy()
+    return GateEvaluation(summary, _distribution(on_validation.numpy(), refused, validation_scores, chosen))
 
 
-def _distribution(gate_scores: np.ndarray, scores: Scores, chosen: Sequence[int]) -> ValidationDistribution:
+def _distribution(
+    gate_scores: np.ndarray, refused: np.ndarray, scores: Scores, chosen: Sequence[int]
+) -> ValidationDistribution:
     """What the chosen images of validation were given, for each class that is among them."""
     labels, probability = scores.labels[chosen], scores.probability[chosen]
     return {
         LABELS[label]: {
             "n": int((labels == label).sum()),
+            "refused": int(refused[labels == label].sum()),
             "gate_score": shift.quantiles(gate_scores[labels == label]),
             "probability": shift.quantiles(probability[labels == label]),
         }

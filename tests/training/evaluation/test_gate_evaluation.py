@@ -65,6 +65,7 @@ def test_the_gate_is_saved_and_what_it_passes_and_refuses_is_returned(model_dir:
     assert np.mean([seen["share"] for seen in facts["refused"].values()]) >= 0.9
     check(ValidationDistribution, distribution)
     assert distribution["COVID"]["n"] == distribution["NON-COVID"]["n"] == 10
+    assert distribution["COVID"]["refused"] == distribution["NON-COVID"]["refused"] == 0
     assert distribution["COVID"]["probability"] == pytest.approx(expit(np.arange(1, 20, 2)))
     assert min(part["gate_score"][0] for part in distribution.values()) >= facts["threshold"]
 
