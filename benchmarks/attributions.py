@@ -25,8 +25,8 @@ from transformers import AutoModelForImageClassification, PreTrainedModel
 
 from cxr.errors import UserError
 from cxr.imaging.preprocess import load_processor, make_processor
+from cxr.schema.heatmaps import HeatmapSummary
 from cxr.schema.labels import COVID, NON_COVID
-from cxr.schema.metrics import HeatmapSummary
 from cxr.training.evaluation.heatmap_evaluation import Attribution, class_activation_maps, measure, read_marked
 
 SHIFTS = (-0.25, 0.0, 0.25)

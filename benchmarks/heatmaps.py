@@ -19,7 +19,7 @@ from transformers import AutoModelForImageClassification
 
 from cxr.errors import UserError
 from cxr.imaging.preprocess import load_processor
-from cxr.schema.metrics import HeatmapWay
+from cxr.schema.heatmaps import HeatmapWay
 from cxr.training.evaluation.heatmap_evaluation import measure, read_marked
 
 

@@ -6,7 +6,7 @@ patients, or not found better than chance, would lend a verdict an authority tha
 
 from collections.abc import Mapping
 
-from cxr.schema.metrics import Heatmaps, HeatmapSummary
+from cxr.schema.heatmaps import Heatmaps, HeatmapSummary
 
 NOT_MEASURED = "Whether the heatmap points at disease was not measured on patients"
 NOT_BETTER = "The heatmap was not found to point at disease more often than chance"

@@ -9,8 +9,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 os.environ["OMP_NUM_THREADS"] = "1"  # read when numpy, torch and scikit-learn are imported: one thread for each worker
 
@@ -175,6 +179,20 @@ def chromium() -> str:
         missing = pytest.fail if os.environ.get("REQUIRE_CHROMIUM") == "1" else pytest.skip
         missing("no Chromium found: run `make chromium`")
     return path
+
+
+_DISABLED = ("gpu", "quic", "background-networking", "component-update", "sync")
+_ARGUMENTS = ["--headless", "--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in _DISABLED)]
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator["Browser"]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

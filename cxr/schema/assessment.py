@@ -7,7 +7,8 @@ from typing_extensions import TypedDict
 
 from cxr.schema.dataset import Split
 from cxr.schema.document import Count, Share, closed
-from cxr.schema.metrics import ConformalCoverage, ConformalFit, DatasetId, GateShare, MetricName, SetSummary
+from cxr.schema.gate import GateShare
+from cxr.schema.metrics import ConformalCoverage, ConformalFit, DatasetId, MetricName, SetSummary
 from cxr.schema.report import ProbeResult
 from cxr.schema.verdicts import Verdict
 

@@ -22,6 +22,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
+Interval = Annotated[list[Share], Field(min_length=2, max_length=2)] | None
+"""Lower and upper end of a 95 % interval; None where there are too few patients (two in each class that it needs)."""
+
 Value = TypeVar("Value")
 PerClass = Annotated[dict[Label, Value], Field(min_length=2)]
 PerSplit = Annotated[dict[Split, Value], Field(min_length=3)]

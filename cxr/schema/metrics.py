@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from cxr.schema.document import Count, PerClass, PerSplit, Share, closed
-from cxr.schema.labels import Label
+from cxr.schema.document import Count, Interval, PerClass, PerSplit, Share, closed
+from cxr.schema.gate import GateSummary, ValidationDistribution
+from cxr.schema.heatmaps import Heatmaps
 from cxr.schema.verdicts import Verdict
 
 SCHEMA_VERSION: Literal[2] = 2
@@ -35,12 +36,6 @@ Subdivision = Literal["source", "view", "sex", "age"]
 
 Method = Literal["head", "lp_ft", "full", "frozen"]
 """How a model was trained: head on features computed once; head first, then all layers; all layers; head alone."""
-
-HeatmapWay = Literal["class_activation_map", "usual_place", "random_weights", "chance"]
-"""What points at a place in an image: a model's heatmap, and what it is compared with."""
-
-Interval = Annotated[list[Share], Field(min_length=2, max_length=2)] | None
-"""Lower and upper end of a 95 % interval; None where there are too few patients (two in each class that it needs)."""
 
 
 @closed
@@ -256,102 +251,6 @@ class Conformal(ConformalFit):
 
     promise: Annotated[bool, Field(description="Whether both classes had enough images for the level to hold.")]
     reason: Annotated[str | None, Field(description="Why it is not promised; null if it is.")]
-
-
-@closed
-class GateShare(TypedDict):
-    """How many images the gate was applied to, and the share that it passed or refused."""
-
-    n: Count
-    share: Share
-
-
-@closed
-class GatePassed(TypedDict):
-    """X-rays that the gate passed."""
-
-    validation: GateShare
-    test: GateShare
-    external: Annotated[dict[str, GateShare], Field(description="By the names of the external sets.")]
-
-
-@closed
-class GateSummary(TypedDict):
-    """The out-of-distribution gate, which refuses images unlike the training X-rays, and how it performs."""
-
-    threshold: Annotated[float, Field(description="Log-odds that an image must reach; set on validation.")]
-    fitted_on: Annotated[str, Field(description="How many X-rays and outliers it was fitted on, and the seed.")]
-    passed: Annotated[GatePassed, Field(description="X-rays passed.")]
-    refused: Annotated[
-        dict[str, GateShare], Field(description="Outliers made from test X-rays and refused, by kind of outlier.")
-    ]
-
-
-Quantiles = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=2, max_length=101)]
-"""Evenly spaced quantiles of a distribution, from its smallest to its largest value."""
-
-
-@closed
-class ClassDistribution(TypedDict):
-    """What the images of one class of validation are like, to the model."""
-
-    n: Count
-    refused: Annotated[Count, Field(description="How many of them the gate refuses.")]
-    gate_score: Annotated[Quantiles, Field(description="Of the gate's log-odds.")]
-    probability: Annotated[Quantiles, Field(description="Of the calibrated probability of COVID.")]
-
-
-ValidationDistribution = Annotated[dict[Label, ClassDistribution], Field(min_length=1)]
-"""By class; what many new images are compared with."""
-
-
-@closed
-class LocalizationIntervals(TypedDict):
-    """Intervals of the two measures of localization."""
-
-    pointing_game: Interval
-    evidence_inside: Interval
-
-
-@closed
-class Localization(TypedDict):
-    """How a way of pointing at a place performs on images in which people marked opacities."""
-
-    pointing_game: Annotated[
-        Share, Field(description="Mean over the images of whether the map's maximum lies in a marked opacity.")
-    ]
-    evidence_inside: Annotated[
-        Share | None,
-        Field(
-            description="Mean over the images of the share of the positive evidence that lies in marked opacities; "
-            "null if no image has positive evidence."
-        ),
-    ]
-    intervals: Annotated[LocalizationIntervals, Field(description="Their intervals, over patients.")]
-
-
-@closed
-class HeatmapSummary(TypedDict):
-    """Whether heatmaps point at what people marked, on images of patients; the four rows are of the same images."""
-
-    n: Annotated[Count, Field(description="Images with marked opacities in the part that the network sees.")]
-    patients: Annotated[Count, Field(description="Their distinct patients.")]
-    class_activation_map: Annotated[Localization, Field(description="The model's heatmaps.")]
-    chance: Annotated[Localization, Field(description="The marked share of the part that the network sees.")]
-    usual_place: Annotated[
-        Localization, Field(description="The place that is marked most often in the other images, as a map.")
-    ]
-    random_weights: Annotated[Localization, Field(description="Heatmaps of the same architecture with random weights.")]
-
-
-@closed
-class Heatmaps(TypedDict):
-    """Heatmaps measured on the sets of patients whose opacities people marked."""
-
-    test: Annotated[HeatmapSummary | None, Field(description="Null where no image of a patient has boxes.")]
-    external: Annotated[
-        dict[str, HeatmapSummary], Field(description="By the names of the external sets; those with boxes alone.")
-    ]
 
 
 @closed

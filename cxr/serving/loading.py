@@ -14,8 +14,9 @@ from cxr.gate import Gate
 from cxr.hub import Pulled
 from cxr.model_folder import NotAResNetError, load_network, read_config
 from cxr.schema.document import check
+from cxr.schema.gate import ValidationDistribution
+from cxr.schema.heatmaps import Heatmaps, HeatmapSummary
 from cxr.schema.labels import COVID, LABELS
-from cxr.schema.metrics import Heatmaps, HeatmapSummary, ValidationDistribution
 from cxr.schema.model_repo import GATE, METRICS
 
 SYNTHETIC = "Trained on synthetic images drawn by a program: its answers on real X-rays mean nothing."

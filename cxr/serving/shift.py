@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from cxr.schema.metrics import ValidationDistribution
+from cxr.schema.gate import ValidationDistribution
 from cxr.serving.answer import Answer
 from cxr.statistics.shift import Reference, Shift, compare, compare_refused
 

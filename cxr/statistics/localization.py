@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cxr.schema.metrics import HeatmapSummary, Localization
+from cxr.schema.heatmaps import HeatmapSummary, Localization
 from cxr.statistics import bootstrap
 
 Box = Sequence[float]

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 from raw import prepare, table
 
+from cxr.assessment.command import main
 from cxr.phantom import draw_phantom
 from cxr.schema.labels import LABELS
 
@@ -29,3 +30,11 @@ def with_other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     listed = save_collection(folder / "raw", range(9000, 9060), images=2)
     prepare(folder / "clinic", f"table={listed}", image_size=36, search=False)
     return folder / "clinic"
+
+
+@pytest.fixture(scope="session")
+def assessed(finished: Path, dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of one finished tiny run on its own dataset."""
+    out = tmp_path_factory.mktemp("assessed") / "report"
+    assert main(["--model", str(finished), "--dataset", str(dataset), "--out", str(out), "--use_cpu"]) == 0
+    return out

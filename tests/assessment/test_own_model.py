@@ -19,13 +19,6 @@ def document(out: Path) -> dict:
     return found
 
 
-@pytest.fixture(scope="module")
-def assessed(finished: Path, dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("assessed") / "report"
-    assert main(["--model", str(finished), "--dataset", str(dataset), "--out", str(out), "--use_cpu"]) == 0
-    return out
-
-
 def test_the_numbers_are_those_of_its_metrics_file(assessed: Path, finished: Path):
     trained = json.loads((finished / "metrics.json").read_text(encoding="utf-8"))
     (found,) = document(assessed)["datasets"].values()

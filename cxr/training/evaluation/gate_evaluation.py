@@ -10,8 +10,8 @@ import torch
 from cxr.gate import Gate
 from cxr.gate.fitting import MAX_XRAYS, fit_gate, run_in_batches
 from cxr.gate.outliers import OUTLIER_KINDS, make_outlier
+from cxr.schema.gate import GateShare, GateSummary, ValidationDistribution
 from cxr.schema.labels import LABELS
-from cxr.schema.metrics import GateShare, GateSummary, ValidationDistribution
 from cxr.schema.model_repo import GATE
 from cxr.statistics import shift
 from cxr.training.data.dataset import XrayDataset

@@ -16,8 +16,8 @@ from cxr.activation_map import activation_map, resample_to_image
 from cxr.imaging.preprocess import to_pixel_values
 from cxr.model import linear_head
 from cxr.schema.dataset import PHANTOM
+from cxr.schema.heatmaps import Heatmaps, HeatmapSummary
 from cxr.schema.labels import COVID
-from cxr.schema.metrics import Heatmaps, HeatmapSummary
 from cxr.statistics.localization import Map, Mask, box_mask, compare
 from cxr.training.data.dataset import XrayDataset
 from cxr.training.data.images import image_of

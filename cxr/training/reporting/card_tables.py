@@ -6,17 +6,9 @@ from typing import get_args
 from cxr.heatmap_quality import measured_sets
 from cxr.markdown import table
 from cxr.schema.dataset import SPLITS, Split
+from cxr.schema.heatmaps import HeatmapWay, Localization
 from cxr.schema.labels import LABELS, Label
-from cxr.schema.metrics import (
-    METRIC_NAMES,
-    GroupSummary,
-    HeatmapWay,
-    Localization,
-    MetricName,
-    Metrics,
-    PredictiveValues,
-    SplitSummary,
-)
+from cxr.schema.metrics import METRIC_NAMES, GroupSummary, MetricName, Metrics, PredictiveValues, SplitSummary
 from cxr.schema.probes import PROBES
 from cxr.schema.report import Ages, ProbeResult, Report, label_rows
 

@@ -15,8 +15,9 @@ from jinja2 import Environment, StrictUndefined, UndefinedError
 from cxr import heatmap_quality
 from cxr.errors import UserError
 from cxr.markdown import escape
+from cxr.schema.gate import GateShare
 from cxr.schema.labels import LABELS
-from cxr.schema.metrics import METRIC_NAMES, DatasetId, GateShare, GroupSummary, MetricName, Metrics, SplitSummary
+from cxr.schema.metrics import METRIC_NAMES, DatasetId, GroupSummary, MetricName, Metrics, SplitSummary
 from cxr.schema.model_repo import CARD, DATASET_REPORT, METRICS
 from cxr.schema.report import Report
 from cxr.schema.verdicts import DISCLAIMER

@@ -15,7 +15,7 @@ from cxr.gate.outliers import OUTLIER_KINDS
 from cxr.imaging.preprocess import make_processor
 from cxr.phantom import draw_phantom
 from cxr.schema.document import check
-from cxr.schema.metrics import ValidationDistribution
+from cxr.schema.gate import ValidationDistribution
 from cxr.schema.model_repo import GATE
 from cxr.training.data.dataset import XrayDataset
 from cxr.training.evaluation.evaluation import Evaluator, Scores
