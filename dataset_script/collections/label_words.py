@@ -86,7 +86,8 @@ DOUBT = """
 suspected; suspect; suspicious; suspicion; suspicion of; suspicious for; suspicious of; suspects; high suspicion
 low suspicion; possible; possibly; probable; probably; likely; presumed; presumptive; presumptively; presumably; maybe
 perhaps; may; might; could; could be; query; queried; questionable; question; question of; equivocal; indeterminate
-atypical appearance; indeterminate appearance; uncertain; unclear; doubtful; borderline; ambiguous; rule out; r o
+atypical appearance; atypical for; susp; poss; prob; pre; before; indeterminate appearance; uncertain; unclear
+doubtful; borderline; ambiguous; rule out; r o
 to rule out; to exclude; to be ruled out; to be excluded; be ruled out; be excluded; needs ruling out; to be rejected
 needs to be excluded; needs to be ruled out; should be excluded; should be ruled out; must be excluded
 must be ruled out
@@ -185,7 +186,8 @@ a; an; and; the; of; for; with; in; on; by; to; due; due to; is; was; are; were;
 that; there; as; at; from; also; both; patient; patients; pt; pts; case; cases; class; label; group; subject; subjects
 people; person; adult; adults; male; female; image; images; img; imgs; picture; pictures; scan; scans; x ray; x rays
 xray; xrays; x; ray; rays; cxr; cxrs; radiograph; radiographs; film; films; chest; thorax; lung; lungs; pulmonary
-respiratory; syndrome; acute; severe; mild; moderate; critical; early; stage; typical; typical appearance; appearance
+respiratory; syndrome; acute; severe; mild; asymptomatic; symptomatic; moderate; critical; early; stage; typical
+typical appearance; appearance
 bilateral; unilateral; left; right; upper; lower; zone; lobe; peripheral; multifocal; diffuse; associated; related
 induced; caused; secondary; secondary to; pcr; rt pcr; rtpcr; rt; rna; antigen; ag; antibody; igg; igm; result
 results; by pcr; strain; variant; delta; omicron; alpha; status; finding; findings; diagnosis; dx; icu; infected; ward
@@ -224,6 +226,7 @@ IDEOGRAPHIC = {
     "新冠肺炎": "covid",
     "新冠": "covid",
     "冠状病毒": "covid",
+    "新型コロナウイルス感染症": "covid",
     "新型コロナウイルス": "covid",
     "新型コロナ": "covid",
     "コロナウイルス": "covid",

@@ -14,6 +14,7 @@ COVID; covid-19; COVID19; COVID +; COVID+; covid (+); COVID-19 (+); COVID positi
 confirmed COVID-19; COVID-19 pneumonia; SARS-CoV-2; sars_cov_2; 2019-nCoV; COVID-19, ARDS; Pneumonia/Viral/COVID-19
 covid_patients; CovidPositive; covidpositive; RT-PCR positive; COVID +ve; coronavirus disease; Corona_Virus; COVID cases
 COVID positivo; Covid positif; COVID-19 without effusion; COVID-19, no effusion; 新冠肺炎; 新冠阳性; コロナ陽性
+asymptomatic COVID; 新型コロナウイルス感染症
 COVID-19 detected; with_covid; COVID-19 infection; COVID: yes; COVID-19 (PCR confirmed); ковид; 코로나 양성
 """
 DENIED = """
@@ -31,6 +32,7 @@ no pneumonia or COVID-19; COVID-19 absent; Pneumonia/Viral/MERS-CoV; Influenza/H
 covid_negative; non_covid19; nocovid; COVIDneg; covidnegative; No findings of COVID-19; Not COVID, negative; PCR-
 """
 DOUBTED = """
+susp. COVID; atypical for COVID-19; pre-covid; poss. COVID
 COVID-19 to be ruled out; COVID to be excluded; COVID-19 should be ruled out; COVID-19 auszuschließen
 do wykluczenia COVID
 COVID or influenza; U07.2; Hinweise auf COVID-19; influenza oder COVID-19; covid ou grippe
