@@ -141,7 +141,7 @@ def _judge(
 
 
 def is_own(model: LoadedModel, dataset: XrayDataset) -> bool:
-    """Whether the model was trained on, or adapted to, this very dataset."""
+    """Whether the model was trained on this very dataset."""
     return getattr(model.config, "dataset_fingerprint", None) == dataset.report["fingerprint"]
 
 

@@ -13,7 +13,7 @@ from tiny import save_tiny
 from cxr.local_hub import LocalHub
 from cxr.phantom import draw_phantom
 
-LIMIT = 0.5
+LIMIT = 1.5
 FAULTS = (
     *("401", "403", "404", "409", "429", "500", "503", "429, Retry-After: 3600", "503, Retry-After: 3600"),
     *("slow", "a byte in 0.2 s", "hang on HEAD", "hang on GET", "hang on PUT", "hang on POST", "drop"),
