@@ -279,6 +279,16 @@ def with_boxes(tmp_path_factory):
     return tmp_path / "model", tmp_path / "out"
 
 
+@pytest.mark.slow
+def test_steps_are_timed_beside_busy_neighbours(benchmark, monkeypatch, capsys):
+    trial = benchmark("neighbours")
+    monkeypatch.setattr(trial, "WAYS", {"OMP_WAIT_POLICY=passive": {"OMP_WAIT_POLICY": "passive"}})
+    monkeypatch.setattr(trial, "NEIGHBOURS", (0, 1))
+    trial.main(["--size", "32", "--batch", "2", "--steps", "1", "--rounds", "1"])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"OMP_WAIT_POLICY=passive +0 busy +[\d.]+ s \(1\.00\) +1 busy +[\d.]+ s \([\d. ]+\)", line)
+
+
 def test_heatmaps_are_measured_against_boxes(run_benchmark, with_boxes, tmp_path):
     """Boxes around half of every image: chance is a half, and the usual place is always right."""
     figures = tmp_path / "figures.json"
