@@ -13,21 +13,19 @@ import copy
 import json
 from collections.abc import Callable
 from itertools import product
-from pathlib import Path
 
 import torch
-from datasets import load_dataset
-from heatmaps import shown
-from measure import make_parser, print_table
+from heatmaps import NO_BOXES, open_marked, shown
+from measure import print_table
 from torch import nn
 from torch.nn import functional
-from transformers import AutoModelForImageClassification, PreTrainedModel
+from transformers import PreTrainedModel
 
 from cxr.errors import UserError
 from cxr.imaging.preprocess import load_processor, make_processor
 from cxr.schema.heatmaps import HeatmapSummary
 from cxr.schema.labels import COVID, NON_COVID
-from cxr.training.evaluation.heatmap_evaluation import Attribution, class_activation_maps, measure, read_marked
+from cxr.training.evaluation.heatmap_evaluation import Attribution, class_activation_maps, measure
 
 SHIFTS = (-0.25, 0.0, 0.25)
 """In cells, along either axis."""
@@ -40,21 +38,14 @@ Way = Callable[[PreTrainedModel], Attribution]
 
 def main(arguments: list[str] | None = None) -> None:
     """Print the table, and write it as JSON if asked."""
-    parser = make_parser(__doc__)
-    parser.add_argument("model", type=Path, help="model folder")
-    parser.add_argument("dataset", help="folder of a prepared dataset, or its id on the Hub")
-    parser.add_argument("--split", default="validation", help="split that is measured (%(default)s)")
-    parser.add_argument("--json", type=Path, help="file for the figures")
-    options = parser.parse_args(arguments)
-    model = AutoModelForImageClassification.from_pretrained(options.model, dtype=torch.float32).eval()
-    marked = read_marked(load_dataset(options.dataset, split=options.split))
+    options, model, marked = open_marked(__doc__, arguments, "validation")
     given = load_processor(options.model)
     larger = make_processor(round(LARGER * given.size["shortest_edge"]))
     trials = {name: (given, way) for name, way in WAYS.items()} | {"larger input": (larger, class_activation_maps)}
     figures = {name: measure(model, processor, marked, way) for name, (processor, way) in trials.items()}
     found = {name: summary for name, summary in figures.items() if summary}
     if not found:
-        raise UserError("no image of a patient in this split has boxes: prepare a collection with boxes or masks")
+        raise UserError(NO_BOXES)
     rows = [_row(name, summary) for name, summary in found.items()]
     print_table((f"{len(marked.images)} images", "maximum inside", "evidence inside", "untrained", "chance"), rows)
     if options.json:

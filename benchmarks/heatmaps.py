@@ -8,6 +8,7 @@ measures the same and states it in its `metrics.json`; `--json` writes a file of
     python benchmarks/heatmaps.py MODEL_DIR DATASET [--split test] [--json FILE]
 """
 
+import argparse
 import json
 from pathlib import Path
 from typing import get_args
@@ -15,27 +16,36 @@ from typing import get_args
 import torch
 from datasets import load_dataset
 from measure import make_parser
-from transformers import AutoModelForImageClassification
+from transformers import AutoModelForImageClassification, PreTrainedModel
 
 from cxr.errors import UserError
 from cxr.imaging.preprocess import load_processor
 from cxr.schema.heatmaps import HeatmapWay
-from cxr.training.evaluation.heatmap_evaluation import measure, read_marked
+from cxr.training.evaluation.heatmap_evaluation import Marked, measure, read_marked
+
+NO_BOXES = "no image of a patient in this split has boxes: prepare a collection with boxes or masks"
+
+
+def open_marked(
+    description: str, arguments: list[str] | None, split: str
+) -> tuple[argparse.Namespace, PreTrainedModel, Marked]:
+    """The command line, the model in float32, and the marked images of the split, `split` without `--split`."""
+    parser = make_parser(description)
+    parser.add_argument("model", type=Path, help="model folder")
+    parser.add_argument("dataset", help="folder of a prepared dataset, or its id on the Hub")
+    parser.add_argument("--split", default=split, help="split that is measured (%(default)s)")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    options = parser.parse_args(arguments)
+    model = AutoModelForImageClassification.from_pretrained(options.model, dtype=torch.float32).eval()
+    return options, model, read_marked(load_dataset(options.dataset, split=options.split))
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Print the table, and write it as JSON if asked."""
-    parser = make_parser(__doc__)
-    parser.add_argument("model", type=Path, help="model folder")
-    parser.add_argument("dataset", help="folder of a prepared dataset, or its id on the Hub")
-    parser.add_argument("--split", default="test", help="split that is measured (%(default)s)")
-    parser.add_argument("--json", type=Path, help="file for the figures")
-    options = parser.parse_args(arguments)
-    model = AutoModelForImageClassification.from_pretrained(options.model, dtype=torch.float32).eval()
-    marked = read_marked(load_dataset(options.dataset, split=options.split))
+    options, model, marked = open_marked(__doc__, arguments, "test")
     found = measure(model, load_processor(options.model), marked)
     if found is None:
-        raise UserError("no image of a patient in this split has boxes: prepare a collection with boxes or masks")
+        raise UserError(NO_BOXES)
     print(f"{found['n']} images of {found['patients']} patients with marked opacities")
     print(f"{'':28}{'maximum inside':>24}{'evidence inside':>24}")
     ways: tuple[HeatmapWay, ...] = get_args(HeatmapWay)

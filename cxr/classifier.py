@@ -94,13 +94,13 @@ def load_any(folder: Path, name: str, positive: Sequence[str]) -> Classifier:
     return _tried(model, processor, reading, name)
 
 
-def load_network(folder: Path, name: str, kind: type[Any] = AutoModelForImageClassification) -> Any:
-    """A model of `kind` in float32 with every weight from its file: `from_pretrained` fills gaps with random numbers.
+def load_network(folder: Path, name: str) -> Any:
+    """A model in float32 with every weight from its file: `from_pretrained` fills gaps with random numbers.
 
     Raises:
         UserError: if the file lacks weights.
     """
-    model, info = kind.from_pretrained(
+    model, info = AutoModelForImageClassification.from_pretrained(
         folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
     )
     missing = sorted(info["missing_keys"])

@@ -120,12 +120,12 @@ def read_metrics(folder: Path) -> Mapping[str, Any]:
     return content if isinstance(content, Mapping) else {}
 
 
-def measured_heatmaps(config: PreTrainedConfig, pulled: Pulled) -> dict[str, HeatmapSummary]:
+def measured_heatmaps(config: PreTrainedConfig, metrics: Mapping[str, Any]) -> dict[str, HeatmapSummary]:
     """What was measured of the model's heatmaps on patients, by the names of the sets; what is broken was not measured.
 
     The test split of a model trained on phantoms shows no patient, whatever its file claims.
     """
-    section: Any = read_metrics(pulled.folder).get("heatmaps")
+    section: Any = metrics.get("heatmaps")
     try:
         check(Heatmaps, section)
     except ValidationError:
@@ -135,9 +135,9 @@ def measured_heatmaps(config: PreTrainedConfig, pulled: Pulled) -> dict[str, Hea
     return {name[:_MAX_NAME]: found for name, found in heatmap_quality.measured_sets(section).items()}
 
 
-def validation_distribution(pulled: Pulled) -> ValidationDistribution | None:
+def validation_distribution(metrics: Mapping[str, Any]) -> ValidationDistribution | None:
     """What the images of validation were given; None where its file has nothing of it, or is broken."""
-    section: Any = read_metrics(pulled.folder).get("validation_distribution")
+    section: Any = metrics.get("validation_distribution")
     try:
         check(ValidationDistribution, section)
     except ValidationError:

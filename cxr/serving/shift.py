@@ -1,6 +1,7 @@
 """Says when many images look unlike those that the model was validated on, for the terminal and the page's table."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from cxr.statistics.shift import Reference, Shift, compare, compare_refused
 
 MIN_IMAGES = 30
 """With fewer answers nothing is said: chance would decide."""
+
+_Number = Literal["gate_score", "probability"]
+_NAMES: dict[_Number, str] = {"gate_score": "out-of-distribution scores", "probability": "probabilities"}
 
 
 def shift_sentence(known: ValidationDistribution | None, answers: Iterable[Answer | None]) -> str:
@@ -40,9 +44,8 @@ def _comparisons(known: ValidationDistribution, answers: Sequence[Answer]) -> It
         f"the out-of-distribution gate refuses {refused} of them, and of {n} validation images {before}",
         compare_refused(refused, len(answers), before, n),
     )
-    if len(scores) >= MIN_IMAGES:
-        shift = compare(np.array(scores), [Reference(part["n"], part["gate_score"]) for part in known.values()])
-        yield f"their out-of-distribution scores are others (distance {shift.distance:.2f} of 1)", shift
-    if len(probabilities) >= MIN_IMAGES:
-        shift = compare(np.array(probabilities), [Reference(part["n"], part["probability"]) for part in known.values()])
-        yield f"their probabilities are others (distance {shift.distance:.2f} of 1)", shift
+    values: dict[_Number, list[float]] = {"gate_score": scores, "probability": probabilities}
+    for name, numbers in values.items():
+        if len(numbers) >= MIN_IMAGES:
+            shift = compare(np.array(numbers), [Reference(part["n"], part[name]) for part in known.values()])
+            yield f"their {_NAMES[name]} are others (distance {shift.distance:.2f} of 1)", shift

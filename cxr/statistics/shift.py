@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, kstwobign
+from scipy.special import bdtrc, kolmogorov
 
 MOST_QUANTILES = 101
 """That are kept of a distribution: enough to know its function to within half a percent."""
@@ -60,7 +60,7 @@ def compare(values: NDArray[np.floating], classes: Sequence[Reference]) -> Shift
     mixtures = [(_distance(share * first + (1 - share) * last), share) for share in _SHARES]
     distance, share = min(mixtures)
     error = 1 / len(ordered) + share**2 / classes[0].n + (1 - share) ** 2 / classes[-1].n
-    chance = kstwobign.sf(distance / np.sqrt(error))
+    chance = kolmogorov(distance / np.sqrt(error))
     return Shift(distance, bool(chance < SIGNIFICANCE and distance >= LEAST_DISTANCE))
 
 
@@ -72,7 +72,7 @@ def compare_refused(refused: int, count: int, refused_before: int, count_before:
     """
     before = (refused_before + 1) / (count_before + 2)
     excess = refused / count - before
-    return Shift(excess, bool(binom.sf(refused - 1, count, before) < SIGNIFICANCE and excess >= LEAST_EXCESS))
+    return Shift(excess, bool(bdtrc(refused - 1, count, before) < SIGNIFICANCE and excess >= LEAST_EXCESS))
 
 
 def _distribution(ordered: NDArray[np.floating], known: Sequence[float]) -> NDArray[np.floating]:

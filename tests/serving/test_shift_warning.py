@@ -11,11 +11,10 @@ from tiny import save_tiny
 
 import predict
 from cxr.gate.fitting import fit_gate
-from cxr.hub import Pulled
 from cxr.imaging.preprocess import load_processor
 from cxr.phantom import draw_phantom
 from cxr.schema.model_repo import GATE, METRICS
-from cxr.serving.loading import validation_distribution
+from cxr.serving.loading import read_metrics, validation_distribution
 from cxr.serving.predictor import Predictor
 from cxr.serving.shift import MIN_IMAGES
 from cxr.serving.web.handlers import Handlers
@@ -102,7 +101,7 @@ def test_few_images_are_not_judged(model, inverted, capsys):
 )
 def test_a_model_that_does_not_say_or_says_nonsense_is_not_compared_with(tmp_path, section):
     (tmp_path / METRICS).write_text(json.dumps({"validation_distribution": section}))
-    assert validation_distribution(Pulled(tmp_path, "model", "local")) is None
+    assert validation_distribution(read_metrics(tmp_path)) is None
 
 
 def test_draws_are_counted(model, alike, benchmark, capsys):

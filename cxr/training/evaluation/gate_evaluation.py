@@ -53,17 +53,10 @@ def add_gate(
     gate = fit_gate(model, processor, _images(train, MAX_XRAYS), validated, seed)
     gate.save(evaluator.model_dir / GATE)
 
-    def score(images: Sequence[np.ndarray]) -> torch.Tensor:
-        return run_in_batches(model, processor, images, gate.score)
-
-    def share(scores: torch.Tensor) -> GateShare:
-        passes = gate.passes(scores)
-        return {"n": len(passes), "share": passes.double().mean().item()}
-
     def passed(images: Sequence[np.ndarray]) -> GateShare:
-        return share(score(images))
+        return _passed(gate, gate_scores(gate, evaluator, images))
 
-    on_validation = score(validated)
+    on_validation = gate_scores(gate, evaluator, validated)
 
     outside = {name: passed(_images(other.splits["test"], MAX_SCORED)) for name, other in external.items()}
     outliers = {kind: passed(_outliers(kind, test, seed)) for kind in OUTLIER_KINDS}
@@ -71,7 +64,7 @@ def add_gate(
         "threshold": gate.threshold.item(),
         "fitted_on": gate.fitted_on,
         "passed": {
-            "validation": share(on_validation),
+            "validation": _passed(gate, on_validation),
             "test": passed(_images(test, MAX_SCORED)),
             "external": outside,
         },
