@@ -331,3 +331,9 @@ def test_the_attributions_agree_where_they_must(benchmark, tmp_path):
     spot[..., 64:96, 32:64] = 1
     averaged = attributions.averaged_over_shifts(brightness)(spot)[0]
     assert np.unravel_index(averaged.argmax(), averaged.shape) == pytest.approx((79.5, 47.5), abs=1)
+
+
+def test_a_model_is_adapted_to_darker_phantoms(run_benchmark, finished, tmp_path):
+    told = run_benchmark("adaptation", finished, tmp_path, "--count", "70", "--covid", "0.4", "--image_size", "36")
+    assert re.search(r"ECE \(15 bins\) [\d.]+ .*→", told)
+    assert (tmp_path / "adapted" / "model.safetensors").is_file()

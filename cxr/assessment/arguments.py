@@ -44,6 +44,7 @@ class Options:
     batch_size: int
     runtime: str
     cpu: bool
+    adapt: Path | None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -72,6 +73,12 @@ def parser() -> argparse.ArgumentParser:
         "--runtime", choices=RUNTIMES, default="torch", help="openvino is faster on CPUs and rounds (%(default)s)"
     )
     parser.add_argument("--use_cpu", action="store_true", help="leave a GPU alone")
+    parser.add_argument(
+        "--adapt",
+        type=Path,
+        metavar="OUT",
+        help="write to OUT a model whose calibration, thresholds and gate are fitted on the dataset's validation split",
+    )
     return parser
 
 
@@ -92,6 +99,7 @@ def parse(argv: Sequence[str] | None) -> Options:
         batch_size=args.batch_size,
         runtime=args.runtime,
         cpu=args.use_cpu,
+        adapt=args.adapt,
     )
     _check(options)
     return options
@@ -115,7 +123,21 @@ def _dataset(text: str) -> DatasetChoice:
 def _check(options: Options) -> None:
     if options.batch_size < 1:
         raise UserError(f"--batch_size {options.batch_size} must be at least 1")
+    if options.adapt:
+        _check_adapt(options, options.adapt)
     _check_out(options.out)
+
+
+def _check_adapt(options: Options, out: Path) -> None:
+    """It shows one model before and after on the test split of one dataset, and changes torch's weights."""
+    if len(options.models) > 1 or len(options.datasets) > 1:
+        raise UserError("--adapt takes one --model and one --dataset: leave the others out")
+    if options.split != "test":
+        raise UserError(f"--adapt shows what it changed on the test split: leave out --split {options.split}")
+    if options.runtime != "torch":
+        raise UserError(f"--adapt changes the weights that torch computes with: leave out --runtime {options.runtime}")
+    if out.resolve() == options.out.resolve():
+        raise UserError(f"--adapt {out} is the folder of the report: name another for the model")
 
 
 def _check_out(out: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import datasets as hf_datasets
 import transformers
 
-from cxr.assessment import arguments, model, report
+from cxr.assessment import adaptation, arguments, model, report
 from cxr.assessment.arguments import Options
 from cxr.assessment.measure import Measured, measure, require_images
 from cxr.assessment.model import LoadedModel
@@ -28,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = arguments.parse(argv)
     _quieten()
     models = [model.load(choice, options) for choice in options.models]
+    if options.adapt:
+        adaptation.require_adaptable(models[0], options.adapt)
     datasets = _load_datasets(options)
     measured = measure(models, datasets, options.split)
     write(options, models, datasets, measured)
@@ -35,6 +37,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(result["judgement"])
         print(f"Training data: {result['training_overlap']['statement']}.")
     print(f"Report: {options.out / report.PAGE}")
+    if options.adapt:
+        (name, dataset), (assessed,) = next(iter(datasets.items())), measured.assessment["datasets"].values()
+        adapted = adaptation.adapt(models[0], name, dataset, assessed["results"][0], options.adapt)
+        print(adaptation.headline(adapted, options.adapt))
 
 
 def _quieten() -> None:
@@ -54,7 +60,8 @@ def _load_datasets(options: Options) -> dict[str, XrayDataset]:
     """
     loaded: dict[str, XrayDataset] = {}
     for choice in options.datasets:
-        dataset = data.load(choice.dataset, None, None, (options.split,))
+        splits = ("validation", options.split) if options.adapt else (options.split,)
+        dataset = data.load(choice.dataset, None, None, splits)
         name = choice.name or dataset.name
         if name in loaded:
             raise UserError(f"--dataset {choice.dataset}: there is a {name} already, name it with NAME=DATASET")

@@ -32,10 +32,9 @@ from cxr.training.evaluation.evaluation import dataset_id
 from cxr.training.evaluation.gate_evaluation import pass_share
 from cxr.training.evaluation.scores import Scores
 from cxr.training.evaluation.summary import summarize_set, verdict_shares
-from cxr.training.reporting.judgement import judge, judge_elsewhere
+from cxr.training.reporting.judgement import PHANTOMS, judge, judge_elsewhere
 
 _PACKAGES = ("torch", "transformers", "datasets", "huggingface-hub", "openvino", "pillow", "numpy")
-_PHANTOMS = "All images are synthetic phantoms, so this says nothing about patients."
 _NO_CALIBRATION = (
     "{model} has no operating threshold of its own: decisions are made at a probability of 0.5, at which its "
     "sensitivity was never set"
@@ -137,7 +136,7 @@ def _judge(
                 sentence = judge(results[name][number], others, audit)
             else:
                 sentence = judge_elsewhere(name, results[name][number], audit)
-            results[name][number]["judgement"] = f"{sentence} {_PHANTOMS}" if dataset.synthetic else sentence
+            results[name][number]["judgement"] = f"{sentence} {PHANTOMS}" if dataset.synthetic else sentence
 
 
 def is_own(model: LoadedModel, dataset: XrayDataset) -> bool:

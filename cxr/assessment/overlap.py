@@ -9,7 +9,7 @@ from cxr.schema.model_repo import FINGERPRINTS
 from cxr.training.data.dataset import XrayDataset, overlap_columns
 
 _OWN = (
-    "the dataset that the model comes from: its splits share no patient, file or near-duplicate, which was verified "
+    "a dataset that the model comes from: its splits share no patient, file or near-duplicate, which was verified "
     "when it was prepared"
 )
 _OWN_VALIDATION = "the validation split on which the model's threshold and calibration were chosen: scores flatter it"
@@ -33,21 +33,43 @@ def check_overlap(model: LoadedModel, name: str, dataset: XrayDataset, split: Sp
     is_own = getattr(model.config, "dataset_fingerprint", None) == own
     if is_own and split == "train":
         raise UserError(f"--dataset {name}: {model.name} was trained on this very split: score another with --split")
-    fingerprints = _read(model)
+    fingerprints = read_fingerprints(model)
     parts = [part for part in fingerprints.parts if part.dataset != own] if fingerprints else []
     statements = [_compare(part, model, name, dataset, split) for part in parts]
-    if is_own:
+    if is_own or (fingerprints and any(part.dataset == own for part in fingerprints.parts)):
         statements.insert(0, _OWN_VALIDATION if split == "validation" else _OWN)
     elif fingerprints is None:
         return {"known": False, "statement": _UNKNOWN}
-    elif not statements and any(part.dataset == own for part in fingerprints.parts):
-        statements = [_OWN_VALIDATION if split == "validation" else _OWN]
     if fingerprints and not fingerprints.complete:
         return {"known": False, "statement": "; ".join([*statements, _PARTLY_UNKNOWN])}
     return {"known": True, "statement": "; ".join(dict.fromkeys(statements))}
 
 
-def _read(model: LoadedModel) -> Fingerprints | None:
+def shared_by_validation(model: LoadedModel, dataset: XrayDataset) -> str:
+    """What a validation split, to which a model is to be adapted, shares with its training data: one sentence.
+
+    That is no reason to refuse, because the test split shares nothing and shows what the adaptation is worth.
+    """
+    fingerprints = read_fingerprints(model)
+    if fingerprints is None:
+        return "Whether that split shares images with its training data cannot be known: it publishes no fingerprints."
+    found = [part.shared_with(overlap_columns(dataset, ("validation",))) for part in fingerprints.parts]
+    images = max((max(shared.files, shared.near_duplicates) for shared in found), default=0)
+    patients = max((shared.patients for shared in found), default=0)
+    if not images and not patients:
+        return "That split shares nothing with its training data, by the fingerprints it has."
+    return (
+        f"Mind that {images} images and {patients} patients of that split are known from its training and validation, "
+        "so that what was fitted on them may be too confident."
+    )
+
+
+def read_fingerprints(model: LoadedModel) -> Fingerprints | None:
+    """The fingerprints beside a model's weights, if there are any.
+
+    Raises:
+        UserError: if they are damaged.
+    """
     path = model.pulled.folder / FINGERPRINTS
     if not path.is_file():
         return None

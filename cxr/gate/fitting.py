@@ -27,6 +27,8 @@ MAX_XRAYS = 600
 PASSED = 0.99
 """Share of validation X-rays that must reach the threshold."""
 
+TRAINING = "training X-rays"
+
 _OUTLIERS_PER_XRAY = 2
 _BATCH = 32
 _STRENGTH = 0.03
@@ -43,8 +45,11 @@ def fit_gate(
     validation_images: Iterable[Image],
     seed: int,
     progress: bool = True,
+    kind: str = TRAINING,
 ) -> Gate:
     """Fit on the first `MAX_XRAYS` training X-rays, uint8 (H, W) each, and set the threshold on validation.
+
+    `kind` is what the gate and the card call the X-rays that it was fitted on.
 
     The same model, images in the same order and seed give the same gate. It takes three forward passes for each
     training X-ray, 1,800 at most, and one for each validation X-ray.
@@ -52,7 +57,7 @@ def fit_gate(
     xrays = tqdm(islice(train_images, MAX_XRAYS), desc="gate", unit="X-ray", disable=not progress)
     features = run_in_batches(model, processor, _with_outliers(xrays, seed), gate_features)
     inside = np.arange(len(features)) % (1 + _OUTLIERS_PER_XRAY) == 0
-    fitted_on = f"{inside.sum()} training X-rays, {(~inside).sum()} outliers made from them, seed {seed}"
+    fitted_on = f"{inside.sum()} {kind}, {(~inside).sum()} outliers made from them, seed {seed}"
     gate = _regression(features, inside, fitted_on)
     scores = run_in_batches(model, processor, validation_images, gate.score)
     return replace(gate, threshold=scores.quantile(1 - PASSED, interpolation="lower"))

@@ -7,8 +7,9 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from cxr.schema.document import Count, Interval, PerClass, PerSplit, Share, closed
-from cxr.schema.gate import GateSummary, ValidationDistribution
+from cxr.schema.gate import GateShare, GateSummary, ValidationDistribution
 from cxr.schema.heatmaps import Heatmaps
+from cxr.schema.report import Audit, Counts
 from cxr.schema.verdicts import Verdict
 
 SCHEMA_VERSION: Literal[2] = 2
@@ -229,7 +230,9 @@ class Calibration(TypedDict):
     """Fitted on validation and folded into the head: calibrated logit difference = difference / temperature + bias."""
 
     temperature: Annotated[float, Field(gt=0, description="1 if nothing was fitted.")]
-    bias: Annotated[float, Field(description="Added to the logit of COVID; 0 unless the loss was weighted by class.")]
+    bias: Annotated[
+        float, Field(description="Added to the logit of COVID; 0 unless the loss was weighted or the model adapted.")
+    ]
     reason: Annotated[str | None, Field(description="Why nothing was fitted; null if it was.")]
 
 
@@ -324,6 +327,35 @@ class Seeds(TypedDict):
 
 
 @closed
+class BeforeAdaptation(GroupSummary):
+    """The model as it was before, on the images of `test`."""
+
+    operating_threshold: Share
+    coverage: Annotated[PerClass[Share | None] | None, Field(description="Of its conformal sets; null if it had none.")]
+    gate: Annotated[GateShare | None, Field(description="X-rays that its gate passed; null if it had none.")]
+
+
+@closed
+class Adaptation(TypedDict):
+    """Where a model was adapted: the dataset that `validation`, `test` and all that was chosen anew come from.
+
+    `model`, `dataset` and `training` still describe how the weights were trained.
+    """
+
+    model_id: Annotated[str, Field(description="The model that was adapted: repo id, or the name of a folder.")]
+    revision: Annotated[str, Field(description='Its commit on the Hub, or "local".')]
+    name: Annotated[str, Field(description="What the dataset is called in the card.")]
+    dataset: DatasetId
+    synthetic: Annotated[bool, Field(description="Whether every image of it is a phantom.")]
+    counts: Annotated[Counts, Field(description="Source → class → split → images of it.")]
+    audit: Annotated[Audit | None, Field(description="Of this dataset; null if it was not audited.")]
+    shared_with_training: Annotated[str, Field(description="What its validation split shares with the training data.")]
+    temperature: Annotated[float, Field(gt=0, description="Fitted here, and folded into the head after earlier ones.")]
+    bias: Annotated[float, Field(description="Fitted here, and added to the logit of COVID.")]
+    before: BeforeAdaptation
+
+
+@closed
 class Metrics(TypedDict):
     """Every number that a run reports. Shares and metrics lie in 0…1.
 
@@ -358,6 +390,9 @@ class Metrics(TypedDict):
             ValidationDistribution,
             Field(description="What serving compares many images with; missing in models of earlier versions."),
         ]
+    ]
+    adaptation: NotRequired[
+        Annotated[Adaptation, Field(description="Missing unless the model was adapted to another dataset.")]
     ]
     model: ModelSummary
     dataset: DatasetSummary

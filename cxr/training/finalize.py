@@ -72,9 +72,9 @@ def finalize(
         if heatmaps:
             metrics["heatmaps"] = heatmaps
         metrics["judgement"] = judgement(metrics, report)
-        _add_to_config(run.draft_dir, metrics)
+        add_to_config(run.draft_dir, metrics)
         write_metrics(run.draft_dir, metrics)
-        _write_json(run.draft_dir / DATASET_REPORT, report)
+        write_json(run.draft_dir / DATASET_REPORT, report)
         (run.draft_dir / RECIPE).write_text(yaml.safe_dump(arguments.recipe(), sort_keys=False), "utf-8")
         write_fingerprints(run.draft_dir, dataset, arguments.data.fingerprints)
         figures.draw_all(run.draft_dir / "figures", training.state.log_history, evaluation)
@@ -206,15 +206,15 @@ def write_metrics(folder: Path, metrics: Metrics) -> None:
         pydantic.ValidationError: if it is not as `cxr.schema.metrics` describes it.
     """
     check(Metrics, metrics)
-    _write_json(folder / METRICS, metrics)
+    write_json(folder / METRICS, metrics)
 
 
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """The same facts give the same bytes."""
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _add_to_config(model_dir: Path, metrics: Metrics) -> None:
+def add_to_config(model_dir: Path, metrics: Metrics) -> None:
     """Add to config.json, as plain extra keys, what serving reads there."""
     path = model_dir / CONFIG
     conformal, calibration = metrics["conformal"], metrics["calibration"]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from cxr.gate import Gate
-from cxr.gate.fitting import MAX_XRAYS, fit_gate, run_in_batches
+from cxr.gate.fitting import MAX_XRAYS, TRAINING, fit_gate, run_in_batches
 from cxr.gate.outliers import OUTLIER_KINDS, make_outlier
 from cxr.schema.gate import GateShare, GateSummary, ValidationDistribution
 from cxr.schema.labels import LABELS
@@ -37,6 +37,7 @@ def add_gate(
     external: Mapping[str, XrayDataset],
     validation_scores: Scores,
     seed: int,
+    kind: str = TRAINING,
 ) -> GateEvaluation:
     """Fit the gate of a model, save it beside the model as `gate.safetensors`, and return what `metrics.json` says.
 
@@ -44,13 +45,13 @@ def add_gate(
     X-rays are scored once. If a split holds more images than are used, those with the smallest hashes are taken.
     `validation_scores` are the model's own, in the order of the split. The summary holds `threshold` (log-odds),
     `fitted_on`, `passed` (n and share for each split, `external` by name) and `refused` (n and share for each kind of
-    outlier made from test X-rays).
+    outlier made from test X-rays). `kind` is what the fitted X-rays are called there.
     """
     model, processor = evaluator.model, evaluator.processor
     train, validation, test = (dataset.splits[name] for name in ("train", "validation", "test"))
     chosen = _chosen(validation, MAX_SCORED)
     validated = _images_at(validation, chosen)
-    gate = fit_gate(model, processor, _images(train, MAX_XRAYS), validated, seed)
+    gate = fit_gate(model, processor, _images(train, MAX_XRAYS), validated, seed, kind=kind)
     gate.save(evaluator.model_dir / GATE)
 
     def passed(images: Sequence[np.ndarray]) -> GateShare:

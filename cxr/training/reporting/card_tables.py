@@ -34,8 +34,12 @@ def value_and_ends(value: float | None, ends: list[float] | None) -> str:
 
 
 def tested_sets(metrics: Metrics) -> dict[str, SplitSummary]:
-    """The sets that had no part in any choice, by their names in the card: its own test split, and external ones."""
-    return {"own test split": metrics["test"]} | {
+    """The sets that had no part in any choice, by their names in the card: its own test split, and external ones.
+
+    The test split of an adapted model is that of the dataset to which it was adapted.
+    """
+    adapted = metrics.get("adaptation")
+    return {f"test split of {adapted['name']}" if adapted else "own test split": metrics["test"]} | {
         f"external: {name}": scores for name, scores in metrics["external"].items()
     }
 
@@ -44,6 +48,7 @@ def all_tables(metrics: Metrics, report: Report) -> dict[str, str]:
     """Every table, by its name in the template."""
     return {
         "headline": _headline(metrics, report),
+        "adaptation": _adaptation(metrics),
         "sources": _sources(report["counts"]),
         "standards": _standards(report),
         "labels": _labels(report),
@@ -76,9 +81,28 @@ def _localization(values: Localization) -> tuple[str, str]:
     )
 
 
+def _adaptation(metrics: Metrics) -> str:
+    """An adapted model before and after, on the same test images; empty for any other."""
+    adapted = metrics.get("adaptation")
+    if adapted is None:
+        return ""
+    before, after = adapted["before"], metrics["test"]
+    rows = [(name, with_interval(before, key), with_interval(after, key)) for key, name in METRIC_NAMES.items()]
+    rows.append(("operating threshold", number(before["operating_threshold"]), number(metrics["operating_threshold"])))
+    for label in LABELS:
+        kept = "none" if before["coverage"] is None else number(before["coverage"].get(label))
+        title = f"{label} images whose conformal set holds {label}"
+        rows.append((title, kept, number(after["conformal"]["coverage"].get(label))))
+    passed = "no gate" if before["gate"] is None else number(before["gate"]["share"])
+    rows.append(("X-rays that the gate passes", passed, number(metrics["gate"]["passed"]["test"]["share"])))
+    return table(("", "before", "after"), rows)
+
+
 def _headline(metrics: Metrics, report: Report) -> str:
     rows = [(name, *_sizes(scores), *_headline_metrics(scores)) for name, scores in tested_sets(metrics).items()]
-    rows += [_probe_row(probe) for probe in report.get("audit", {}).get("probes", ())]
+    adapted = metrics.get("adaptation")
+    audit = adapted["audit"] if adapted else report.get("audit")
+    rows += [_probe_row(probe) for probe in (audit["probes"] if audit else ())]
     return table(("", "images", "COVID", "patients", "AUROC", *HEADLINE[1:]), rows)
 
 

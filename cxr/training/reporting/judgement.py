@@ -21,16 +21,21 @@ DROP = 0.05
 WIDE = 0.15
 """If the AUROC's interval reaches this far down, there are too few images to draw a conclusion."""
 
+PHANTOMS = "All images are synthetic phantoms, so this says nothing about patients."
+
 _BY_EVIDENCE = ("border", "border_in_view", "lungs_blacked_out", "file", "source")
 """The order in which a flagged probe is quoted: first what a network can see, then what it can only infer."""
 
 
 def judgement(metrics: Metrics, report: Report) -> str:
     """The sentence for a run's `metrics.json` and its dataset's report."""
-    sentence = judge(metrics["test"], metrics["external"], report.get("audit"))
-    if metrics["dataset"]["synthetic"]:
-        return f"{sentence} All images are synthetic phantoms, so this says nothing about patients."
-    return sentence
+    adapted = metrics.get("adaptation")
+    if adapted:
+        sentence = judge_elsewhere(f"{adapted['name']}, to which it was adapted", metrics["test"], adapted["audit"])
+    else:
+        sentence = judge(metrics["test"], metrics["external"], report.get("audit"))
+    is_synthetic = adapted["synthetic"] if adapted else metrics["dataset"]["synthetic"]
+    return f"{sentence} {PHANTOMS}" if is_synthetic else sentence
 
 
 def judge(test: GroupSummary, external: Mapping[str, GroupSummary], audit: Audit | None) -> str:

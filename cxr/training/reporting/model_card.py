@@ -104,6 +104,8 @@ def _context(folder: Path, metrics: Metrics, report: Report) -> dict[str, Any]:
         "tables": all_tables(metrics, report),
         "figure": figure,
         "tested_sets": tested,
+        "adapted_to": escape(metrics["adaptation"]["name"]) if "adaptation" in metrics else "",
+        "adaptation": metrics.get("adaptation"),
         "differences": [escape(text) for text in report.get("audit", {}).get("differences", ())],
         "exclusions": _exclusions(report["refused"]["reasons"]),
         "never_excluded": [name for name in LABELS if metrics["conformal"]["quantiles"][name] >= 1],
@@ -180,20 +182,31 @@ def _worst_subgroup(scores: SplitSummary) -> str:
 
 
 def _front_matter(metrics: Metrics) -> str:
-    model, dataset = metrics["model"], metrics["dataset"]
-    results = _eval_results(dataset, dataset["name"], metrics["test"])
+    dataset = metrics["dataset"]
+    adapted = metrics.get("adaptation")
+    results = _eval_results(
+        adapted["dataset"] if adapted else dataset, adapted["name"] if adapted else dataset["name"], metrics["test"]
+    )
     for name, scores in metrics["external"].items():
         results += _eval_results(scores["dataset"], f"{name} (external)", scores)
     return ModelCardData(
         license="apache-2.0",
         library_name="transformers",
         pipeline_tag="image-classification",
-        base_model=None if model["random_weights"] or model["backbone_revision"] == "local" else model["backbone"],
+        base_model=_base_model(metrics),
         datasets=[dataset["name"]] if dataset["revision"] else None,
         tags=["medical", "chest-x-ray", "covid-19", *(["synthetic"] if dataset["synthetic"] else [])],
         model_name=_title(metrics),
         eval_results=results,
     ).to_yaml()
+
+
+def _base_model(metrics: Metrics) -> str | None:
+    """The repo on the Hub whose weights this model started from, if there is one."""
+    adapted, model = metrics.get("adaptation"), metrics["model"]
+    if adapted:
+        return None if adapted["revision"] == "local" else adapted["model_id"]
+    return None if model["random_weights"] or model["backbone_revision"] == "local" else model["backbone"]
 
 
 def _eval_results(dataset: DatasetId, name: str, scores: GroupSummary) -> list[EvalResult]:
