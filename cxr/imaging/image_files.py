@@ -1,12 +1,10 @@
 """The files of a folder or a zip, listed the same way for datasets and for answers.
 
 Names are relative, with forward slashes. Links to folders are followed once; hidden and system files are left out. Zips
-are read in place. A zip written without the UTF-8 mark holds names in the code page of its author, which nothing
-states: the page under which all of its names read as words is taken (APPNOTE.TXT 4.4.4 and appendix D).
+are read in place.
 """
 
 import os
-import re
 import stat
 import unicodedata
 import zipfile
@@ -19,6 +17,7 @@ from PIL import Image
 
 from cxr.imaging.decoders import FORMATS
 from cxr.imaging.file_type import HEAD_BYTES, looks_like_dicom, looks_like_image
+from cxr.imaging.zip_names import code_page, entry_name
 
 ARCHIVE = "is an archive: unpack it, or name it by itself"
 """Why a zip in a folder or in another zip is not looked into."""
@@ -27,26 +26,6 @@ BROKEN_ZIP = (OSError, EOFError, RuntimeError, NotImplementedError, ValueError, 
 """What reading a zip, or an entry of one, may raise."""
 
 _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
-_UTF8_MARK = 0x800
-_CODE_PAGES = (
-    "utf-8",
-    "cp437",
-    "gb2312",
-    "shift_jis",
-    "euc_kr",
-    "gb18030",
-    "cp949",
-    "big5",
-    "cp866",
-    "cp1251",
-    "cp1252",
-)
-_HAN = "\u3400-\u9fff\uac00-\ud7a3"
-_WITHIN_LATIN = re.compile(
-    "(?<=[A-Za-z])[\u0370-\u052f]|[\u0370-\u052f](?=[A-Za-z])"
-    f"|(?<=[A-Za-z])[{_HAN}](?![{_HAN}])|(?<![{_HAN}])[{_HAN}](?=[A-Za-z])"
-)
-"""A letter of another script, or a single ideograph, within a Latin word: an accented letter read in a wrong page."""
 
 
 def walk_folder(root: Path) -> Iterator[str]:
@@ -108,28 +87,20 @@ class Entries(NamedTuple):
 
 
 def zip_entries(archive: zipfile.ZipFile, is_known: Callable[[str], bool] = lambda name: False) -> Entries:
-    """What a zip holds, hidden and system files left out.
-
-    Where several code pages give words, the one that gives most names that `is_known` knows is taken.
-    """
+    """What a zip holds, hidden and system files left out; `is_known` helps to tell its code page (`zip_names`)."""
     infos = [info for info in archive.infolist() if not info.is_dir()]
-    page = _code_page([info for info in infos if not info.flag_bits & _UTF8_MARK], is_known)
-    files, escaping = {}, []
+    page = code_page(infos, is_known)
+    files: dict[str, zipfile.ZipInfo] = {}
+    escaping = []
     for info in infos:
         name = _entry_name(info, page)
         if name is None:
             escaping.append(info.filename)
         elif not any(is_clutter(part) for part in name.split("/")):
+            if name in files and files[name].filename != info.filename:  # some pages write one letter in two ways
+                name = relative(info.filename) or name
             files[name] = info
     return Entries(files, escaping)
-
-
-def other_names(info: zipfile.ZipInfo) -> set[str]:
-    """The names that an entry without the UTF-8 mark has under the other code pages."""
-    if info.flag_bits & _UTF8_MARK or info.orig_filename.isascii():
-        return set()
-    names = (_decoded(info.orig_filename.split("\0")[0], page) for page in _CODE_PAGES)
-    return {inside for name in names if name is not None and (inside := relative(name)) is not None}
 
 
 def relative(file: str, root: str | None = None) -> str | None:
@@ -147,47 +118,4 @@ def folded(name: str) -> str:
 
 
 def _entry_name(info: zipfile.ZipInfo, page: str) -> str | None:
-    if stat.S_ISLNK(info.external_attr >> 16):
-        return None
-    name = info.orig_filename.split("\0")[0]
-    return relative(name if info.flag_bits & _UTF8_MARK else _decoded(name, page) or name)
-
-
-def _code_page(infos: list[zipfile.ZipInfo], is_known: Callable[[str], bool]) -> str:
-    names = [info.orig_filename for info in infos if not info.orig_filename.isascii()]
-    if not names:
-        return "cp437"
-    if None not in (_decoded(name, "utf-8") for name in names):
-        return "utf-8"
-    decoded = {page: [_decoded(name, page) for name in names] for page in _CODE_PAGES}
-    likely = [page for page in decoded if all(name is not None and _reads_as_words(name) for name in decoded[page])]
-    return max(likely, key=lambda page: sum(is_known(name) for name in decoded[page] if name), default="cp437")
-
-
-def _decoded(name: str, page: str) -> str | None:
-    """A name that `zipfile` decoded by the standard's code page, decoded by another; None where it does not fit."""
-    try:
-        return name.encode("cp437").decode(page)
-    except UnicodeError:
-        return None
-
-
-def _reads_as_words(name: str) -> bool:
-    """Whether a name holds letters of one script beside ASCII, and no signs or rare letters that a wrong page gives."""
-    scripts = {unicodedata.name(char, "?").split()[0] for char in name if not char.isascii()}
-    is_one_script = len(scripts - {"HIRAGANA", "KATAKANA", "FULLWIDTH", "IDEOGRAPHIC", "KATAKANA-HIRAGANA"}) <= 1
-    runs = re.findall("[\u0400-\u052f]+", name)
-    if runs and max(map(len, runs)) == 1 and re.search("[A-Za-z]", str(PurePosixPath(name).with_suffix(""))):
-        return False  # `Bild ä` of cp1252 is `Bild ф` in cp866
-    return is_one_script and not _WITHIN_LATIN.search(name) and all(char.isascii() or _is_common(char) for char in name)
-
-
-def _is_common(char: str) -> bool:
-    """Letters of living scripts; halfwidth katakana, box drawings and private letters come of a wrong code page.
-
-    So do Greek letters: no page here but cp437 holds them, in places where cp1252 has ä or é.
-    """
-    code = ord(char)
-    is_latin = 0xC0 <= code < 0x180
-    is_other = 0x400 <= code < 0x530 or 0x3000 <= code < 0x3100 or 0x4E00 <= code < 0xA000 or 0xAC00 <= code < 0xD7A4
-    return (is_latin or is_other or 0xFF00 <= code < 0xFF60) and (char.isalpha() or code >= 0x3000)
+    return None if stat.S_ISLNK(info.external_attr >> 16) else relative(entry_name(info, page))

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from cxr.errors import UserError
 from cxr.imaging.file_type import HEAD_BYTES, looks_like_image
-from cxr.imaging.image_files import folded, is_clutter, other_names, relative, walk_folder, zip_entries
+from cxr.imaging.image_files import folded, is_clutter, relative, walk_folder, zip_entries
+from cxr.imaging.zip_names import other_names
 from dataset_script.collections.label_text import read_label
 from dataset_script.records import FileRef
 
@@ -145,7 +146,8 @@ class Archive:
         named = _by_folded_name(self.walk())
         for name in self.walk():
             for other in other_names(self.entries[self.prefix + name]):
-                named.setdefault(folded("/".join(other.split("/")[depth:])), name)
+                below = (relative(other) or "").split("/")[depth:]
+                named.setdefault(folded("/".join(below)), name)
         return named
 
     @property
@@ -253,8 +255,8 @@ def _open_zip(path: Path, flag: str) -> Archive:
 
 
 def _names_a_class(name: str) -> bool:
-    """Whether a folder on the way to a file is called like a class: then its name was decoded as it was written."""
-    return any(read_label(part).label is not None for part in name.split("/")[:-1])
+    """Whether a folder is called like a class: then its name was decoded as it was written."""
+    return read_label(name).label is not None
 
 
 def _named(name: str | None, has: Callable[[str], bool], folded_names: Callable[[], dict[str, str]]) -> str | None:

@@ -169,43 +169,6 @@ def test_files_are_found_whatever_the_case_and_composition_of_their_names(tmp_pa
     assert prepare(tmp_path / "out", f"table={source}")["images"] == 60
 
 
-class _InCodePage(zipfile.ZipInfo):
-    """An entry whose name is written as old programs write it: in a code page, without the UTF-8 mark."""
-
-    page = "gbk"
-
-    def _encodeFilenameFlags(self):
-        return self.filename.encode(self.page), self.flag_bits & ~0x800
-
-
-@pytest.mark.parametrize(
-    ("page", "covid", "normal"),
-    [
-        ("gbk", "新冠", "正常"),
-        ("shift_jis", "コロナ", "正常"),
-        ("cp949", "코로나", "정상"),
-        ("cp866", "ковид", "норма"),
-        ("cp1251", "ковид", "норма"),
-        ("cp1252", "COVID bestätigt", "Lungenentzündung"),
-        ("cp1252", "COVID confirmé", "épanchement"),
-        ("cp1252", "COVID", "gesund é"),
-        ("cp437", "COVID bestätigt", "unauffällig"),
-    ],
-)
-def test_zips_of_any_code_page(tmp_path, page, covid, normal):
-    with zipfile.ZipFile(tmp_path / "raw.zip", "w") as archive:
-        for number in range(60):
-            info = _InCodePage(f"{covid if number % 2 else normal}/{number}.bmp")
-            info.page = page
-            archive.writestr(info, save(tmp_path / "one.bmp", number).read_bytes())
-    report = prepare(tmp_path / "out", f"folder={tmp_path / 'raw.zip'}")
-    assert {name: sum(counts.values()) for name, counts in report["counts"]["raw"].items()} == {
-        "NON-COVID": 30,
-        "COVID": 30,
-    }
-    assert set(report["label_values"]["raw"]) == {covid, normal}
-
-
 def test_an_archive_among_the_images_is_named(tmp_path):
     raw = folders(tmp_path / "raw", covid=30, normal=30)
     (raw / "covid" / "more.zip").write_bytes(b"PK\5\6" + bytes(18))
