@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr.cli import OneLineErrors, command, end_on_signals
+from cxr.cli import OneLineErrors, command, end_on_signals, let_threads_sleep
 from cxr.errors import UserError
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Load the model and serve until stopped."""
     args = parser().parse_args(argv)
     end_on_signals()
+    let_threads_sleep()
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     from cxr.serving.web import server
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from cxr.cli import OneLineErrors, command
+from cxr.cli import OneLineErrors, command, let_threads_sleep
 from cxr.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Find the files, load the model, answer; see the exit codes in `--help`."""
     args = parser().parse_args(argv)
+    let_threads_sleep()
     import joblib
 
     from cxr.serving import batch, input_files

@@ -15,6 +15,21 @@ from cxr.errors import UserError, disk_problem, one_line
 _SIGNALLED = 128
 
 
+_SPINS = "1000"
+_WAITING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+
+
+def let_threads_sleep() -> None:
+    """Have OpenMP's threads spin only briefly where they wait for each other; call it before torch is imported.
+
+    They spin for milliseconds by default, which burns the processor that a busy neighbour would need to let them go on:
+    a step then takes a multiple of its time (`benchmarks/neighbours.py`). What the user has set stays. libgomp, which
+    torch uses on Linux, reads `GOMP_SPINCOUNT` when it is loaded.
+    """
+    if not any(name in os.environ for name in _WAITING):
+        os.environ["GOMP_SPINCOUNT"] = _SPINS
+
+
 class OneLineErrors(argparse.ArgumentParser):
     """An argument parser whose errors are one line; the usage is shown by `--help` alone."""
 

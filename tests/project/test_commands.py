@@ -1,0 +1,37 @@
+"""What the commands do before they import anything heavy."""
+
+import pytest
+from PIL import Image
+from support import ROOT
+
+_AT_TORCH = """
+import os, runpy, sys
+
+class AtTorch:
+    def find_spec(self, name, *_):
+        if name == "torch":
+            print(os.environ.get("GOMP_SPINCOUNT"), flush=True)
+            os._exit(0)
+
+sys.meta_path.insert(0, AtTorch())
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "given", "expected"),
+    [
+        (["train_hf.py", "--help"], {}, "1000"),
+        (["train_hf.py", "--help"], {"OMP_WAIT_POLICY": "active"}, "None"),
+        (["train_hf.py", "--help"], {"GOMP_SPINCOUNT": "5"}, "5"),
+        (["assess.py", "--help"], {}, "1000"),
+        (["predict.py", "--model", "no/such", "x.png"], {}, "1000"),
+        (["app.py", "--model", "."], {}, "1000"),
+    ],
+)
+def test_threads_are_told_to_sleep_before_torch_is_imported(command, given, expected, run_cli, env, tmp_path):
+    Image.new("L", (64, 64)).save(tmp_path / "x.png")
+    command = [str(tmp_path / "x.png") if word == "x.png" else word for word in command]
+    done = run_cli(["-c", _AT_TORCH, *command], env=env | {"PYTHONPATH": str(ROOT)} | given)
+    assert done.stdout.split() == [expected], done.stderr
