@@ -10,7 +10,7 @@
 
 import io
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import imagecodecs
 import numpy as np
@@ -19,13 +19,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageMode, UnidentifiedImageError
 
 from cxr.errors import UnreadableImage
-from cxr.imaging import bit_depth, colour
+from cxr.imaging import bit_depth, colour, tiff_page
 from cxr.imaging.file_type import IMAGE_SIGNATURES, TIFF_SIGNATURES
 from cxr.imaging.limits import DAMAGED, check_scans, check_size, mute_logger, refusing_damage
 from cxr.imaging.metadata import SIDEWAYS, orientation, turn_upright, without_metadata
-
-if TYPE_CHECKING:
-    from tifffile import TiffFile, TiffPage
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 NO_IMAGE = "is not an image we can read (PNG, JPEG, WEBP, TIFF, BMP, GIF or DICOM)"
@@ -43,16 +40,10 @@ _END_OF_JPEG = b"\xff\xd9"
 _PNG_ORIENTATION = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
 """Where a PNG may keep its orientation, before its pixels or after them."""
 
-_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2
-_UNSIGNED, _SIGNED, _REAL = 1, 2, 3
-_UNASSOCIATED_ALPHA = 2
 _ORIENTATION_TAG = 274
-_TIFF_AXES = ("YX", "YXS", "SYX")
-_MAX_SAMPLES = 4
 _PNG_START = b"\x89PNG"
 _JPEG_START = b"\xff\xd8"
 _JPEG_IN_TIFF = (6, 7)
-_REDUCED, _MASK = 1, 4
 
 
 class DecodedImage(NamedTuple):
@@ -194,65 +185,27 @@ def _decode_deep_tiff(raw: bytes) -> DecodedImage | None:
     mute_logger("tifffile")
     with tifffile.TiffFile(io.BytesIO(raw)) as file:
         page = file.pages.first
-        if _has_second_image(file):
+        tiff_page.check_segments(page, len(raw))
+        if tiff_page.has_second_image(file):
             raise UnreadableImage(SEVERAL_PAGES)
         if page.compression in _JPEG_IN_TIFF:
             check_scans(raw, page.imagewidth * page.imagelength, math.prod(page.chunked))
-        mode = _deep_tiff_mode(page)
+        mode = tiff_page.deep_mode(page)
         if mode is None:
             return None
         check_size(page.imagewidth, page.imagelength, page.samplesperpixel * np.max(page.bitspersample) / 8)
         check_size(page.tilewidth, page.tilelength)
-        if not _is_supported(page):
+        if not tiff_page.is_supported(page):
             raise UnreadableImage(UNKNOWN_TIFF)
-        if not _has_all_segments(page):
+        if not tiff_page.has_all_segments(page):
             raise UnreadableImage(DAMAGED)
         values = page.asarray(maxworkers=1)
     if page.axes == "SYX":
         values = np.moveaxis(values, 0, -1)
-    gray = bit_depth.to_eight_bit_gray(values, has_alpha=_UNASSOCIATED_ALPHA in page.extrasamples)
-    if page.photometric == _MIN_IS_WHITE:
+    gray = bit_depth.to_eight_bit_gray(values, has_alpha=tiff_page.UNASSOCIATED_ALPHA in page.extrasamples)
+    if page.photometric == tiff_page.MIN_IS_WHITE:
         gray = 255 - gray
     return _upright(gray, page.tags.valueof(_ORIENTATION_TAG, 1), mode, "TIFF")
-
-
-def _deep_tiff_mode(page: "TiffPage") -> str | None:
-    """The mode of a gray or RGB page that is deeper than 8 bits, signed or real, like `I;16S`; None for any other."""
-    bits = np.max(page.bitspersample)
-    if (bits <= 8 and page.sampleformat == _UNSIGNED) or page.photometric not in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB):
-        return None
-    gray = "F" if page.sampleformat == _REAL else "I"
-    colours = "RGB" if page.photometric == _RGB else gray
-    alpha = "A" if _UNASSOCIATED_ALPHA in page.extrasamples else ""
-    sign = "S" if page.sampleformat == _SIGNED else ""
-    return f"{colours}{alpha};{bits}{sign}"
-
-
-def _is_supported(page: "TiffPage") -> bool:
-    """Whether its values are real numbers, and its channels gray or R, G, B with or without one more."""
-    real = page.dtype is not None and page.dtype.kind in "iuf"
-    return real and page.axes in _TIFF_AXES and page.samplesperpixel <= _MAX_SAMPLES
-
-
-def _has_all_segments(page: "TiffPage") -> bool:
-    """Whether every strip or tile has a place in the file; tifffile fills missing ones with black."""
-    offsets, lengths = page.dataoffsets, page.databytecounts
-    return len(offsets) == len(lengths) == math.prod(page.chunked) and all(offsets) and all(lengths)
-
-
-def _has_second_image(file: "TiffFile") -> bool:
-    """Whether the second page is an image of its own, and no thumbnail or mask of the first.
-
-    Only the second page is looked at: counting all would follow a circular chain for ever.
-    """
-    try:
-        first, second = file.pages.first, file.pages[1].aspage()
-    except IndexError:
-        return False
-    if first.subfiletype & _REDUCED:
-        return True
-    is_small = 2 * second.imagewidth <= first.imagewidth and 2 * second.imagelength <= first.imagelength
-    return not (is_small or second.subfiletype & (_REDUCED | _MASK))
 
 
 def _upright(gray: NDArray[np.uint8], orientation: int, mode: str, kind: str) -> DecodedImage:

@@ -8,22 +8,19 @@ import os
 import stat
 import unicodedata
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePath, PurePosixPath
+from functools import cache
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from PIL import Image
 
 from cxr.imaging.decoders import FORMATS
-from cxr.imaging.file_type import HEAD_BYTES, looks_like_dicom, looks_like_image
+from cxr.imaging.file_type import HEAD_BYTES, looks_like_image
 from cxr.imaging.zip_names import code_page, entry_name
 
 ARCHIVE = "is an archive: unpack it, or name it by itself"
 """Why a zip in a folder or in another zip is not looked into."""
-
-BROKEN_ZIP = (OSError, EOFError, RuntimeError, NotImplementedError, ValueError, zipfile.BadZipFile, zlib.error)
-"""What reading a zip, or an entry of one, may raise."""
 
 _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 
@@ -59,15 +56,20 @@ def is_archive(name: str) -> bool:
 
 def has_image_suffix(name: str) -> bool:
     """Whether a file's name ends like that of an image, in whatever case."""
+    return os.path.splitext(name)[1].casefold() in _image_suffixes()
+
+
+@cache
+def _image_suffixes() -> frozenset[str]:
     known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in FORMATS}
-    return PurePath(name).suffix.casefold() in known | {".dcm"}
+    return frozenset(known | {".dcm"})
 
 
-def is_image(name: str, head: bytes) -> bool:
+def is_image(name: str, head: Callable[[], bytes]) -> bool:
     """Whether a file is an image by its name or its first bytes, readable or not; an index of DICOM files is none."""
-    if PurePosixPath(name).name.upper() == "DICOMDIR":
+    if name.rpartition("/")[2].upper() == "DICOMDIR":
         return False
-    return has_image_suffix(name) or looks_like_image(head) or looks_like_dicom(head)
+    return has_image_suffix(name) or looks_like_image(head())
 
 
 def head_of(path: Path) -> bytes:
@@ -88,7 +90,7 @@ class Entries(NamedTuple):
 
 def zip_entries(archive: zipfile.ZipFile, is_known: Callable[[str], bool] = lambda name: False) -> Entries:
     """What a zip holds, hidden and system files left out; `is_known` helps to tell its code page (`zip_names`)."""
-    infos = [info for info in archive.infolist() if not info.is_dir()]
+    infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
     page = code_page(infos, is_known)
     files: dict[str, zipfile.ZipInfo] = {}
     escaping = []
@@ -105,11 +107,12 @@ def zip_entries(archive: zipfile.ZipFile, is_known: Callable[[str], bool] = lamb
 
 def relative(file: str, root: str | None = None) -> str | None:
     """A name without `.` parts, relative to `root` where it is absolute; None if it leads out of the root."""
-    name = PurePosixPath(file.replace("\\", "/"))
-    if root and name.is_absolute() and name.is_relative_to(root):
-        name = name.relative_to(root)
-    leads_out = name.is_absolute() or ".." in name.parts or any(":" in part for part in name.parts[:1])
-    return None if leads_out else name.as_posix()
+    name = file.replace("\\", "/")
+    if root and name.startswith("/") and PurePosixPath(name).is_relative_to(root):
+        name = PurePosixPath(name).relative_to(root).as_posix()
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    leads_out = name.startswith("/") or ".." in parts or ":" in "".join(parts[:1])
+    return None if leads_out else "/".join(parts) or "."
 
 
 def folded(name: str) -> str:

@@ -57,7 +57,9 @@ _JAPANESE = {"HIRAGANA", "KATAKANA", "FULLWIDTH", "IDEOGRAPHIC", "KATAKANA-HIRAG
 def entry_name(info: zipfile.ZipInfo, page: str) -> str:
     """The name of an entry: in UTF-8 where it says so, else in the code page of its zip, else in the standard's."""
     name = info.orig_filename.split("\0")[0]
-    return name if _is_marked(info) else _unicode_path(info) or _decoded(_written(info), page) or name
+    if _is_marked(info) or (name.isascii() and not info.extra):
+        return name
+    return _unicode_path(info) or _decoded(_written(info), page) or name
 
 
 def other_names(info: zipfile.ZipInfo) -> set[str]:
@@ -119,6 +121,8 @@ def _distinct_parts(infos: Iterable[zipfile.ZipInfo]) -> list[bytes]:
     found: dict[bytes, None] = {}
     size = 0
     for info in infos:
+        if info.orig_filename.isascii():
+            continue
         for part in _written(info).split(b"/"):
             if not part.isascii() and part not in found:
                 found[part] = None

@@ -4,11 +4,13 @@ import glob
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cxr.errors import UnreadableImage
 from cxr.imaging.file_type import HEAD_BYTES
-from cxr.imaging.image_files import ARCHIVE, BROKEN_ZIP, head_of, is_archive, is_image, walk_folder, zip_entries
+from cxr.imaging.image_files import ARCHIVE, head_of, is_archive, is_image, walk_folder, zip_entries
+from cxr.imaging.zip_files import BROKEN_ZIP, open_zip
 
 MAX_ENTRY_BYTES = 1 << 28
 """Limit to what is unpacked of one zip entry: the size that a zip states for it cannot be trusted."""
@@ -16,11 +18,15 @@ MAX_ENTRY_BYTES = 1 << 28
 
 @dataclass(frozen=True)
 class ImageFile:
-    """An image file, or an entry of a zip, which is read in place; `name` is the entry's for people."""
+    """An image file, or an entry of a zip, which is read in place; `name` is the entry's for people.
+
+    `refusal` is why a zip could not be looked into.
+    """
 
     path: Path
     entry: str = ""
     name: str = ""
+    refusal: str = ""
 
     def __str__(self) -> str:
         return f"{self.path}/{self.name or self.entry}" if self.entry else str(self.path)
@@ -37,7 +43,9 @@ class ImageFile:
         Raises:
             UnreadableImage: if the entry cannot be unpacked, or is an archive itself.
         """
-        if is_archive(self.name or self.path.name):
+        if self.refusal:
+            raise UnreadableImage(self.refusal, str(self))
+        if is_archive(self.name or self.path.name) and self.path.exists():
             raise UnreadableImage(ARCHIVE, str(self))
         return unpack(self.path, self.entry) if self.entry else self.path
 
@@ -78,20 +86,25 @@ def _matches(pattern: str) -> list[str]:
 
 def _images_in(path: Path) -> Iterable[ImageFile]:
     if path.is_dir():
-        names = (name for name in walk_folder(path) if is_archive(name) or is_image(name, head_of(path / name)))
+        names = (
+            name for name in walk_folder(path) if is_archive(name) or is_image(name, partial(head_of, path / name))
+        )
         return [ImageFile(path / name) for name in sorted(names) if (path / name).exists()]
-    if path.suffix.lower() == ".zip" and zipfile.is_zipfile(path):
-        return _images_in_zip(path)
-    return [ImageFile(path)]
+    if path.suffix.lower() != ".zip" or not path.is_file():
+        return [ImageFile(path)]
+    try:
+        return list(_images_in_zip(path))
+    except UnreadableImage as error:
+        return [ImageFile(path, refusal=error.reason)]
 
 
 def _images_in_zip(path: Path) -> Iterator[ImageFile]:
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive:
         entries = zip_entries(archive)
         # what leads out of the zip is read as well, because nothing is unpacked to where a name points
         outside = {name: archive.getinfo(name) for name in entries.escaping}
         for name, info in sorted((outside | entries.files).items()):
-            if is_archive(name) or is_image(name, _head(archive, info)):
+            if is_archive(name) or is_image(name, partial(_head, archive, info)):
                 yield ImageFile(path, info.filename, name)
 
 
@@ -110,7 +123,7 @@ def unpack(path: Path, entry: str) -> bytes:
         UnreadableImage: if it cannot be unpacked, or is too large.
     """
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(entry) as stream:
+        with open_zip(path) as archive, archive.open(entry) as stream:
             content = stream.read(MAX_ENTRY_BYTES + 1)
     except BROKEN_ZIP as error:
         raise UnreadableImage("cannot be unpacked from its zip") from error

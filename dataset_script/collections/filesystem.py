@@ -7,15 +7,15 @@ in a table or a zip may lead out of the root.
 import hashlib
 import os
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from cxr.errors import UserError
+from cxr.errors import UnreadableImage, UserError
 from cxr.imaging.file_type import HEAD_BYTES, looks_like_image
 from cxr.imaging.image_files import folded, is_clutter, relative, walk_folder, zip_entries
+from cxr.imaging.zip_files import BROKEN_ZIP, open_zip
 from cxr.imaging.zip_names import other_names
 from dataset_script.collections.label_text import read_label
 from dataset_script.records import FileRef
@@ -120,7 +120,9 @@ class ZipFile:
             if archive.getinfo(name).file_size > LARGEST_FILE:
                 raise OSError(0, TOO_LARGE)
             return archive.read(name)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError) as error:
+        except OSError:
+            raise
+        except (*BROKEN_ZIP, KeyError) as error:
             raise OSError(0, "damaged inside its zip") from error
 
     def opened(self) -> zipfile.ZipFile:
@@ -192,7 +194,7 @@ class Archive:
         try:
             with self._place.opened().open(self.entries[self.prefix + name].filename) as stream:
                 return looks_like_image(stream.read(HEAD_BYTES))
-        except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError):
+        except BROKEN_ZIP:
             return False
 
 
@@ -245,10 +247,10 @@ def _stamp(path: Path) -> str:
 
 def _open_zip(path: Path, flag: str) -> Archive:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path) as archive:
             entries = zip_entries(archive, _names_a_class)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise UserError(f"{flag} is damaged or no zip: download it again, or unpack it and name the folder") from error
+    except UnreadableImage as error:
+        raise UserError(f"{flag} {error.reason}: download it again, or unpack it and name the folder") from error
     if any(info.flag_bits & 1 for info in entries.files.values()):
         raise UserError(f"{flag} is encrypted: unpack it with its password and name the folder")
     return Archive(path, entries.files, entries.escaping)

@@ -11,7 +11,6 @@ import secrets
 import shutil
 import tempfile
 import time
-import zipfile
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cxr.errors import UnreadableImage, UserError
+from cxr.imaging.zip_files import open_zip, too_many
 from cxr.serving.input_files import ImageFile, find
 from cxr.serving.web.background import repeated
 from cxr.serving.web.limits import MAX_FILE_SIZE, MAX_IMAGES, OTHER_REQUEST_BYTES, UPLOAD_REQUEST_BYTES
@@ -243,14 +243,13 @@ def images_in(uploads: Sequence[Upload]) -> list[Upload]:
 
 def _expand(upload: Upload) -> list[Upload]:
     """The images in a zip; a zip that cannot be read or holds none is treated as one file, which is not an image."""
-    if upload.path.suffix != ".zip" or not zipfile.is_zipfile(upload.path):
+    if upload.path.suffix != ".zip":
         return [upload]
     try:
-        with zipfile.ZipFile(upload.path) as archive:
-            entries = len(archive.infolist())
-        if entries > _MAX_ENTRIES:
-            raise UserError(f"{upload} holds {entries:,} files, and at most {_MAX_ENTRIES:,} can be searched")
-        images = [Upload(upload.path, upload.name, image.entry, image.name) for image in find([str(upload.path)])]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        open_zip(upload.path, _MAX_ENTRIES).close()
+    except UnreadableImage as error:
+        if error.reason == too_many(_MAX_ENTRIES):
+            raise UserError(f"{upload} {error.reason}: send one with fewer") from error
         return [upload]
+    images = [Upload(upload.path, upload.name, image.entry, image.name) for image in find([str(upload.path)])]
     return images or [upload]
