@@ -86,7 +86,8 @@ def build_page(args: argparse.Namespace) -> tuple["Blocks", str]:
         return interface.build_without_model(str(error), on_space=True), f"No model is loaded: {error}"
     pulled = predictor.pulled
     warning = f"Warning: {pulled.outage}. Serving the last revision downloaded.\n" if pulled.outage else ""
-    return interface.build(predictor), f"{warning}Answering with {pulled.repo_id}@{pulled.revision}"
+    runtime = ": ".join(filter(None, [predictor.computed_by, predictor.runtime_note]))
+    return interface.build(predictor), f"{warning}Answering with {pulled.repo_id}@{pulled.revision} ({runtime})"
 
 
 if __name__ == "__main__":

@@ -47,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     heatmaps = batch.make_heatmap_folder(args.heatmaps) if args.heatmaps else None
     precision: Precision = "exact" if args.exact else "fast"
     predictor = Predictor.load(args.model, args.revision, precision, min(len(files), joblib.cpu_count()))
+    if predictor.runtime_note:
+        print(f"precision {predictor.runtime_note}", file=sys.stderr)
     if heatmaps:
         print(f"heatmaps: {predictor.heatmap_words}", file=sys.stderr)
     answers = []

@@ -1,10 +1,13 @@
-"""OpenVINO on the CPU, in bfloat16 where the processor has it: a third of the time of plain torch.
+"""OpenVINO on the CPU, in bfloat16 where that was measured to be faster: a third of the time of plain torch.
 
 Probabilities then differ from float32 in the third digit (benchmarks/predict.py measures both).
 """
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.metadata import version
+from typing import NamedTuple
 
 import joblib
 import openvino
@@ -13,24 +16,52 @@ from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import nn
 
+from cxr.fastest import Fastest, Prepare, fastest
+
 Run = Callable[[torch.Tensor], list[torch.Tensor]]
 """A network's input → its outputs; may be called from several threads."""
 
 
-def compile_module(module: nn.Module, example: torch.Tensor, shape: Sequence[int], streams: int = 1) -> Run:
+class Compiled(NamedTuple):
+    """A network ready to run, and the precision that it computes in, `f32` or `bf16`."""
+
+    run: Run
+    precision: Fastest
+
+
+def compile_module(module: nn.Module, example: torch.Tensor, shape: Sequence[int], streams: int = 1) -> Compiled:
     """A module of one tensor, traced with `example`, for inputs of `shape`, in which -1 is any size.
 
     With several `streams`, that many calls run in parallel, each on its share of the cores: more answers per second,
     each of which takes longer. Results are bit-identical.
     """
     core = openvino.Core()
+    graph = _graph(module, example, shape)
+    # Of any size, the example's is measured.
+    measured = [given if given > 0 else size for given, size in zip(shape, example.shape, strict=True)]
+
+    def way(precision: str) -> Prepare:
+        return lambda: partial(_runner(core, graph, 1, precision), torch.zeros(measured))
+
+    sizes = " ".join(map(str, [*measured, *(tuple(weight.shape) for weight in module.parameters())]))
+    ways = {precision: way(precision) for precision in _precisions(core)}
+    precision = fastest(ways, task="answers", network=sizes, openvino=version("openvino"))
+    return Compiled(_runner(core, graph, streams, precision.name), precision)
+
+
+def _precisions(core: openvino.Core) -> list[str]:
+    """What is worth measuring: float32, and bfloat16 where the processor has instructions for it."""
+    return ["f32", "bf16"] if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else ["f32"]
+
+
+def _runner(core: openvino.Core, graph: openvino.Model, streams: int, precision: str) -> Run:
     settings = {
         "NUM_STREAMS": streams,
-        "INFERENCE_PRECISION_HINT": precision(core),
+        "INFERENCE_PRECISION_HINT": precision,
         # The cores that a container may use: a Space with two cores runs on a machine with many.
         "INFERENCE_NUM_THREADS": joblib.cpu_count(),
     }
-    compiled = core.compile_model(_graph(module, example, shape), "CPU", settings)
+    compiled = core.compile_model(graph, "CPU", settings)
 
     def run(pixel_values: torch.Tensor) -> list[torch.Tensor]:
         request = compiled.create_infer_request()  # one per call: a request must not be shared between threads
@@ -38,12 +69,6 @@ def compile_module(module: nn.Module, example: torch.Tensor, shape: Sequence[int
         return [torch.from_numpy(outputs[index].copy()) for index in range(len(compiled.outputs))]
 
     return run
-
-
-def precision(core: openvino.Core | None = None) -> str:
-    """`bf16` or `f32`: what this machine computes in."""
-    core = core or openvino.Core()
-    return "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
 
 
 def _graph(module: nn.Module, example: torch.Tensor, shape: Sequence[int]) -> openvino.Model:

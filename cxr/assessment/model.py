@@ -15,7 +15,7 @@ from cxr.classifier import Classifier, labels_of, load_any
 from cxr.errors import UserError, one_line
 from cxr.gate import Gate
 from cxr.hub import Pulled
-from cxr.openvino_runtime import compile_module, precision
+from cxr.openvino_runtime import compile_module
 from cxr.schema.assessment import AssessedModel
 from cxr.schema.labels import LABELS
 from cxr.schema.metrics import ConformalFit
@@ -119,14 +119,14 @@ def _use_openvino(evaluator: Evaluator, name: str) -> str:
     """Let OpenVINO compute the logits; returns what the report says of it."""
     example = evaluator.classifier.pixel_values([torch.zeros(256, 256, dtype=torch.uint8).numpy()])
     try:
-        run = compile_module(_Logits(evaluator.model.cpu()), example, [-1, *example.shape[1:]])
+        run, precision = compile_module(_Logits(evaluator.model.cpu()), example, [-1, *example.shape[1:]])
         run(example)
     except Exception as error:  # whatever a converter raises for a network that it does not know
         raise UserError(
             f"{name} cannot be converted for OpenVINO ({one_line(error)[:200]}): leave out --runtime openvino"
         ) from error
     evaluator.forward = lambda pixel_values: run(pixel_values.cpu())[0]
-    return f"OpenVINO {precision()} on cpu"
+    return f"OpenVINO {precision.name} on cpu"
 
 
 def _gate(folder: Path, config: Any) -> Gate | None:

@@ -50,6 +50,8 @@ class AnswerFields(BaseModel):
     """What must be known about the origin of the model; else empty."""
     warning: str
     """What makes the image doubtful, such as the colours of a photographed screen; else empty."""
+    computed_by: Text
+    """Runtime, precision and device, such as "OpenVINO bf16 on cpu"."""
     schema_version: Literal[1] = SCHEMA_VERSION
     """Version of this layout."""
 

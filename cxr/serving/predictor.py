@@ -71,6 +71,8 @@ class Predictor:
         shows_heatmap: whether its heatmaps were found better than chance on patients; if not, no zone is named.
         heatmap_words: what was measured of its heatmaps, or that nothing was.
         validation_distribution: what the images of validation were given, if its repo states that.
+        computed_by: runtime, precision and device.
+        runtime_note: the measurement by which the precision was chosen, such as "bf16: 2.1 times f32 here"; else empty.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Predictor:
         self._preprocess = _preprocessing(processor, self.precision)
         check_cost(model.config, *self._preprocess(_BLANK.pixels).shape[-2:])
         self._network = _network(model, processor, self.precision, concurrency)
+        self.computed_by, self.runtime_note = self._network.computed_by, self._network.note
 
     @classmethod
     def load(
@@ -157,7 +160,7 @@ class Predictor:
         if xray.header and xray.header.refusal:
             raise UnreadableImage(xray.header.refusal)
         pixel_values = self._preprocess(xray.pixels)
-        output = self._network(pixel_values)
+        output = self._network.run(pixel_values)
         probability = float(output.logits.softmax(dim=-1)[0, self._covid])
         if not math.isfinite(probability):
             name = loading.display_name(self.pulled)
@@ -190,6 +193,7 @@ class Predictor:
             disclaimer=DISCLAIMER,
             notice=self.notice,
             warning=warning,
+            computed_by=self.computed_by,
         )
 
 

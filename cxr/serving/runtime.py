@@ -27,8 +27,18 @@ class ForwardPass(NamedTuple):
     moments: torch.Tensor
 
 
-Network = Callable[[torch.Tensor], ForwardPass]
-"""Takes the network's input, float32 (1, 3, S, S)."""
+class Network(NamedTuple):
+    """A network ready to answer.
+
+    Attributes:
+        run: takes the network's input, float32 (1, 3, S, S).
+        computed_by: what computes, in which precision, on which device.
+        note: the measurement by which that was chosen, in words; empty if there was nothing to choose.
+    """
+
+    run: Callable[[torch.Tensor], ForwardPass]
+    computed_by: str
+    note: str = ""
 
 
 class _Backbone(nn.Module):
@@ -52,7 +62,7 @@ def torch_network(model: ResNetForImageClassification, device: str) -> Network:
         feature_map, early = backbone(pixel_values.to(device))
         return _complete(model, feature_map, early)
 
-    return run
+    return Network(run, f"torch float32 on {device}")
 
 
 def openvino_network(model: ResNetForImageClassification, input_size: int, concurrency: int = 1) -> Network:
@@ -62,13 +72,13 @@ def openvino_network(model: ResNetForImageClassification, input_size: int, concu
     of which takes longer. Results are bit-identical.
     """
     example = torch.zeros(1, 3, _TRACED_SIDE, _TRACED_SIDE)
-    compiled = compile_module(_Backbone(model), example, [1, 3, input_size, input_size], concurrency)
+    compiled, precision = compile_module(_Backbone(model), example, [1, 3, input_size, input_size], concurrency)
 
     def run(pixel_values: torch.Tensor) -> ForwardPass:
         feature_map, early = compiled(pixel_values)
         return _complete(model, feature_map, early)
 
-    return run
+    return Network(run, f"OpenVINO {precision.name} on cpu", str(precision) if precision.seconds else "")
 
 
 def _complete(model: ResNetForImageClassification, feature_map: torch.Tensor, early: torch.Tensor) -> ForwardPass:

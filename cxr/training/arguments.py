@@ -21,7 +21,8 @@ from cxr.statistics.metrics import ERRORS
 
 METHODS = ("head", "lp_ft", "full")
 FINGERPRINTS = ("all", "images", "none")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+AUTO = "auto"
+PRECISIONS = (AUTO, "fp32", "bf16", "fp16")
 _SEEDS = 2**32
 
 
@@ -145,7 +146,7 @@ class RunArguments(TrainingArguments):
     remove_unused_columns: bool = setting(False, "Leave off: the collator reads the image column itself.")
     ddp_find_unused_parameters: bool | None = setting(False, "Leave off: every trained weight takes part in the loss.")
     push_to_hub: bool = setting(False, "Publish the finished model as --hub_model_id, in one commit after evaluation.")
-    precision: str = setting("auto", "auto (bf16, or else fp16, on hardware that is made for it), fp32, bf16 or fp16.")
+    precision: str = setting(AUTO, "auto (the fastest here, measured at the start), fp32, bf16 or fp16.")
     tf32: bool | None = setting(False, "Let CUDA round fp32 to TF32. Off: fp32 scores are the same on every machine.")
     class_weights: str = setting("balanced", "balanced (both classes have the same weight in the loss) or none.")
     early_stopping_patience: int = setting(0, "Stop after this many evaluations without an improvement; 0: never.")
@@ -177,10 +178,13 @@ class RunArguments(TrainingArguments):
 
     @property
     def resolved_precision(self) -> str:
-        """fp32, bf16 or fp16: what trains; the Trainer's own flags `--bf16` and `--fp16` win over `--precision`."""
+        """fp32, bf16 or fp16: what trains; the Trainer's own flags `--bf16` and `--fp16` win over `--precision`.
+
+        `auto` stands for fp32 until `cxr.training.precision` has replaced it by what is fastest.
+        """
         if self.bf16 or self.fp16:
             return "bf16" if self.bf16 else "fp16"
-        return fast_precision(self.use_cpu) if self.precision == "auto" else self.precision
+        return "fp32" if self.precision == AUTO else self.precision
 
     def for_trainer(self) -> "RunArguments":
         """What the Trainer gets: the precision that was chosen, and no order to push, because publishing comes last.
@@ -257,17 +261,17 @@ def _check_at_least_one(settings: object, *names: str) -> None:
             raise UserError(f"--{name} {getattr(settings, name)} must be at least 1")
 
 
-def fast_precision(use_cpu: bool) -> str:
-    """The precision that this machine's matrix units are made for.
+def precisions(use_cpu: bool) -> tuple[str, ...]:
+    """What is worth measuring here: fp32, and what the hardware has instructions for.
 
-    bf16: AVX-512 BF16 or AMX on a CPU, Ampere or later on CUDA. fp16: CUDA from Volta on. fp32: everything else.
+    bf16: AVX-512 BF16 or AMX on a CPU, Ampere or later on CUDA. fp16: CUDA from Volta on. All else is emulated.
     """
     if use_cpu or not torch.cuda.is_available():
         processor = torch.cpu.get_capabilities()
-        return "bf16" if processor.get("avx512_bf16") or processor.get("amx_tile") else "fp32"
+        return ("fp32", "bf16") if processor.get("avx512_bf16") or processor.get("amx_tile") else ("fp32",)
     if torch.cuda.is_bf16_supported(including_emulation=False):
-        return "bf16"
-    return "fp16" if torch.cuda.get_device_capability() >= (7, 0) else "fp32"
+        return ("fp32", "bf16")
+    return ("fp32", "fp16") if torch.cuda.get_device_capability() >= (7, 0) else ("fp32",)
 
 
 @dataclass

@@ -28,6 +28,7 @@ from cxr.training.data.streaming import TrainingStream
 from cxr.training.finalize import External, Training, finalize
 from cxr.training.head import LogAtStart, fit_head
 from cxr.training.interruption import EarlyStopping, checkpoints, is_complete
+from cxr.training.precision import with_precision
 from cxr.training.publishing import publication
 from cxr.training.publishing.publication import Destination
 from cxr.training.trainer import CovidTrainer
@@ -151,6 +152,7 @@ def _train(
     run, views = arguments.run, arguments.model.head_views
     with run.main_process_first():
         model, backbone_revision = _starting_model(arguments)
+    arguments = with_precision(arguments, model, resumed=resume is not None)
     trainer = _make_trainer(arguments, dataset, model)
     start = time.monotonic()
     if arguments.model.method in ("head", "lp_ft") and resume is None:

@@ -32,6 +32,7 @@ ANSWER = {
     "disclaimer": "no diagnosis",
     "notice": "",
     "warning": "",
+    "computed_by": "OpenVINO f32 on cpu",
     "schema_version": 1,
 }
 

@@ -10,7 +10,9 @@ from safetensors.torch import load_file, save_file
 from tiny import Published, save_tiny
 from transformers import pipeline
 
+from cxr import openvino_runtime
 from cxr.errors import UserError
+from cxr.fastest import Fastest
 from cxr.imaging import reader
 from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID
@@ -38,6 +40,7 @@ def test_answer_equals_the_plain_pipeline(published: Published, xray: Path, prec
 def test_exact_and_fast_agree_on_all_but_the_last_digits(published: Published, xray: Path):
     exact, fast = (classify(published.folder, xray, precision).model_dump() for precision in ("exact", "fast"))
     assert exact.pop("probability") == pytest.approx(fast.pop("probability"), abs=0.01)
+    assert exact.pop("computed_by") != fast.pop("computed_by")
     assert exact == fast
 
 
@@ -189,3 +192,16 @@ def test_a_model_with_other_preprocessing_is_answered_exactly(tmp_path: Path, xr
     assert predictor.precision == "exact"
     answer = predictor.predict(predictor.read(xray))
     assert answer.probability == pytest.approx(covid_by_pipeline(tmp_path, xray), abs=1e-5)
+
+
+def test_the_answer_names_the_runtime_and_a_precision_is_measured_where_there_is_a_choice(
+    published: Published, xray: Path, monkeypatch: pytest.MonkeyPatch
+):
+    assert classify(published.folder, xray, "exact").computed_by == "torch float32 on cpu"
+    monkeypatch.setattr(openvino_runtime, "_precisions", lambda _: ["f32", "bf16"])
+    monkeypatch.setattr(
+        openvino_runtime, "fastest", lambda ways, **_: Fastest(list(ways)[1], {"f32": 3.0, "bf16": 1.0})
+    )
+    predictor = Predictor.load(str(published.folder))
+    assert predictor.predict(predictor.read(xray)).computed_by == "OpenVINO bf16 on cpu"
+    assert predictor.runtime_note == "bf16: 3.0 times f32 here"

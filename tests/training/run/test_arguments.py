@@ -150,19 +150,19 @@ def test_a_published_recipe_is_a_recipe(tmp_path):
 @pytest.mark.parametrize(
     ("cuda", "bf16", "capability", "cpu", "chosen"),
     [
-        (True, True, (8, 0), False, "bf16"),
-        (True, False, (7, 5), True, "fp16"),
-        (True, False, (6, 1), True, "fp32"),
-        (False, False, (0, 0), True, "bf16"),
-        (False, False, (0, 0), False, "fp32"),
+        (True, True, (8, 0), False, ("fp32", "bf16")),
+        (True, False, (7, 5), True, ("fp32", "fp16")),
+        (True, False, (6, 1), True, ("fp32",)),
+        (False, False, (0, 0), True, ("fp32", "bf16")),
+        (False, False, (0, 0), False, ("fp32",)),
     ],
 )
-def test_precision_follows_the_hardware(monkeypatch, cuda, bf16, capability, cpu, chosen):
+def test_only_what_the_hardware_is_made_for_is_measured(monkeypatch, cuda, bf16, capability, cpu, chosen):
     monkeypatch.setattr(arguments.torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(arguments.torch.cuda, "is_bf16_supported", lambda **_: bf16)
     monkeypatch.setattr(arguments.torch.cuda, "get_device_capability", lambda: capability)
     monkeypatch.setattr(arguments.torch.cpu, "get_capabilities", lambda: {"avx512_bf16": cpu, "amx_tile": False})
-    assert arguments.fast_precision(use_cpu=False) == chosen
+    assert arguments.precisions(use_cpu=False) == chosen
 
 
 @pytest.mark.parametrize("reporter", ["tensorboard", "trackio", "comet_ml"])
