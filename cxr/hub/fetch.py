@@ -6,6 +6,7 @@ later runs. What the Hub listed stays beside the files: a complete cache can be 
 
 import json
 import os
+import warnings
 from collections import deque
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +37,8 @@ def fetch(repo_id: str, sha: str, patterns: Collection[str], *, repo_type: str =
     Raises:
         UserError: if the Hub cannot be reached, or sends a file twice that is not what it lists.
     """
-    with explained(repo_id, sha):
+    with explained(repo_id, sha), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Not enough free disk space")  # the error that follows says it
         listing = listed(repo_id, sha, repo_type)
         folder = _snapshot(repo_id, sha, repo_type)
         fetch_one = partial(_fetch_file, repo_id, sha, repo_type, listing)

@@ -3,11 +3,10 @@
 import errno
 import os
 import shutil
-import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from disks import FULL, READ_ONLY, contents, needs_root
 from support import encode, tiny_run
 from tiny import save_tiny
 
@@ -18,63 +17,7 @@ from cxr.training.card import main as rewrite_card
 from cxr.training.run import main as train
 from dataset_script.__main__ import main as prepare
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="a disk of its own needs root")
-READ_ONLY, FULL, CLOSED = "read-only", "full", "closed"
-
-
-class Disk:
-    """A small disk in memory."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        path.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", path], check=True)
-
-    def limit(self, kind: str, free: int = 0) -> None:
-        """Leave so many bytes free, or make it read-only."""
-        if kind == READ_ONLY:
-            self._remount("ro")
-        else:
-            usage = shutil.disk_usage(self.path)
-            with open(self.path / "ballast", "wb") as stream:
-                stream.write(bytes(max(0, usage.free - free)))
-
-    def release(self) -> None:
-        self._remount("rw")
-        (self.path / "ballast").unlink(missing_ok=True)
-
-    def _remount(self, how: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,{how}", self.path], check=True)
-
-
-@pytest.fixture
-def disk(tmp_path) -> Iterator[Disk]:
-    made = tmp_path / "disk"
-    try:
-        small = Disk(made)
-    except subprocess.CalledProcessError:
-        pytest.skip("this system mounts no disk")
-    yield small
-    subprocess.run(["umount", "-l", made], check=True)
-
-
-@pytest.fixture
-def fails(capsys) -> Callable[..., str]:
-    """Run a command that cannot work; its one line on stderr."""
-
-    def run(main: Callable, *command: object) -> str:
-        capsys.readouterr()
-        assert main(list(map(str, command))) == 2
-        errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
-        assert len(errors) == 1
-        return errors[0]
-
-    return run
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and ".cache" not in path.parts)
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+pytestmark = needs_root
 
 
 @pytest.mark.parametrize(("kind", "free"), [(FULL, 0), (FULL, 150_000), (READ_ONLY, 0)])
