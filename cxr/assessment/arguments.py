@@ -45,6 +45,7 @@ class Options:
     runtime: str
     cpu: bool
     adapt: Path | None
+    push: bool
 
 
 def parser() -> argparse.ArgumentParser:
@@ -79,6 +80,11 @@ def parser() -> argparse.ArgumentParser:
         metavar="OUT",
         help="write to OUT a model whose calibration, thresholds and gate are fitted on the dataset's validation split",
     )
+    parser.add_argument(
+        "--push",
+        action="store_true",
+        help="add the results to the card of --model on the Hub, in a commit or, without the right to, a pull request",
+    )
     return parser
 
 
@@ -100,6 +106,7 @@ def parse(argv: Sequence[str] | None) -> Options:
         runtime=args.runtime,
         cpu=args.use_cpu,
         adapt=args.adapt,
+        push=args.push,
     )
     _check(options)
     return options

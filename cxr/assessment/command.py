@@ -8,7 +8,7 @@ from pathlib import Path
 import datasets as hf_datasets
 import transformers
 
-from cxr.assessment import adaptation, arguments, model, report
+from cxr.assessment import adaptation, arguments, model, push, report
 from cxr.assessment.arguments import Options
 from cxr.assessment.measure import Measured, measure, require_images
 from cxr.assessment.model import LoadedModel
@@ -30,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     models = [model.load(choice, options) for choice in options.models]
     if options.adapt:
         adaptation.require_adaptable(models[0], options.adapt)
+    if options.push:
+        push.require_pushable(models[0])
     datasets = _load_datasets(options)
     measured = measure(models, datasets, options.split)
     write(options, models, datasets, measured)
@@ -41,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         (name, dataset), (assessed,) = next(iter(datasets.items())), measured.assessment["datasets"].values()
         adapted = adaptation.adapt(models[0], name, dataset, assessed["results"][0], options.adapt)
         print(adaptation.headline(adapted, options.adapt))
+    if options.push:
+        print(push.push(models[0], measured.assessment))
 
 
 def _quieten() -> None:

@@ -81,7 +81,7 @@ def _sections(folder: Path, assessment: Assessment) -> Iterator[Section]:
     yield Section("Summary", _judgements(assessment), [tables.matrix(assessment)])
     for name, dataset in datasets.items():
         title = f"{name}, {assessment['split']} split"
-        yield Section(title, _remarks(models, dataset), tables.of_dataset(models, dataset))
+        yield Section(title, remarks(models, dataset), tables.of_dataset(models, dataset))
     for number, model in enumerate(models):
         plots = _plots(figure_folder(folder, number))
         if plots:
@@ -111,7 +111,8 @@ def _judgements(assessment: Assessment) -> list[str]:
     ]
 
 
-def _remarks(models: Sequence[AssessedModel], dataset: AssessedDataset) -> list[str]:
+def remarks(models: Sequence[AssessedModel], dataset: AssessedDataset) -> list[str]:
+    """What must be known beside the figures of a dataset: which it is, what it shares, and what limits them."""
     identity = dataset["dataset"]
     revision = f" at revision {identity['revision']}" if identity["revision"] else ""
     remarks = [f"Dataset {identity['name']}{revision}, fingerprint {identity['fingerprint']}."]

@@ -1,21 +1,23 @@
 """Writing to the Hub: a check before anything expensive, and a publication in one commit."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, get_token
-from huggingface_hub.errors import RepositoryNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from pydantic import BaseModel, ValidationError
 
 from cxr.errors import UserError
-from cxr.hub.client import api, explained
-from cxr.hub.fetch import listed
+from cxr.hub.client import api, explained, status_of
+from cxr.hub.fetch import fetch, listed
 from cxr.hub.limits import time_limit
-from cxr.hub.pull import PREFLIGHT_SECONDS
+from cxr.hub.pull import PREFLIGHT_SECONDS, resolve
 from cxr.hub.watch import HubAnswerError
 
 _CREATED_BY_HUB = ".gitattributes"
+_FORBIDDEN, _CHANGED_MEANWHILE = 403, 412
+_ATTEMPTS = 3
 
 
 def preflight(repo_id: str, private: bool | None = None, *, repo_type: str = "model") -> str:
@@ -132,6 +134,49 @@ def commit(
         raise error.__cause__ or error from None
     _check_arrival(repo_id, made.oid, files, repo_type)
     return made.oid
+
+
+def edit(repo_id: str, name: str, change: Callable[[str], str], message: str) -> str | None:
+    """Change a text file of a model repo in one commit, or in a pull request where the token may not write.
+
+    `change` makes the new text of the one that the newest commit has, empty if it has none; it is asked again if
+    somebody else was quicker. Returns the address of the commit or the pull request; None if nothing changes.
+
+    Raises:
+        UserError: if there is no token, or the Hub cannot be reached or refuses.
+    """
+    if not get_token():
+        raise UserError("publishing needs a token: set HF_TOKEN or run `hf auth login`")
+    with explained(repo_id):
+        for attempt in range(_ATTEMPTS):
+            sha = resolve(repo_id)
+            before = _read_text(repo_id, sha, name)
+            after = change(before)
+            if after == before:
+                return None
+            try:
+                return _commit_or_propose(repo_id, CommitOperationAdd(name, after.encode()), message, sha)
+            except HfHubHTTPError as error:
+                if status_of(error) != _CHANGED_MEANWHILE or attempt == _ATTEMPTS - 1:
+                    raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _read_text(repo_id: str, sha: str, name: str) -> str:
+    if name not in listed(repo_id, sha):
+        return ""
+    return (fetch(repo_id, sha, [name]) / name).read_text(encoding="utf-8")
+
+
+def _commit_or_propose(repo_id: str, operation: CommitOperationAdd, message: str, parent: str) -> str:
+    try:
+        made = api().create_commit(repo_id, [operation], commit_message=message, parent_commit=parent)
+    except HfHubHTTPError as error:
+        if status_of(error) != _FORBIDDEN:
+            raise
+        again = CommitOperationAdd(operation.path_in_repo, operation.path_or_fileobj)
+        made = api().create_commit(repo_id, [again], commit_message=message, parent_commit=parent, create_pr=True)
+    return made.pr_url or made.commit_url
 
 
 def _check_arrival(repo_id: str, sha: str, files: Mapping[str, Path | bytes], repo_type: str) -> None:

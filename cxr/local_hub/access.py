@@ -82,6 +82,15 @@ def _writable(request: Request) -> Repo:
     return repo
 
 
+def _changeable(request: Request) -> Repo:
+    """The same, or a repo that the sender may read, if a pull request is to be opened: anybody who may write may."""
+    if request.query_params.get("create_pr") != "1":
+        return _writable(request)
+    account = require_account(request)
+    require_write(account, account["name"])
+    return _readable(request)
+
+
 def _commit(request: Request) -> Commit:
     """The commit that the path names, "main" if it names none, of a repo that the sender may read."""
     return _readable(request).resolve(request.path_params.get("revision", "main"))
@@ -92,4 +101,5 @@ Sender = Annotated[Account, Depends(require_account)]
 TheStore = Annotated[Store, Depends(_store)]
 ReadableRepo = Annotated[Repo, Depends(_readable)]
 WritableRepo = Annotated[Repo, Depends(_writable)]
+ChangeableRepo = Annotated[Repo, Depends(_changeable)]
 ReadableCommit = Annotated[Commit, Depends(_commit)]

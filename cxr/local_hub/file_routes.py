@@ -10,10 +10,10 @@ from pydantic import Base64Bytes, BaseModel
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from cxr.local_hub.access import ReadableCommit, Sender, TheStore, WritableRepo
+from cxr.local_hub.access import ChangeableRepo, ReadableCommit, Sender, TheStore, WritableRepo
 from cxr.local_hub.errors import HubError, entry_not_found
 from cxr.local_hub.repo_routes import REPO, Answer, lfs_fields
-from cxr.local_hub.storage import LFS_SUFFIXES, Commit, File, Store
+from cxr.local_hub.storage import LFS_SUFFIXES, Commit, File, Message, Store
 
 router = APIRouter()
 _LFS_BATCH = "/{namespace}/{name}.git/info/lfs/objects/batch"
@@ -53,7 +53,7 @@ class Announced(BaseModel):
 
 @router.post(REPO + "/preupload/{revision}")
 def preupload(
-    repo: WritableRepo, revision: str, files: Annotated[list[Announced], Body(embed=True)]
+    repo: ChangeableRepo, revision: str, files: Annotated[list[Announced], Body(embed=True)]
 ) -> dict[str, list[Answer]]:
     """For each file that is about to be uploaded: by which way, and the id of what its path holds now."""
     head = repo.resolve(revision)
@@ -116,22 +116,29 @@ async def _body(request: Request) -> bytes:
 @router.post(REPO + "/commit/{revision}")
 def commit(
     request: Request,
-    repo: WritableRepo,
+    repo: ChangeableRepo,
     revision: str,
     sender: Sender,
     store: TheStore,
     body: Annotated[bytes, Depends(_body)],
+    create_pr: bool = False,
 ) -> Answer:
     """One commit from lines of JSON: a header, and a line for each file that is written or deleted."""
     try:
         lines = [json.loads(line) for line in body.splitlines()]
         (header,) = (line["value"] for line in lines if line["key"] == "header")
         changes = dict(_change(store, line["key"], line["value"]) for line in lines if line["key"] != "header")
-        title, message = header["summary"], header.get("description", "")
+        about = Message(header["summary"], header.get("description", ""), sender["name"])
+        parent = header.get("parentCommit", "")
     except (ValueError, KeyError, TypeError) as error:
         raise HubError(400, f"Malformed commit: {error!r}") from None
-    made = repo.commit(revision, changes, title=title, message=message, author=sender["name"])
-    return {"success": True, "commitUrl": f"{request.base_url}{repo.address}/commit/{made.id}", "commitOid": made.id}
+    address, proposed = f"{request.base_url}{repo.address}", {}
+    if create_pr:
+        number, made = repo.pull_request(changes, about, parent or revision)
+        proposed = {"pullRequestUrl": f"{address}/discussions/{number}"}
+    else:
+        made = repo.commit(revision, changes, about, parent)
+    return {"success": True, "commitUrl": f"{address}/commit/{made.id}", "commitOid": made.id} | proposed
 
 
 def _change(store: Store, key: str, value: dict[str, Any]) -> tuple[str, File | None]:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, TypedDict
+from typing import IO, NamedTuple, NotRequired, TypedDict
 
 from cxr.local_hub.errors import HubError, entry_not_found, repo_not_found, revision_not_found
 
@@ -57,22 +57,31 @@ class Commit:
     files: Mapping[str, File]
 
 
+class Message(NamedTuple):
+    """What a commit says of itself, and who made it."""
+
+    title: str
+    message: str
+    author: str
+
+
 class Meta(TypedDict):
-    """What changes about a repo: `repo.json`. Branches and tags map names to full commit shas."""
+    """What changes about a repo: `repo.json`. Branches, tags and pull requests map names to full commit shas."""
 
     private: bool
     sdk: str | None
     branches: dict[str, str]
     tags: dict[str, str]
+    pulls: NotRequired[dict[str, str]]
 
 
 def _git_oid(content: bytes) -> str:
     return hashlib.sha1(b"blob %d\0%s" % (len(content), content), usedforsecurity=False).hexdigest()
 
 
-def _new_commit(parent: Commit | None, title: str, message: str, author: str, files: Mapping[str, File]) -> Commit:
+def _new_commit(parent: Commit | None, about: Message, files: Mapping[str, File]) -> Commit:
     date = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    unnamed = Commit("", parent.id if parent else None, title, message, author, date, files)
+    unnamed = Commit("", parent.id if parent else None, *about, date, files)
     text = json.dumps(asdict(unnamed), sort_keys=True)
     return replace(unnamed, id=hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
@@ -174,7 +183,7 @@ class Repo:
             HubError: 404 if there is none, or more than one.
         """
         meta, commits = self.meta, self.folder / "commits"
-        sha = meta["branches"].get(revision) or meta["tags"].get(revision)
+        sha = meta["branches"].get(revision) or meta["tags"].get(revision) or meta.get("pulls", {}).get(revision)
         if sha:
             return _load_commit(commits / f"{sha}.json")
         matching = list(commits.glob(f"{revision}*.json")) if _SHA.fullmatch(revision) else []
@@ -190,22 +199,40 @@ class Repo:
             commit = self.resolve(commit.parent)
             yield commit
 
-    def commit(
-        self, branch: str, changes: Mapping[str, File | None], *, title: str, message: str, author: str
-    ) -> Commit:
+    def commit(self, branch: str, changes: Mapping[str, File | None], about: Message, parent: str = "") -> Commit:
         """Write (File) and delete (None) files on top of a branch; concurrent commits are made one after another.
 
         Raises:
-            HubError: 404 if there is no such branch, or no such file to delete.
+            HubError: 404 if there is no such branch, or no such file to delete; 412 if the branch is not at `parent`.
         """
         with self._lock:
             meta = self.meta
             if branch not in meta["branches"]:
                 raise revision_not_found(branch)
             head = self.resolve(branch)
-            made = _new_commit(head, title, message, author, _changed(head.files, changes))
-            self.write_commit(made)
+            if parent and not head.id.startswith(parent):
+                raise HubError(412, "A commit has happened since. Please refresh and try again.")
+            made = self._make(head, changes, about)
             self.write_meta(meta | {"branches": meta["branches"] | {branch: made.id}})
+        return made
+
+    def pull_request(self, changes: Mapping[str, File | None], about: Message, parent: str) -> tuple[int, Commit]:
+        """Propose changes to a commit: the pull request's number, and the commit that `refs/pr/NUMBER` then names.
+
+        Raises:
+            HubError: 404 if there is no such parent, or no such file to delete.
+        """
+        with self._lock:
+            meta = self.meta
+            made = self._make(self.resolve(parent), changes, about)
+            pulls = meta.get("pulls", {})
+            number = len(pulls) + 1
+            self.write_meta(meta | {"pulls": pulls | {f"refs/pr/{number}": made.id}})
+        return number, made
+
+    def _make(self, head: Commit, changes: Mapping[str, File | None], about: Message) -> Commit:
+        made = _new_commit(head, about, _changed(head.files, changes))
+        self.write_commit(made)
         return made
 
     def add_tag(self, name: str, revision: str) -> None:
@@ -261,7 +288,7 @@ class Store:
                 raise HubError(409, f"You already created this {kind} repo: {repo.id}")
             attributes = "".join(f"*{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in LFS_SUFFIXES)
             files = {".gitattributes": self.add_regular(attributes.encode())}
-            first = _new_commit(None, "initial commit", "", namespace, files)
+            first = _new_commit(None, Message("initial commit", "", namespace), files)
             repo.write_commit(first)
             repo.write_meta(Meta(private=private, sdk=sdk, branches={"main": first.id}, tags={}))
         return repo

@@ -15,6 +15,7 @@ from jinja2 import Environment, StrictUndefined, UndefinedError
 from cxr import heatmap_quality
 from cxr.errors import UserError
 from cxr.markdown import escape
+from cxr.schema.dataset import Split
 from cxr.schema.gate import GateShare
 from cxr.schema.labels import LABELS
 from cxr.schema.metrics import METRIC_NAMES, DatasetId, GroupSummary, MetricName, Metrics, SplitSummary
@@ -184,11 +185,11 @@ def _worst_subgroup(scores: SplitSummary) -> str:
 def _front_matter(metrics: Metrics) -> str:
     dataset = metrics["dataset"]
     adapted = metrics.get("adaptation")
-    results = _eval_results(
+    results = eval_results(
         adapted["dataset"] if adapted else dataset, adapted["name"] if adapted else dataset["name"], metrics["test"]
     )
     for name, scores in metrics["external"].items():
-        results += _eval_results(scores["dataset"], f"{name} (external)", scores)
+        results += eval_results(scores["dataset"], f"{name} (external)", scores)
     return ModelCardData(
         license="apache-2.0",
         library_name="transformers",
@@ -209,14 +210,14 @@ def _base_model(metrics: Metrics) -> str | None:
     return None if model["random_weights"] or model["backbone_revision"] == "local" else model["backbone"]
 
 
-def _eval_results(dataset: DatasetId, name: str, scores: GroupSummary) -> list[EvalResult]:
-    """The `model-index` entries of one dataset's test split, without metrics that are undefined there."""
+def eval_results(dataset: DatasetId, name: str, scores: GroupSummary, split: Split = "test") -> list[EvalResult]:
+    """The `model-index` entries of one split of a dataset, without metrics that are undefined there."""
     return [
         EvalResult(
             task_type="image-classification",
             dataset_type=dataset["name"] if dataset["revision"] else "folder",
             dataset_name=name,
-            dataset_split="test",
+            dataset_split=split,
             dataset_revision=dataset["revision"] or dataset["fingerprint"],
             metric_type=key,
             metric_name=METRIC_NAMES[key],
