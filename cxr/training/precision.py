@@ -53,7 +53,7 @@ def measure(
 
 
 def _step(model: ResNetForImageClassification, size: int, device: torch.device, dtype: torch.dtype) -> Prepare:
-    """Forward and backward of a copy of the network, as the Trainer would take them."""
+    """Forward and backward of the network, on weights of its own, as the Trainer would take them."""
 
     def prepare() -> Callable[[], object]:
         network = copy.deepcopy(model).to(device).train()  # type: ignore[arg-type]
