@@ -83,7 +83,7 @@ def _writable(request: Request) -> Repo:
 
 
 def _changeable(request: Request) -> Repo:
-    """The same, or a repo that the sender may read, if a pull request is to be opened: every token with the role write may."""
+    """The same, or a repo that the sender may read, if a pull request is to be opened, which any writing token may."""
     if request.query_params.get("create_pr") != "1":
         return _writable(request)
     account = require_account(request)
