@@ -20,7 +20,6 @@ import numpy as np
 from cxr import hub
 from cxr.assessment.model import LoadedModel
 from cxr.assessment.overlap import read_fingerprints, shared_by_validation
-from cxr.classifier import labels_of
 from cxr.errors import UserError
 from cxr.fingerprints import Fingerprints, make_part
 from cxr.schema.assessment import ModelResult
@@ -52,7 +51,7 @@ def require_adaptable(model: LoadedModel, out: Path) -> None:
         UserError: if it is not of this project's kind, or if the folder is taken.
     """
     why = f"--adapt: {model.name} is no model that this project published"
-    if model.config.model_type != "resnet" or labels_of(model.config) != list(LABELS):
+    if not model.is_of_this_project:
         raise UserError(f"{why} (a ResNet with the labels {' and '.join(LABELS)}): train one with train_hf.py")
     _read_facts(model)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import cast
 
+import datasets as hf_datasets
 import numpy as np
 
 from cxr.assessment.model import LoadedModel
@@ -23,13 +24,16 @@ from cxr.schema.assessment import (
     TrainingOverlap,
 )
 from cxr.schema.dataset import Split
+from cxr.schema.heatmaps import HeatmapSummary
 from cxr.schema.metrics import METRIC_NAMES, GroupSummary, MetricName
 from cxr.schema.verdicts import DISCLAIMER
 from cxr.statistics import comparison, conformal
 from cxr.statistics.intervals import metric_measures
 from cxr.training.data.dataset import XrayDataset
+from cxr.training.evaluation import heatmap_evaluation
 from cxr.training.evaluation.evaluation import dataset_id
 from cxr.training.evaluation.gate_evaluation import pass_share
+from cxr.training.evaluation.heatmap_evaluation import read_marked
 from cxr.training.evaluation.scores import Scores
 from cxr.training.evaluation.summary import summarize_set, verdict_shares
 from cxr.training.reporting.judgement import PHANTOMS, judge, judge_elsewhere
@@ -112,9 +116,18 @@ def _result(
         "conformal": conformal.summarize_sets(scores.probability, scores.labels, quantiles) if quantiles else None,
         "verdicts": verdict_shares(scores.probability, model.threshold, quantiles),
         "gate": pass_share(model.gate, model.evaluator, dataset.splits[split]) if model.gate else None,
+        "heatmaps": _heatmaps(model, dataset.splits[split]),
         "training_overlap": overlap,
         "judgement": "",
     }
+
+
+def _heatmaps(model: LoadedModel, split: hf_datasets.Dataset) -> HeatmapSummary | None:
+    """Where the maps that the app shows point, for a model that it can show."""
+    if not model.is_of_this_project:
+        return None
+    network = model.evaluator.model
+    return heatmap_evaluation.measure(network, model.evaluator.processor, read_marked(split, heatmap_evaluation.MOST))
 
 
 def _judge(

@@ -56,6 +56,11 @@ class LoadedModel:
         return self.classifier.model.config
 
     @property
+    def is_of_this_project(self) -> bool:
+        """Whether it is a ResNet with this project's labels, which the app can serve."""
+        return self.config.model_type == "resnet" and labels_of(self.config) == list(LABELS)
+
+    @property
     def threshold(self) -> float:
         """Operating threshold on the probability of COVID."""
         return self.about["operating_threshold"]

@@ -9,7 +9,14 @@ from cxr.schema.metrics import METRIC_NAMES
 from cxr.schema.probes import PROBES
 from cxr.schema.report import ProbeResult
 from cxr.schema.verdicts import VERDICTS
-from cxr.training.reporting.card_tables import HEADLINE, number, value_and_ends, with_interval
+from cxr.training.reporting.card_tables import (
+    HEADLINE,
+    HEATMAP_COLUMNS,
+    heatmap_rows,
+    number,
+    value_and_ends,
+    with_interval,
+)
 
 Row = tuple[str | int, ...]
 
@@ -51,6 +58,9 @@ def of_dataset(models: Sequence[AssessedModel], dataset: AssessedDataset) -> lis
             list(_subgroups(names, results)),
         ),
     ]
+    maps = [row for name, result in zip(names, results, strict=True) for row in _maps(name, result)]
+    if maps:
+        found.append(Table("Heatmaps against marked opacities", ("model", *HEATMAP_COLUMNS), maps))
     if dataset["comparison"]:
         caption = f"Differences: {names[0]} minus {names[1]}"
         found.insert(1, Table(caption, ("", "difference (95 % interval)"), list(_differences(dataset["comparison"]))))
@@ -77,6 +87,10 @@ def of_models(models: Sequence[AssessedModel]) -> Table:
 
 def _listed(labels: Sequence[str]) -> str:
     return ", ".join(labels[:12]) + (f", … ({len(labels)} in all)" if len(labels) > 12 else "")
+
+
+def _maps(name: str, result: ModelResult) -> list[Row]:
+    return heatmap_rows(name, result["heatmaps"]) if result["heatmaps"] else []
 
 
 def _sizes(result: ModelResult) -> tuple[int, int, int]:

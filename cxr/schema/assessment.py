@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 from cxr.schema.dataset import Split
 from cxr.schema.document import Count, Share, closed
 from cxr.schema.gate import GateShare
+from cxr.schema.heatmaps import HeatmapSummary
 from cxr.schema.metrics import ConformalCoverage, ConformalFit, DatasetId, MetricName, SetSummary
 from cxr.schema.report import ProbeResult
 from cxr.schema.verdicts import Verdict
@@ -61,6 +62,13 @@ class ModelResult(SetSummary):
         dict[Verdict, Share], Field(description="Share of images with each verdict, the gate left aside.")
     ]
     gate: Annotated[GateShare | None, Field(description="X-rays that its gate passed; null for a model without one.")]
+    heatmaps: Annotated[
+        HeatmapSummary | None,
+        Field(
+            description="Where its class activation maps point; null where no patient has marked opacities, and for a "
+            "model that is no ResNet of this project's two labels."
+        ),
+    ]
     training_overlap: TrainingOverlap
     judgement: Annotated[str, Field(description="What the numbers together say: one sentence, by rules.")]
 

@@ -6,7 +6,7 @@ from typing import get_args
 from cxr.heatmap_quality import measured_sets
 from cxr.markdown import table
 from cxr.schema.dataset import SPLITS, Split
-from cxr.schema.heatmaps import HeatmapWay, Localization
+from cxr.schema.heatmaps import HeatmapSummary, HeatmapWay, Localization
 from cxr.schema.labels import LABELS, Label
 from cxr.schema.metrics import METRIC_NAMES, GroupSummary, MetricName, Metrics, PredictiveValues, SplitSummary
 from cxr.schema.probes import PROBES
@@ -14,6 +14,8 @@ from cxr.schema.report import Ages, ProbeResult, Report, label_rows
 
 HEADLINE: tuple[MetricName, ...] = ("auroc", "sensitivity", "specificity")
 """The metrics in the card's first table."""
+
+HEATMAP_COLUMNS = ("images", "patients", "what points", "pointing game", "evidence inside")
 
 _MAX_LABEL_VALUES = 40
 
@@ -63,14 +65,14 @@ def all_tables(metrics: Metrics, report: Report) -> dict[str, str]:
 
 def _heatmaps(metrics: Metrics) -> str:
     """Where heatmaps point on each set on which they were measured; empty without any."""
+    rows = [row for name, found in measured_sets(metrics.get("heatmaps")).items() for row in heatmap_rows(name, found)]
+    return table(("evaluated on", *HEATMAP_COLUMNS), rows) if rows else ""
+
+
+def heatmap_rows(name: str, found: HeatmapSummary) -> list[tuple[str | int, ...]]:
+    """A row, of `name` and `HEATMAP_COLUMNS`, for maps and for each thing that they are compared with."""
     ways: tuple[HeatmapWay, ...] = get_args(HeatmapWay)
-    rows = [
-        (name, found["n"], found["patients"], way.replace("_", " "), *_localization(found[way]))
-        for name, found in measured_sets(metrics.get("heatmaps")).items()
-        for way in ways
-    ]
-    columns = ("evaluated on", "images", "patients", "what points", "pointing game", "evidence inside")
-    return table(columns, rows) if rows else ""
+    return [(name, found["n"], found["patients"], way.replace("_", " "), *_localization(found[way])) for way in ways]
 
 
 def _localization(values: Localization) -> tuple[str, str]:

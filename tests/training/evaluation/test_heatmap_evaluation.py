@@ -9,8 +9,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image
 from raw import prepare
-from support import ROOT
+from support import ROOT, flat
 
+from cxr.assessment.command import main as assess
 from cxr.phantom import draw_phantom
 from cxr.training import card
 from cxr.training.evaluation.heatmap_evaluation import read_marked
@@ -59,6 +60,11 @@ def test_a_run_measures_its_maps_where_patients_have_boxes(with_boxes, backbone,
     low, high = found["class_activation_map"]["intervals"]["pointing_game"]
     assert low <= found["class_activation_map"]["pointing_game"] <= high
     assert 0 <= found["random_weights"]["evidence_inside"] <= 1
+    ward = ["--dataset", f"ward={with_boxes / 'external' / 'labels'}", "--out", tmp_path / "report", "--use_cpu"]
+    assert assess(list(map(str, ["--model", model, *ward]))) == 0
+    assessed = json.loads((tmp_path / "report/assessment.json").read_text(encoding="utf-8"))["datasets"]["ward"]
+    assert flat(assessed["results"][0]["heatmaps"]) == pytest.approx(flat(found))
+    assert "Heatmaps against marked opacities" in (tmp_path / "report/assessment.html").read_text(encoding="utf-8")
     said = (model / "README.md").read_text(encoding="utf-8")
     assert "in an opacity that people had marked" in said
     assert "| ward | 11 | 11 | usual place | 1.000 (" in said
