@@ -1,5 +1,6 @@
 """`assess.py` on a model of this project: the numbers of its training, and the files of the report."""
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -83,6 +84,22 @@ def test_a_report_never_replaces_a_model(finished, dataset, capsys):
     assert main(["--model", str(finished), "--dataset", str(dataset), "--out", str(finished)]) == 2
     assert "config.json" in capsys.readouterr().err
     assert list((finished / "figures").glob("*.png"))
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_line(finished, dataset, tmp_path, monkeypatch, capsys):
+    command = ["--model", str(finished), "--dataset", str(dataset), "--use_cpu"]
+    (tmp_path / "file").touch()
+    assert main([*command, "--out", str(tmp_path / "file" / "report")]) == 2
+    assert "--out" in capsys.readouterr().err
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("cxr.assessment.report.write_report", full)
+    assert main([*command, "--out", str(tmp_path / "report")]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ")
+    assert "No space left" in error
 
 
 def test_a_model_without_fingerprints_is_said_to_be_unknown(finished, with_other, tmp_path):

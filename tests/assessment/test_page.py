@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from cxr.assessment.command import main
 from cxr.assessment.report import write_report
 
 pytestmark = pytest.mark.browser
@@ -25,6 +26,17 @@ def test_plots_and_tables_are_in_it_and_nothing_is_fetched(browser: Browser, ass
     assert "AUROC" in page.locator("main").inner_text()
     assert page.locator(".disclaimer").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.close()
+
+
+def test_two_models_fit_a_phone(browser: Browser, finished: Path, dataset: Path, with_other: Path, tmp_path: Path):
+    models = ["--model", str(finished), "--model2", str(finished)]
+    assert main([*models, "--dataset", str(dataset), f"clinic={with_other}", "--out", str(tmp_path), "--use_cpu"]) == 0
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto((tmp_path / "assessment.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert "Differences" in page.locator("main").inner_text()
+    assert page.locator("figure img").count() == 11
     page.close()
 
 
