@@ -7,10 +7,11 @@ BIN := $(VENV)/bin
 SERVE ?= 1
 WORKERS ?= 2
 SECONDS ?= 600
+DEVICE ?= cpu
 LOCK ?= requirements.lock
 PIP_INSTALL = $(BIN)/python -m pip install $(if $(LOCK),-c $(LOCK))
 
-.PHONY: demo test test-latest test-oldest lock audit lint metrics soak chromium peers clean
+.PHONY: demo test test-latest test-oldest lock audit lint metrics bench soak chromium peers clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/python demo.py $(if $(filter 0,$(SERVE)),--no_serve)
@@ -61,6 +62,12 @@ soak: $(VENV)/.development
 	$(BIN)/python benchmarks/model_folders.py --each 100 --first $(or $(SEED),$(shell date +%s))
 	$(BIN)/python benchmarks/hub_faults.py --limit 1
 	$(BIN)/python benchmarks/stops.py --seed $(or $(SEED),$(shell date +%s))
+
+# Speed against peers in one run, under 25 minutes on two cores, into benchmarks/RESULTS.md. MODEL=ID|DIR answers instead of
+# random weights; KERAS=PYTHON adds the notebook in Keras; DEVICE=cuda; `make demo SERVE=0` before it adds the demo.
+bench: $(VENV)/.runtime
+	$(BIN)/python benchmarks/bench.py --out benchmarks --device $(DEVICE) $(if $(MODEL),--model $(MODEL)) \
+		$(if $(KERAS),--keras $(KERAS))
 
 # Modules per folder, lines per file, and the files and calls on three journeys; ROOT=DIR measures another checkout.
 metrics: $(VENV)/.development

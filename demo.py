@@ -23,6 +23,8 @@ BACKBONE = "microsoft/resnet-50"
 MODEL, TAG = f"{USER}/covid-cxr-phantom", "v1"
 PHANTOMS, SHORT_SIDE = 1000, 146
 REQUIRED_AUROC = 0.90
+SECONDS = "seconds.json"
+"""File in the folder of a demo: how long each phase took."""
 _TOKENS: Tokens = {TOKEN: {"name": USER, "role": "write", "orgs": [BACKBONE.split("/")[0]]}}
 
 
@@ -49,12 +51,12 @@ def train_and_publish(out: Path) -> None:
         UserError: if a step fails, or the model does not reach the AUROC that phantoms allow.
     """
     dataset, run = str(out / "dataset"), str(out / "run")
-    with _phase(f"Publishing a stand-in for {BACKBONE} with random weights"):
+    with _phase(out, f"Publishing a stand-in for {BACKBONE} with random weights"):
         _publish_backbone(out / "backbone")
-    with _phase(f"Drawing {PHANTOMS} phantoms and preparing a dataset"):
+    with _phase(out, f"Drawing {PHANTOMS} phantoms and preparing a dataset"):
         source = ["--source", f"phantom={PHANTOMS}", "--image_size", str(SHORT_SIDE)]
         _run("-m", "dataset_script", *source, "--out", dataset)
-    with _phase("Training, evaluating the reloaded model, writing its card and publishing it"):
+    with _phase(out, "Training, evaluating the reloaded model, writing its card and publishing it"):
         publication = ["--push_to_hub", "--hub_model_id", MODEL, "--hub_tag", TAG]
         _run("train_hf.py", "recipes/demo.yaml", "--dataset", dataset, "--output_dir", run, *publication)
     auroc = json.loads((out / "run/model/metrics.json").read_text(encoding="utf-8"))["test"]["auroc"]
@@ -64,10 +66,10 @@ def train_and_publish(out: Path) -> None:
 
 def serve(out: Path, *, keep_serving: bool) -> None:
     """Start the app with the published model, request one answer, and keep serving until Ctrl-C if asked to."""
-    with _phase(f"Pulling the model at {TAG} and starting the app"):
+    with _phase(out, f"Pulling the model at {TAG} and starting the app"):
         app, url = _start_app()
     try:
-        with _phase("Requesting an answer for a synthetic radiograph with COVID-like opacities"):
+        with _phase(out, "Requesting an answer for a synthetic radiograph with COVID-like opacities"):
             print(json.dumps(_request_answer(url, out / "question.png"), indent=2))
         if keep_serving:
             print(f"\nServing on {url} until Ctrl-C.", flush=True)
@@ -78,12 +80,15 @@ def serve(out: Path, *, keep_serving: bool) -> None:
 
 
 @contextmanager
-def _phase(name: str) -> Iterator[None]:
-    """Announce a phase, and print how long it took."""
+def _phase(out: Path, name: str) -> Iterator[None]:
+    """Announce a phase, print how long it took, and add that to `SECONDS`."""
     print(f"\n== {name}", flush=True)
     start = time.monotonic()
     yield
-    print(f"== done in {time.monotonic() - start:.0f} s", flush=True)
+    seconds, record = time.monotonic() - start, out / SECONDS
+    print(f"== done in {seconds:.0f} s", flush=True)
+    earlier = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+    record.write_text(json.dumps(earlier | {name: seconds}, indent=2), encoding="utf-8")
 
 
 def _publish_backbone(folder: Path) -> None:

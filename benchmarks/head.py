@@ -30,8 +30,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, default=50, help="epochs of the recipe `seed` (%(default)s)")
     options = parser.parse_args(arguments)
     shared = ["--dataset", options.dataset, "--backbone", options.backbone, "--input_size", str(options.input_size)]
-    seed, seed_seconds = _train("seed", [*shared, "--num_train_epochs", str(options.epochs)])
-    head, head_seconds = _train("head", shared)
+    seed, seed_seconds = train("seed", [*shared, "--num_train_epochs", str(options.epochs)])
+    head, head_seconds = train("head", shared)
     accuracies = [entry["eval_accuracy"] for entry in seed if "eval_accuracy" in entry]
     best, accuracy = max(accuracies), head[0]["eval_accuracy"]
     print(f"seed: accuracy {best:.4f} (epoch {1 + accuracies.index(best)} of {len(accuracies)}), {seed_seconds:.1f} s")
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"ratio of the times head / seed: {head_seconds / seed_seconds:.3f}")
 
 
-def _train(recipe: str, flags: list[str]) -> tuple[list[dict[str, float]], float]:
+def train(recipe: str, flags: list[str]) -> tuple[list[dict[str, float]], float]:
     """Run a recipe; returns the log entries of its training, and the seconds that it took."""
     with tempfile.TemporaryDirectory() as out, contextlib.redirect_stdout(io.StringIO()):
         code = run.main([str(ROOT / "recipes" / f"{recipe}.yaml"), *flags, "--output_dir", out])

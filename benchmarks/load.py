@@ -82,7 +82,7 @@ def _wait_until_listening(server: subprocess.Popen) -> None:
 
 def _measure(url: str, pid: int, images: Sequence[bytes], options: argparse.Namespace) -> int:
     clients, requests = options.clients, options.requests
-    alone = [_answer(url, image) for image in images]
+    alone = [request_answer(url, image) for image in images]
     before = _resident_mib(pid)
     failed, waits = False, []
     for share in (0.0, options.hostile) if options.hostile else (0.0,):
@@ -126,7 +126,7 @@ class Load:
                 self.refusals[self._attack(next(hostile).content, rng)] += 1
                 continue
             start = time.perf_counter()
-            answer = _answer(self._url, self._images[turn % len(self._images)])
+            answer = request_answer(self._url, self._images[turn % len(self._images)])
             self.seconds.append(time.perf_counter() - start)
             self.outcomes[_outcome(answer, self._alone[turn % len(self._images)])] += 1
 
@@ -134,11 +134,11 @@ class Load:
         """Send a mutated file, one that takes long to decode, or a request that is none."""
         kind = rng.randrange(4)
         if kind == 0:
-            answer = _answer(self._url, _slow_bmp(4000))
+            answer = request_answer(self._url, _slow_bmp(4000))
         elif kind == 1:
             answer = _result(self._url, rng.choice(_NO_REQUESTS))
         else:
-            answer = _answer(self._url, content)
+            answer = request_answer(self._url, content)
         if isinstance(answer, dict):
             return "answered"
         return "no reason" if answer in ("", "None") or answer.startswith("HTTP 5") else "refused"
@@ -170,7 +170,8 @@ def _outcome(answer: Answer, alone: Answer) -> str:
     return "busy" if answer.startswith("Busy") else answer
 
 
-def _answer(url: str, image: bytes) -> Answer:
+def request_answer(url: str, image: bytes) -> Answer:
+    """Upload an image and ask for an answer, at the app's address with its `/gradio_api`."""
     try:
         return _result(url, [{"path": _upload(url, image), "meta": {"_type": "gradio.FileData"}}])
     except urllib.error.HTTPError as error:

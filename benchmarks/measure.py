@@ -1,10 +1,10 @@
 """What the benchmarks share: timing in alternation, memory of processes, phantoms, preparations and tables."""
 
 import argparse
-import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from cxr.phantom import draw_phantom
 
 ROOT = Path(__file__).resolve().parents[1]
 Item = TypeVar("Item")
+Way = TypeVar("Way", bound=Hashable)
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:
@@ -22,23 +23,41 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
-def median_seconds(
+def paired_seconds(
     ways: Mapping[str, Callable[[Item], object]], items: Sequence[Item], rounds: int, progress: str | None = None
 ) -> dict[str, np.ndarray]:
     """Time several ways of doing something on the same items.
 
     The ways take turns on every item, so that another load on the machine slows all of them, and ratios stay valid.
 
-    Returns for each way the median seconds of every item over the rounds, float64 (N,).
+    Returns for each way the seconds of every round and item, float64 (rounds, N).
     """
-    taken = {way: [[] for _ in items] for way in ways}
-    for _ in tqdm(range(rounds), desc=progress, disable=progress is None):
+    taken = {way: np.empty((rounds, len(items))) for way in ways}
+    for number in tqdm(range(rounds), desc=progress, disable=progress is None):
         for index, item in enumerate(items):
             for way, do in ways.items():
                 start = time.perf_counter()
                 do(item)
-                taken[way][index].append(time.perf_counter() - start)
-    return {way: np.array([statistics.median(seconds) for seconds in times]) for way, times in taken.items()}
+                taken[way][number, index] = time.perf_counter() - start
+    return taken
+
+
+def in_turn(
+    ways: Mapping[Way, Callable[[], float]], rounds: int, progress: str | None = None
+) -> dict[Way, list[float]]:
+    """The seconds that several ways say they took, of which one call each is a round."""
+    taken: dict[Way, list[float]] = {way: [] for way in ways}
+    for _ in tqdm(range(rounds), desc=progress, disable=progress is None):
+        for way, do in ways.items():
+            taken[way].append(do())
+    return taken
+
+
+def median_seconds(
+    ways: Mapping[str, Callable[[Item], object]], items: Sequence[Item], rounds: int, progress: str | None = None
+) -> dict[str, np.ndarray]:
+    """For each way the median seconds of every item over the rounds of `paired_seconds`, float64 (N,)."""
+    return {way: np.median(seconds, axis=0) for way, seconds in paired_seconds(ways, items, rounds, progress).items()}
 
 
 def process_bytes(field: str, pid: int | str = "self") -> int:
@@ -56,6 +75,15 @@ def preparation(table: Path, image_size: int, *flags: str) -> list[str]:
     """The command that prepares the images of a table into a folder `out` beside it."""
     command = [sys.executable, "-m", "dataset_script", "--source", f"table={table}", "--image_size", str(image_size)]
     return [*command, "--out", str(table.parent / "out"), *flags]
+
+
+def prepared_phantoms(folder: Path, count: int, image_size: int) -> Path:
+    """A dataset of phantoms in `folder / "phantoms"`, prepared without audit and search for near-duplicates."""
+    out = folder / "phantoms"
+    command = [sys.executable, "-m", "dataset_script", "--source", f"phantom={count}", "--image_size", str(image_size)]
+    flags = ["--out", str(out), "--no_audit", "--duplicates", "keep"]
+    subprocess.run([*command, *flags], cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return out
 
 
 def print_table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> None:

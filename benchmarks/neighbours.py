@@ -14,8 +14,9 @@ import statistics
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
-from measure import make_parser
+from measure import ROOT, make_parser
 
 WAYS = {
     "default": {},
@@ -72,13 +73,18 @@ def main(arguments: list[str] | None = None) -> None:
 
 def steps(way: str, neighbours: int, options: argparse.Namespace) -> list[float]:
     """The seconds of each step of one process beside so many busy ones."""
-    unset = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OMP_NUM_THREADS")
-    env = {name: value for name, value in os.environ.items() if name not in unset} | WAYS[way]
     sizes = [str(options.size), str(options.batch), str(options.steps)]
+    return seconds_beside(neighbours, ["-c", _STEPS, *sizes], WAYS[way])
+
+
+def seconds_beside(neighbours: int, arguments: Sequence[str], environment: Mapping[str, str]) -> list[float]:
+    """The seconds that a Python process prints, a line each, beside so many busy ones."""
+    unset = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "OMP_NUM_THREADS")
+    env = {name: value for name, value in os.environ.items() if name not in unset} | dict(environment)
     busy = [subprocess.Popen([sys.executable, "-c", _BUSY]) for _ in range(neighbours)]
     try:
-        command = [sys.executable, "-c", _STEPS, *sizes]
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+        command = [sys.executable, *arguments]
+        done = subprocess.run(command, env=env, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     finally:
         for process in busy:
             process.kill()

@@ -9,25 +9,18 @@ apart and have the same label (at least 99.5 %).
     python benchmarks/predict.py MODEL FOLDER [FOLDER ...] [--rounds 5] [--agreement_only]
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import joblib
 import numpy as np
 from measure import make_parser, median_seconds
 from PIL import Image
+from rows.answers import CLOSE, Pair, agreement, answer_with_heatmap, covid_score, load_pair
 from tqdm import tqdm
-from transformers import pipeline
-from transformers.utils import logging
 
-from cxr import policy
-from cxr.schema.labels import COVID, LABELS
-from cxr.serving import batch, heatmap, input_files
+from cxr.serving import batch, input_files
 from cxr.serving.predictor import Predictor
-
-CLOSE = 0.01
-
-Pipeline = Callable[[str | list[str]], list]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -38,38 +31,36 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="how often everything is timed (%(default)s)")
     parser.add_argument("--agreement_only", action="store_true", help="time nothing")
     options = parser.parse_args(arguments)
-    logging.set_verbosity_error()
     files = input_files.find([str(folder) for folder in options.folders])
-    ours = Predictor.load(options.model)
-    theirs = pipeline("image-classification", model=str(ours.pulled.folder))
+    pair = load_pair(options.model)
     if not options.agreement_only:
-        _time_single_files(ours, theirs, files, options.rounds)
-        _time_folder(ours, theirs, files, options.rounds)
+        _time_single_files(pair, files, options.rounds)
+        _time_folder(pair, files, options.rounds)
     gray = [file.path for file in files if _is_gray(file.path)]
-    expected = np.array([_covid_score(theirs(str(path))) for path in tqdm(gray, desc="pipeline", unit="file")])
-    for name, predictor in (("fast", ours), ("exact", Predictor.load(options.model, precision="exact"))):
+    expected = np.array([covid_score(pair.theirs(str(path))) for path in tqdm(gray, desc="pipeline", unit="file")])
+    for name, predictor in (("fast", pair.ours), ("exact", Predictor.load(options.model, precision="exact"))):
         answers = [predictor.predict(predictor.read(path)) for path in tqdm(gray, desc=name, unit="file")]
-        probability = np.array([answer.probability for answer in answers])
-        print(f"{name}: {_agreement(probability, expected, ours.threshold)}")
+        found = agreement(np.array([answer.probability for answer in answers]), expected, pair.ours.threshold)
+        apart = f"{len(gray)} files, at most {found.largest:.6f} apart"
+        print(f"{name}: {apart}, {found.share:.2%} closer than {CLOSE} and of one label")
 
 
-def _time_single_files(ours: Predictor, theirs: Pipeline, files: Sequence[input_files.ImageFile], rounds: int) -> None:
-    def answer(path: Path) -> None:
-        xray = ours.read(path.read_bytes())
-        heatmap.overlay_png(ours.explain(xray), xray.pixels.shape[::-1])
-
-    ways = {"ours": answer, "pipeline": lambda path: theirs(str(path))}
+def _time_single_files(pair: Pair, files: Sequence[input_files.ImageFile], rounds: int) -> None:
+    ways = {
+        "ours": lambda path: answer_with_heatmap(pair.ours, path),
+        "pipeline": lambda path: pair.theirs(str(path)),
+    }
     seconds = median_seconds(ways, [file.path for file in files], rounds, "one by one")
     single = {name: f"{1000 * times.mean():.1f} ms" for name, times in seconds.items()}
     print(f"a file's bytes to verdict and heatmap {single['ours']}, pipeline's label {single['pipeline']}")
     print(f"ratio of times: {seconds['ours'].sum() / seconds['pipeline'].sum():.3f}")
 
 
-def _time_folder(ours: Predictor, theirs: Pipeline, files: Sequence[input_files.ImageFile], rounds: int) -> None:
-    concurrent = Predictor.load(str(ours.pulled.folder), concurrency=joblib.cpu_count())
+def _time_folder(pair: Pair, files: Sequence[input_files.ImageFile], rounds: int) -> None:
+    concurrent = Predictor.load(str(pair.ours.pulled.folder), concurrency=joblib.cpu_count())
     ways = {
         "ours": lambda files: list(batch.answer_files(concurrent, files)),
-        "pipeline": lambda files: theirs([str(file) for file in files]),
+        "pipeline": lambda files: pair.theirs([str(file) for file in files]),
     }
     seconds = median_seconds(ways, [files], rounds, "as a folder")
     rates = {name: len(files) / times[0] for name, times in seconds.items()}
@@ -84,19 +75,6 @@ def _is_gray(path: Path) -> bool:
             return False
         pixels = np.asarray(image)
     return pixels.ndim == 2 or not np.any(pixels != pixels[..., :1])
-
-
-def _covid_score(scores: list[dict]) -> float:
-    return next(row["score"] for row in scores if row["label"] == LABELS[COVID])
-
-
-def _agreement(probability: np.ndarray, expected: np.ndarray, threshold: float) -> str:
-    apart = np.abs(probability - expected)
-    labels, expected_labels = (
-        np.array([policy.label(float(value), threshold) for value in values]) for values in (probability, expected)
-    )
-    agree = np.mean((apart < CLOSE) & (labels == expected_labels))
-    return f"{len(apart)} files, at most {apart.max():.6f} apart, {agree:.2%} closer than {CLOSE} and of one label"
 
 
 if __name__ == "__main__":

@@ -36,25 +36,26 @@ def compile_module(module: nn.Module, example: torch.Tensor, shape: Sequence[int
     each of which takes longer. Results are bit-identical.
     """
     core = openvino.Core()
-    graph = _graph(module, example, shape)
+    graph = trace(module, example, shape)
     # Of any size, the example's is measured.
     measured = [given if given > 0 else size for given, size in zip(shape, example.shape, strict=True)]
 
     def way(precision: str) -> Prepare:
-        return lambda: partial(_runner(core, graph, 1, precision), torch.zeros(measured))
+        return lambda: partial(runner(core, graph, 1, precision), torch.zeros(measured))
 
     sizes = " ".join(map(str, [*measured, *(tuple(weight.shape) for weight in module.parameters())]))
-    ways = {precision: way(precision) for precision in _precisions(core)}
+    ways = {precision: way(precision) for precision in precisions(core)}
     precision = fastest(ways, task="answers", network=sizes, openvino=version("openvino"))
-    return Compiled(_runner(core, graph, streams, precision.name), precision)
+    return Compiled(runner(core, graph, streams, precision.name), precision)
 
 
-def _precisions(core: openvino.Core) -> list[str]:
+def precisions(core: openvino.Core) -> list[str]:
     """What is worth measuring: float32, and bfloat16 where the processor has instructions for it."""
     return ["f32", "bf16"] if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else ["f32"]
 
 
-def _runner(core: openvino.Core, graph: openvino.Model, streams: int, precision: str) -> Run:
+def runner(core: openvino.Core, graph: openvino.Model, streams: int, precision: str) -> Run:
+    """A graph compiled in one of the `precisions`, for so many calls in parallel."""
     settings = {
         "NUM_STREAMS": streams,
         "INFERENCE_PRECISION_HINT": precision,
@@ -71,8 +72,11 @@ def _runner(core: openvino.Core, graph: openvino.Model, streams: int, precision:
     return run
 
 
-def _graph(module: nn.Module, example: torch.Tensor, shape: Sequence[int]) -> openvino.Model:
-    """Convert through the frontend: `openvino.convert_model` sends usage statistics for each conversion."""
+def trace(module: nn.Module, example: torch.Tensor, shape: Sequence[int]) -> openvino.Model:
+    """A module of one tensor as OpenVINO's graph, for inputs of `shape`, in which -1 is any size.
+
+    It is converted through the frontend: `openvino.convert_model` sends usage statistics for each conversion.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", torch.jit.TracerWarning)
         warnings.simplefilter("ignore", FutureWarning)  # torch reads transformers' deprecated attributes, as all others

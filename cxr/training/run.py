@@ -153,7 +153,7 @@ def _train(
     with run.main_process_first():
         model, backbone_revision = _starting_model(arguments)
     arguments = with_precision(arguments, model, resumed=resume is not None)
-    trainer = _make_trainer(arguments, dataset, model)
+    trainer = make_trainer(arguments, dataset, model)
     start = time.monotonic()
     if arguments.model.method in ("head", "lp_ft") and resume is None:
         trainer.add_callback(LogAtStart(trainer, fit_head(trainer, dataset, views)))
@@ -175,7 +175,8 @@ def _starting_model(arguments: Arguments) -> tuple[ResNetForImageClassification,
     return network.load_pretrained(settings.backbone, settings.backbone_revision, arguments.run.seed)
 
 
-def _make_trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForImageClassification) -> CovidTrainer:
+def make_trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForImageClassification) -> CovidTrainer:
+    """The Trainer of a run, before its first step; `model` is what it trains."""
     run, freeze = arguments.run, arguments.model.freeze_backbone
     model.config.dataset_fingerprint = dataset.report["fingerprint"]
     model.config.synthetic_data = dataset.synthetic

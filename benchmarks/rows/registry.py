@@ -1,0 +1,20 @@
+"""All rows in the order in which they are measured and shown."""
+
+from rows import answers, busy, card, decoding, demo_run, head_recipe, raw_files, startup, training
+from rows.record import Row
+
+_ALL = (
+    training.ROW,
+    raw_files.ROW,
+    head_recipe.ROW,
+    answers.SINGLE,
+    answers.FOLDER,
+    decoding.ROW,
+    startup.APP,
+    startup.IMPORTS,
+    demo_run.ROW,
+    busy.ROW,
+    card.ROW,
+)
+
+ROWS: dict[str, Row] = {row.name: row for row in _ALL}
