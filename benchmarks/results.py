@@ -1,4 +1,4 @@
-"""The results of `benchmarks/bench.py` as a Markdown page, as JSON, and as one picture of ratios against targets."""
+"""The results of `benchmarks/bench.py` as a Markdown page, as JSON, and as one chart of ratios against targets."""
 
 import dataclasses
 import json
