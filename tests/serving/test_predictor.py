@@ -198,7 +198,7 @@ def test_the_answer_names_the_runtime_and_a_precision_is_measured_where_there_is
     published: Published, xray: Path, monkeypatch: pytest.MonkeyPatch
 ):
     assert classify(published.folder, xray, "exact").computed_by == "torch float32 on cpu"
-    monkeypatch.setattr(openvino_runtime, "_precisions", lambda _: ["f32", "bf16"])
+    monkeypatch.setattr(openvino_runtime, "precisions", lambda _: ["f32", "bf16"])
     monkeypatch.setattr(
         openvino_runtime, "fastest", lambda ways, **_: Fastest(list(ways)[1], {"f32": 3.0, "bf16": 1.0})
     )
