@@ -74,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
         "--test", nargs="+", default=[], type=_named, metavar="NAME=DATASET", help="more datasets to test on"
     )
     parser.add_argument("--out", required=True, type=Path, help="folder of the runs; those that are finished are kept")
-    parser.add_argument("--log", type=Path, metavar="FILE", help="write the table to FILE, and its picture beside it")
+    parser.add_argument(
+        "--log", type=Path, metavar="FILE", help="write the table to FILE, and its chart in figures beside it"
+    )
     parser.add_argument("recipe", nargs="*", help="after `--`: a recipe and flags of train_hf.py, the same for all")
     return parser
 
