@@ -156,3 +156,13 @@ def test_a_model_of_another_kind_is_one_line(hospital, tmp_path, capsys):
     error = capsys.readouterr().err.splitlines()[-1]
     assert "--adapt" in error
     assert "train_hf.py" in error
+
+
+def test_a_model_on_the_hub_is_adapted_as_well(finished: Path, hospital: Path, hub, tmp_path: Path):
+    assert publish([str(finished), "demo/to-adapt"]) == 0
+    command = ["--model", "demo/to-adapt", "--dataset", f"h={hospital}", "--out", tmp_path / "report", "--use_cpu"]
+    assert main(list(map(str, [*command, "--adapt", tmp_path / "model"]))) == 0
+    found = metrics_of(tmp_path / "model")["adaptation"]
+    assert (found["model_id"], len(found["revision"])) == ("demo/to-adapt", 40)
+    assert ModelCard.load(tmp_path / "model" / "README.md").data.base_model == "demo/to-adapt"
+    assert (tmp_path / "model" / "recipe.yaml").read_bytes() == (finished / "recipe.yaml").read_bytes()
