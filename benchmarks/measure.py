@@ -82,8 +82,21 @@ def prepared_phantoms(folder: Path, count: int, image_size: int) -> Path:
     out = folder / "phantoms"
     command = [sys.executable, "-m", "dataset_script", "--source", f"phantom={count}", "--image_size", str(image_size)]
     flags = ["--out", str(out), "--no_audit", "--duplicates", "keep"]
-    subprocess.run([*command, *flags], cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    printed_by([*command, *flags])
     return out
+
+
+def printed_by(command: Sequence[str]) -> str:
+    """What a command prints, run in the project's root.
+
+    Raises:
+        RuntimeError: if it fails, with the last line that it printed about that.
+    """
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip() or "nothing was printed").splitlines()[-1]
+        raise RuntimeError(f"{' '.join(command[1:3])} ended with code {done.returncode}: {last}")
+    return done.stdout
 
 
 def print_table(header: Sequence[object], rows: Sequence[Sequence[object]]) -> None:

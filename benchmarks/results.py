@@ -13,6 +13,8 @@ from cxr.markdown import Markdown, table
 PAGE, FILE, CHART = "RESULTS.md", "results.json", "results.png"
 _COLOURS = {"met": "tab:green", "missed": "tab:red", "measured": "tab:gray"}
 _INCHES_PER_LINE = 0.32
+_LONGEST = 80
+"""Characters."""
 
 
 def write(folder: Path, facts: Mapping[str, str], lines: Sequence[Line], commands: Mapping[str, str]) -> None:
@@ -94,19 +96,26 @@ def _draw(lines: Sequence[Line]) -> Chart:
     drawn = [(line, better) for line in lines if (better := _times_better(line)) is not None]
     chart = Chart(figsize=(11, 1.2 + _INCHES_PER_LINE * max(1, len(drawn))), layout="constrained")
     axes = chart.add_subplot()
-    names = [f"{line.target.work}: {_value(line)} ({_demanded(line)})" for line, _ in drawn]
+    names = [f"{_short(line)}: {_value(line)} ({_demanded(line)})" for line, _ in drawn]
     axes.barh(
         range(len(drawn)),
         [better - 1 for _, better in drawn],
         left=1,
         color=[_COLOURS[line.verdict] for line, _ in drawn],
     )
-    axes.set_yticks(range(len(drawn)), [name if len(name) < 90 else f"{name[:87]}…" for name in names], fontsize=8)
+    axes.set_yticks(range(len(drawn)), names, fontsize=8)
     axes.invert_yaxis()
     axes.axvline(1, color="black", linewidth=1)
-    axes.set_xscale("log")
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("times better than its target (left of 1: missed)")
     return chart
+
+
+def _short(line: Line) -> str:
+    """Work and peer, as far as a chart has room for them."""
+    text = f"{line.target.work} / {line.target.peer}".replace("`", "")
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _times_better(line: Line) -> float | None:

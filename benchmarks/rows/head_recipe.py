@@ -1,11 +1,10 @@
 """`recipes/head.yaml` against the notebook that this project grew from, in Keras, in an environment of its own."""
 
 import json
-import subprocess
 from pathlib import Path
 
 from head import train
-from measure import prepared_phantoms
+from measure import prepared_phantoms, printed_by
 
 from cxr.imaging.geometry import short_side
 from cxr.schema.labels import LABELS
@@ -31,8 +30,7 @@ def measure(settings: Settings) -> Figures:
     epochs = 2 if settings.quick else _EPOCHS
     script, images = Path(__file__).with_name("keras_notebook.py"), _export(dataset, settings.scratch / "exported")
     command = [settings.keras, str(script), str(images), str(size), str(epochs)]
-    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    theirs = json.loads(printed.splitlines()[-1])
+    theirs = json.loads(printed_by(command).splitlines()[-1])
     flags = ["--dataset", str(folder), "--backbone", inputs.backbone(settings), "--input_size", str(size)]
     log, seconds = train("head", flags)
     accuracy = log[0]["eval_accuracy"]

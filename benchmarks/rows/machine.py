@@ -13,6 +13,7 @@ import joblib
 import torch
 from measure import ROOT
 
+from cxr.training.arguments import precisions
 from rows.steps import synchronize
 
 _PACKAGES = ("torch", "transformers", "openvino", "datasets", "numpy", "pillow", "gradio")
@@ -21,9 +22,12 @@ _INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_tile")
 
 
 def facts(device: str, quick: bool) -> dict[str, str]:
-    """Facts by their names, in the order in which they are shown; a quick run measures no rates."""
-    kinds = {} if quick else _KINDS
-    rates = [f"{name} {matrix_rate(device, kind) / 1e9:,.0f} GFLOP/s" for name, kind in kinds.items()]
+    """Facts by their names, in the order in which they are shown.
+
+    Rates are measured of what the device does not emulate, and not at all in a quick run.
+    """
+    kinds = () if quick else precisions(use_cpu=device == "cpu")
+    rates = [f"{name} {matrix_rate(device, _KINDS[name]) / 1e9:,.0f} GFLOP/s" for name in kinds]
     capabilities = torch.cpu.get_capabilities()
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -39,7 +43,7 @@ def facts(device: str, quick: bool) -> dict[str, str]:
     }
 
 
-_KINDS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_KINDS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def matrix_rate(device: str, kind: torch.dtype) -> float:

@@ -2,12 +2,11 @@
 
 import json
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-from measure import ROOT
+from measure import ROOT, printed_by
 
 from cxr.imaging.geometry import short_side
 from cxr.schema.labels import LABELS
@@ -59,16 +58,8 @@ def measure(settings: Settings) -> Figures:
 
 
 def _seconds(*arguments: str) -> float:
-    """The wall time of a Python process.
-
-    Raises:
-        RuntimeError: if it fails, with the last line that it printed.
-    """
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        last = (done.stderr.strip() or "nothing was printed").splitlines()[-1]
-        raise RuntimeError(f"{arguments[0]} ended with code {done.returncode}: {last}")
+    printed_by([sys.executable, *arguments])
     return time.perf_counter() - start
 
 
