@@ -15,6 +15,7 @@ from transformers.utils import logging
 
 from cxr import policy
 from cxr.imaging.preprocess import load_processor, to_pixel_values
+from cxr.imaging.reader import read_radiograph
 from cxr.openvino_runtime import precisions, runner, trace
 from cxr.schema.labels import COVID, LABELS
 from cxr.serving import batch, heatmap, input_files, loading
@@ -125,7 +126,7 @@ def measure_single(settings: Settings) -> Figures:
     images = inputs.native_images(settings, 4 if settings.quick else _SINGLE)
     pair = load_pair(inputs.published_model(settings), settings.device)
     ours, theirs = pair
-    items = [Item(path, _network_input(ours, path)) for path in images.files]
+    items = [Item(path, network_input(ours, path)) for path in images.files]
     forward = forward_passes(ours, list(items[0].pixel_values.shape), settings.device)
     ways: dict[str, Callable[[Item], object]] = {
         "ours": lambda item: answer_with_heatmap(ours, item.path),
@@ -156,8 +157,9 @@ def measure_single(settings: Settings) -> Figures:
     }
 
 
-def _network_input(ours: Predictor, path: Path) -> torch.Tensor:
-    return to_pixel_values([ours.read(path).pixels], load_processor(ours.pulled.folder))
+def network_input(ours: Predictor, path: Path) -> torch.Tensor:
+    """What the network is given of a file without any shortcut, float32 (1, 3, S, S)."""
+    return to_pixel_values([read_radiograph(path).pixels], load_processor(ours.pulled.folder))
 
 
 def _admissible(forward: Mapping[str, Callable], items: Sequence[Item], threshold: float) -> list[str]:
@@ -189,7 +191,7 @@ def measure_folder(settings: Settings) -> Figures:
     rate = {name: f"{len(images.files) / taken.sum():.1f} files/s" for name, taken in seconds.items()}
     probability, expected = np.array(found["ours"]), np.array(found["pipeline"])
     agree = agreement(probability, expected, pair.ours.threshold)
-    items = [Item(path, _network_input(pair.ours, path)) for path in images.files[:_SINGLE]]
+    items = [Item(path, network_input(pair.ours, path)) for path in images.files[:_SINGLE]]
     fastest = _fastest_admissible(pair.ours, items, settings)
     labels = np.array([images.labels[images.files.index(file)] for part in parts for file in part])
     return {
@@ -198,7 +200,7 @@ def measure_folder(settings: Settings) -> Figures:
             said=f"{images.words} in {_PARTS} parts: ours {rate['ours']}, pipeline {rate['pipeline']}",
             bound=6.0 if fastest != "f32" else None,
             reason=f"{fastest} is the fastest admissible precision",
-            price=_price(settings, labels, probability, expected, agree),
+            price=price(labels, probability, expected, pair.ours.threshold) if settings.model else inputs.UNTRAINED,
         ),
         "agreement": Figure(
             100 * agree.share,
@@ -216,18 +218,11 @@ def _fastest_admissible(ours: Predictor, items: Sequence[Item], settings: Settin
     return min(admissible, key=lambda kind: float(np.median(seconds[kind], axis=0).sum()))
 
 
-def _price(
-    settings: Settings, labels: np.ndarray, probability: np.ndarray, expected: np.ndarray, agree: Agreement
-) -> str:
-    """What decoding at reduced size and the runtime's precision cost, on images of known class."""
-    if settings.model is None:
-        return inputs.UNTRAINED
-    auroc = {
-        name: compute_metrics(values, labels)["auroc"] for name, values in (("ours", probability), ("fp32", expected))
-    }
-    return (
-        f"probabilities at most {agree.largest:.4f} from fp32; AUROC {auroc['ours']:.4f}, in fp32 {auroc['fp32']:.4f}"
-    )
+def price(labels: np.ndarray, probability: np.ndarray, expected: np.ndarray, threshold: float) -> str:
+    """What a shortcut costs against the expected probabilities, on images of known class; all (N,)."""
+    auroc = [f"{compute_metrics(values, labels)['auroc']:.4f}" for values in (probability, expected)]
+    found = agreement(probability, expected, threshold)
+    return f"probabilities at most {found.largest:.4f} from fp32; AUROC {auroc[0]}, in fp32 {auroc[1]}"
 
 
 SINGLE = Row(

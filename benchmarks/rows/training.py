@@ -1,20 +1,32 @@
 """Training steps through this project's Trainer, against tensors in memory and against the Trainer's defaults."""
 
 import statistics
+import time
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from measure import ROOT, in_turn, prepared_phantoms
+from tqdm import tqdm
 from transformers import ResNetForImageClassification, Trainer, TrainingArguments, set_seed
 
 from cxr.imaging.geometry import short_side
 from cxr.model import load_pretrained
+from cxr.schema.labels import COVID
+from cxr.serving import loading
+from cxr.serving.predictor import Predictor
 from cxr.training import arguments, run
 from cxr.training.data.dataset import XrayDataset, load
 from cxr.training.precision import with_precision
 from rows import inputs
+from rows.answers import network_input, price
 from rows.record import Figure, Figures, Row, Settings, Target, ratio
 from rows.steps import last_step, screen
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+_PRICED = 100
+"""Images."""
 
 _BF16_IS_FAST = 2.0
 _WITH_FAST_BF16 = 4.0
@@ -45,17 +57,34 @@ class OurTrainers:
         return load_pretrained(settings.model.backbone, None, settings.run.seed).model
 
 
+class LastCall:
+    """A function that remembers the seconds of its last call."""
+
+    def __init__(self, do: Callable[..., Any]):
+        self._do = do
+        self.seconds = 0.0
+
+    def __call__(self, *args: Any) -> Any:
+        """Call it."""
+        start = time.perf_counter()
+        result = self._do(*args)
+        self.seconds = time.perf_counter() - start
+        return result
+
+
 def measure(settings: Settings) -> Figures:
     """A step of each Trainer and one in memory in turn, after every way of the latter was tried once."""
     size, batch = inputs.input_size(settings), 2 if settings.quick else 32
     config, device = inputs.network_config(settings), settings.device
     trainers = OurTrainers(settings, size, batch)
     found = screen(config, size, batch, device, compile_too=not settings.quick)
-    waited: list[float] = []
+    parts: list[tuple[float, float]] = []
 
     def ours() -> float:
-        seconds, waiting = last_step(trainers(), device)
-        waited.append(waiting)
+        trainer = trainers()
+        trainer.augmentation = augmenting = LastCall(trainer.augmentation)
+        seconds, waiting = last_step(trainer, device)
+        parts.append((waiting, augmenting.seconds))
         return seconds
 
     ways = {"ours": ours, "defaults": lambda: last_step(_default_trainer(settings, size, batch), device)[0]}
@@ -63,11 +92,17 @@ def measure(settings: Settings) -> Figures:
     median = {way: statistics.median(taken) for way, taken in seconds.items()}
     best = min(map(str, found.steps), key=median.__getitem__)
     said = f"{_rate(batch, median['ours'])} in {trainers.precision}, {best} in memory {_rate(batch, median[best])}"
-    share = statistics.median(waited) / median["ours"]
-    reason = f"{share:.0%} of a step is waiting for its batch; it computes in {trainers.precision} NHWC eager"
+    waiting, augmenting = (statistics.median(values) / median["ours"] for values in zip(*parts, strict=True))
+    spent = f"waiting for its batch {waiting:.0%}, augmentation {augmenting:.0%}"
+    reason = f"of a step: {spent}; it computes in {trainers.precision} NHWC eager"
     gain = found.gain_of_bf16
     return {
-        "memory": Figure(**ratio(seconds[best], seconds["ours"]), said=said + found.words, reason=reason),
+        "memory": Figure(
+            **ratio(seconds[best], seconds["ours"]),
+            said=said + found.words,
+            reason=reason,
+            price=price_of(trainers.precision, settings),
+        ),
         "defaults": Figure(
             **ratio(seconds["defaults"], seconds["ours"]),
             said=f"{_rate(batch, median['ours'])}, defaults {_rate(batch, median['defaults'])}",
@@ -75,6 +110,27 @@ def measure(settings: Settings) -> Figures:
             reason=f"bf16 is {gain:.2f} times as fast as fp32 in memory; {reason}" if gain else reason,
         ),
     }
+
+
+def price_of(precision: str, settings: Settings) -> str:
+    """What a trained model's probabilities lose in the precision of training, on images of known class."""
+    if precision == "fp32":
+        return "none: it is fp32"
+    if settings.model is None:
+        return inputs.UNTRAINED
+    images = inputs.clinic_images(settings, 10 if settings.quick else _PRICED)
+    predictor = Predictor.load(settings.model, precision="exact")
+    model = loading.load_model(predictor.pulled).eval().to(settings.device)
+    found: dict[torch.dtype, list[float]] = {torch.float32: [], _AUTOCAST[precision]: []}
+    for file in tqdm(images.files, desc="price", leave=False):
+        values = network_input(predictor, file).to(settings.device)
+        for kind, probabilities in found.items():
+            enabled = kind != torch.float32
+            with torch.inference_mode(), torch.autocast(settings.device, kind, enabled=enabled):
+                logits = model(values).logits.float()
+            probabilities.append(float(logits.softmax(dim=1)[0, COVID]))
+    expected, probability = (np.array(values) for values in found.values())
+    return price(np.array(images.labels), probability, expected, predictor.threshold)
 
 
 def _rate(batch: int, seconds: float) -> str:

@@ -56,6 +56,9 @@ def test_the_price_of_shortcuts_is_that_of_a_trained_model(bench, tmp_path):
     model = published_model(Settings(tmp_path, quick=True))
     figures = measured(bench, "folder", tmp_path / "scratch", model=model)
     assert "AUROC" in figures["rate"].price
+    settings = Settings(tmp_path, quick=True, model=model)
+    assert "AUROC" in sys.modules["rows.training"].price_of("bf16", settings)
+    assert sys.modules["rows.training"].price_of("fp32", settings) == "none: it is fp32"
 
 
 def test_real_images_take_the_place_of_phantoms(tmp_path):
