@@ -15,7 +15,7 @@ from rows.steps import fastest_in_memory, screen
 IMAGES = 2052
 """Those of all epochs of the demo's training."""
 
-_RECORD = "seconds.json"
+RECORD = "seconds.json"
 _HOW = "no demo has been run here: make demo SERVE=0, or python benchmarks/bench.py --only demo --demo"
 
 
@@ -44,8 +44,8 @@ def _record(settings: Settings) -> Path:
     if settings.demo:
         out = settings.scratch / "demo"
         subprocess.run([sys.executable, "demo.py", "--no_serve", "--out", str(out)], cwd=ROOT, check=True)
-        return out / _RECORD
-    record = ROOT / "runs" / "demo" / _RECORD
+        return out / RECORD
+    record = ROOT / "runs" / "demo" / RECORD
     if not record.is_file():
         raise NotMeasured(_HOW)
     return record

@@ -13,7 +13,7 @@ from cxr.schema.labels import LABELS
 from rows import inputs
 from rows.record import Figure, Figures, Row, Settings, Target
 
-_IMAGES, _EPOCHS = 96, 3
+_IMAGES, _EPOCHS = 80, 3
 
 
 def measure(settings: Settings) -> Figures:

@@ -102,6 +102,19 @@ def test_the_demo_is_read_from_its_record(bench, tmp_path, monkeypatch):
     assert figure.reason == "Drawing 3 s, Training 5 s"
 
 
+def test_the_demo_keeps_a_record_of_its_phases(tmp_path):
+    from rows.demo_run import RECORD
+
+    import demo
+
+    for name in ("Drawing", "Training"):
+        with demo._phase(tmp_path, name):
+            pass
+    record = json.loads((tmp_path / RECORD).read_text())
+    assert list(record) == ["Drawing", "Training"]
+    assert all(seconds >= 0 for seconds in record.values())
+
+
 def test_neighbours_are_counted(bench, tmp_path, monkeypatch):
     def seconds_beside(neighbours: int, arguments: list[str], environment: dict[str, str]) -> list[float]:
         assert arguments[1].count("workloads.training(32, 2, 2)") + arguments[1].count("workloads.answers(") == 1
