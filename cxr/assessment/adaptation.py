@@ -25,9 +25,10 @@ from cxr.fingerprints import Fingerprints, make_part
 from cxr.schema.assessment import ModelResult
 from cxr.schema.heatmaps import Heatmaps
 from cxr.schema.labels import LABELS
-from cxr.schema.metrics import METRIC_NAMES, Adaptation, BeforeAdaptation, Metrics
+from cxr.schema.metrics import Adaptation, BeforeAdaptation, Metrics
 from cxr.schema.model_repo import CONFIG, DATASET_REPORT, FINGERPRINTS, PREPROCESSOR, RECIPE, WEIGHTS
 from cxr.schema.report import Report
+from cxr.schema.set_summary import METRIC_NAMES
 from cxr.statistics.conformal import missing_promise
 from cxr.training.data.dataset import XrayDataset, overlap_columns
 from cxr.training.evaluation.calibration import Calibration, fit_calibration, fold

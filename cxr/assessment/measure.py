@@ -25,7 +25,7 @@ from cxr.schema.assessment import (
 )
 from cxr.schema.dataset import Split
 from cxr.schema.heatmaps import HeatmapSummary
-from cxr.schema.metrics import METRIC_NAMES, GroupSummary, MetricName
+from cxr.schema.set_summary import METRIC_NAMES, GroupSummary, MetricName
 from cxr.schema.verdicts import DISCLAIMER
 from cxr.statistics import comparison, conformal
 from cxr.statistics.intervals import metric_measures

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from cxr.schema.assessment import AssessedDataset, AssessedModel, Assessment, Comparison, ModelResult
 from cxr.schema.labels import LABELS
-from cxr.schema.metrics import METRIC_NAMES
 from cxr.schema.probes import PROBES
 from cxr.schema.report import ProbeResult
+from cxr.schema.set_summary import METRIC_NAMES
 from cxr.schema.verdicts import VERDICTS
 from cxr.training.reporting.card_tables import (
     HEADLINE,

@@ -9,8 +9,9 @@ from cxr.schema.dataset import Split
 from cxr.schema.document import Count, Share, closed
 from cxr.schema.gate import GateShare
 from cxr.schema.heatmaps import HeatmapSummary
-from cxr.schema.metrics import ConformalCoverage, ConformalFit, DatasetId, MetricName, SetSummary
+from cxr.schema.metrics import ConformalFit
 from cxr.schema.report import ProbeResult
+from cxr.schema.set_summary import ConformalCoverage, DatasetId, MetricName, SetSummary
 from cxr.schema.verdicts import Verdict
 
 SCHEMA_VERSION: Literal[1] = 1

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr.schema.labels import COVID, LABELS, NON_COVID, Label
-from cxr.schema.metrics import ConformalCoverage, ConformalFit
+from cxr.schema.metrics import ConformalFit
+from cxr.schema.set_summary import ConformalCoverage
 
 LEVEL = 0.9
 """The share of images of each class whose set is to hold it."""

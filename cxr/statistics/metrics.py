@@ -17,7 +17,7 @@ from sklearn.metrics import (
 )
 
 from cxr.schema.labels import COVID, NON_COVID
-from cxr.schema.metrics import MetricValues
+from cxr.schema.set_summary import MetricValues
 
 ERRORS = ("brier", "ece")
 """Metrics for which lower is better."""

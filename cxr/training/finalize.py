@@ -17,14 +17,7 @@ from cxr.fingerprints import Fingerprints, make_part
 from cxr.schema.dataset import Split
 from cxr.schema.document import check
 from cxr.schema.labels import LABELS, Label
-from cxr.schema.metrics import (
-    SCHEMA_VERSION,
-    DatasetSummary,
-    Method,
-    Metrics,
-    ModelSummary,
-    TrainingSummary,
-)
+from cxr.schema.metrics import SCHEMA_VERSION, DatasetSummary, Method, Metrics, ModelSummary, TrainingSummary
 from cxr.schema.model_repo import CONFIG, DATASET_REPORT, FINGERPRINTS, METRICS, RECIPE, ConfigKeys
 from cxr.schema.report import without_lists
 from cxr.training.arguments import Arguments, RunArguments

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from cxr.schema.metrics import METRIC_NAMES, GroupSummary, MetricName, Metrics, SeedMetrics, Seeds
+from cxr.schema.metrics import Metrics, SeedMetrics, Seeds
+from cxr.schema.set_summary import METRIC_NAMES, GroupSummary, MetricName
 from cxr.training.arguments import RunArguments
 from cxr.training.finalize import write_metrics
 from cxr.training.reporting import model_card

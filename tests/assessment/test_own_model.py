@@ -11,7 +11,7 @@ from support import flat
 from cxr.assessment.command import main
 from cxr.schema.assessment import Assessment
 from cxr.schema.document import check
-from cxr.schema.metrics import SetSummary
+from cxr.schema.set_summary import SetSummary
 
 
 def document(out: Path) -> dict:

@@ -12,8 +12,8 @@ from cxr.schema.__main__ import DOCUMENTS, schemas
 from cxr.schema.answer import AnswerFields, AnswerJson
 from cxr.schema.document import check
 from cxr.schema.labels import LABELS
-from cxr.schema.metrics import METRIC_NAMES, GroupSummary, Intervals
 from cxr.schema.report import Report
+from cxr.schema.set_summary import METRIC_NAMES, GroupSummary, Intervals
 from cxr.schema.verdicts import VERDICTS
 
 RUNS = ("outside", "both")

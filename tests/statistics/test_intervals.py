@@ -5,7 +5,7 @@ import pytest
 from scipy.special import expit
 from sklearn.metrics import average_precision_score, f1_score
 
-from cxr.schema.metrics import METRIC_NAMES
+from cxr.schema.set_summary import METRIC_NAMES
 from cxr.statistics import bootstrap, metrics
 from cxr.statistics.bootstrap import Interval
 from cxr.statistics.intervals import ece_interval, metric_intervals, predictive_value_intervals

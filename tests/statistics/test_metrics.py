@@ -12,7 +12,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from cxr.schema.metrics import METRIC_NAMES
+from cxr.schema.set_summary import METRIC_NAMES
 from cxr.statistics import metrics
 
 RNG = np.random.default_rng(0)

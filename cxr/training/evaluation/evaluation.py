@@ -15,7 +15,8 @@ from tqdm import tqdm
 from cxr.classifier import Classifier, Forward, load_own
 from cxr.errors import UserError
 from cxr.schema.labels import LABELS
-from cxr.schema.metrics import Conformal, DatasetId, ExternalSummary, SplitSummary
+from cxr.schema.metrics import Conformal
+from cxr.schema.set_summary import DatasetId, ExternalSummary, SplitSummary
 from cxr.statistics import conformal, metrics
 from cxr.training.data.batches import COLUMNS, collator
 from cxr.training.data.dataset import XrayDataset

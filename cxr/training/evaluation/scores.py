@@ -8,7 +8,7 @@ from typing import Any, get_args
 import numpy as np
 from scipy.special import expit
 
-from cxr.schema.metrics import Subdivision
+from cxr.schema.set_summary import Subdivision
 
 FACTS = ["label", "source", "patient_id", "view", "sex", "age", "file"]
 """The columns of Contract 1 that are kept beside the scores."""

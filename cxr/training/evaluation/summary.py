@@ -8,7 +8,7 @@ import numpy as np
 
 from cxr import policy
 from cxr.schema.labels import COVID
-from cxr.schema.metrics import (
+from cxr.schema.set_summary import (
     GroupSize,
     Intervals,
     MetricValues,

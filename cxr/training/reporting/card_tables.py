@@ -8,9 +8,10 @@ from cxr.markdown import table
 from cxr.schema.dataset import SPLITS, Split
 from cxr.schema.heatmaps import HeatmapSummary, HeatmapWay, Localization
 from cxr.schema.labels import LABELS, Label
-from cxr.schema.metrics import METRIC_NAMES, GroupSummary, MetricName, Metrics, PredictiveValues, SplitSummary
+from cxr.schema.metrics import Metrics
 from cxr.schema.probes import PROBES
 from cxr.schema.report import Ages, ProbeResult, Report, label_rows
+from cxr.schema.set_summary import METRIC_NAMES, GroupSummary, MetricName, PredictiveValues, SplitSummary
 
 HEADLINE: tuple[MetricName, ...] = ("auroc", "sensitivity", "specificity")
 """The metrics in the card's first table."""

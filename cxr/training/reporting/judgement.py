@@ -11,9 +11,10 @@ every run.
 
 from collections.abc import Mapping, Sequence
 
-from cxr.schema.metrics import GroupSummary, Metrics
+from cxr.schema.metrics import Metrics
 from cxr.schema.probes import PROBES
 from cxr.schema.report import Audit, ProbeResult, Report
+from cxr.schema.set_summary import GroupSummary
 
 DROP = 0.05
 """By how much AUROC must fall on external data to count as a drop, beyond what the intervals explain."""

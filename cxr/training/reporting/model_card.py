@@ -18,9 +18,10 @@ from cxr.markdown import escape
 from cxr.schema.dataset import Split
 from cxr.schema.gate import GateShare
 from cxr.schema.labels import LABELS
-from cxr.schema.metrics import METRIC_NAMES, DatasetId, GroupSummary, MetricName, Metrics, SplitSummary
+from cxr.schema.metrics import Metrics
 from cxr.schema.model_repo import CARD, DATASET_REPORT, METRICS
 from cxr.schema.report import Report
+from cxr.schema.set_summary import METRIC_NAMES, DatasetId, GroupSummary, MetricName, SplitSummary
 from cxr.schema.verdicts import DISCLAIMER
 from cxr.training.reporting.card_tables import HEADLINE, all_tables, number, tested_sets, with_interval
 from cxr.training.reporting.judgement import judgement

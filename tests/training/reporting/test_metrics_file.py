@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from support import ROOT
 
-from cxr.schema.metrics import METRIC_NAMES
+from cxr.schema.set_summary import METRIC_NAMES
 from cxr.statistics import metrics
 from cxr.training.evaluation.scores import Scores
 from cxr.training.evaluation.summary import summarize

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from jinja2 import UndefinedError
 
-from cxr.schema.metrics import METRIC_NAMES
+from cxr.schema.set_summary import METRIC_NAMES
 from cxr.training import card
 from cxr.training.finalize import source_only_accuracy
 from cxr.training.reporting import model_card

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cxr.errors import UserError
-from cxr.schema.metrics import METRIC_NAMES
+from cxr.schema.set_summary import METRIC_NAMES
 from cxr.training.arguments import parse
 from cxr.training.run import checkpoint_to_resume
 from cxr.training.seeds import FINISHED, choose, spread
