@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Sequence
 
+import joblib
 from measure import ROOT
 from neighbours import seconds_beside
 
@@ -38,13 +39,21 @@ def code(name: str, arguments: Sequence[object]) -> str:
 def _measure(name: str, arguments: Sequence[object]) -> Figures:
     work = code(name, arguments)
     taken = {count: seconds_beside(count, ["-c", f"{_AS_COMMANDS}\n{work}"], PATHS) for count in _BOUNDS}
-    default = seconds_beside(0, ["-c", work], PATHS)
+    openmp = statistics.median(seconds_beside(0, ["-c", work], PATHS))
     median = {count: statistics.median(seconds) for count, seconds in taken.items()}
-    best = min(median[0], statistics.median(default))
+    best = min(median[0], openmp)
     ms = [f"{1000 * seconds:.0f} ms" for seconds in median.values()]
-    said = f"alone {ms[0]}, beside one {ms[1]}, beside two {ms[2]}; OpenMP's default alone {1000 * best:.0f} ms"
+    said = f"alone {ms[0]}, beside one {ms[1]}, beside two {ms[2]}; OpenMP's default alone {1000 * openmp:.0f} ms"
     against = {count: [median[0] if count else best] * len(seconds) for count, seconds in taken.items()}
-    return {f"{name} {count}": Figure(**ratio(seconds, against[count]), said=said) for count, seconds in taken.items()}
+    return {
+        f"{name} {count}": Figure(**ratio(seconds, against[count]), said=said, reason=_fair_share(count))
+        for count, seconds in taken.items()
+    }
+
+
+def _fair_share(neighbours: int) -> str:
+    cores = joblib.cpu_count()
+    return f"a fair share of {cores} cores would make it {(cores + neighbours) / cores:.2f} times" if neighbours else ""
 
 
 ROW = Row(
