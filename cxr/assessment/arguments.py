@@ -83,7 +83,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--push",
         action="store_true",
-        help="add the results to the card of --model on the Hub, in a commit or, without the right to, a pull request",
+        help="add the results to the card of --model on the Hub, in a commit or, without the right to, a pull request; "
+        "the card of --model2 stays as it is",
     )
     return parser
 

@@ -2,10 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
-from huggingface_hub import EvalResult, ModelCard, ModelCardData, get_token
+from huggingface_hub import ModelCard, RepoCard, get_token
+from huggingface_hub.repocard_data import eval_results_to_model_index
 from yaml import YAMLError
 
 from cxr import hub
@@ -14,7 +17,8 @@ from cxr.assessment.model import LoadedModel
 from cxr.assessment.tables import Table
 from cxr.errors import UserError, one_line
 from cxr.markdown import escape, table
-from cxr.schema.assessment import AssessedDataset, Assessment
+from cxr.schema.assessment import AssessedDataset, AssessedModel, Assessment
+from cxr.schema.labels import COVID, LABELS
 from cxr.schema.model_repo import CARD
 from cxr.training.reporting.model_card import eval_results
 
@@ -58,38 +62,57 @@ def with_results(card: str, repo_id: str, assessment: Assessment) -> str:
     Raises:
         UserError: if its metadata cannot be read.
     """
+    newline = "\r\n" if "\r\n" in card else "\n"
     try:
-        parsed = ModelCard(card, ignore_metadata_errors=False)
-        data: ModelCardData = parsed.data  # type: ignore[assignment]  # what a `ModelCard` has
-        data.model_name = data.model_name or repo_id.split("/")[-1]
-        data.eval_results = _merge(data.eval_results or [], list(_results(assessment)))
-        metadata = data.to_yaml(line_break="\n")
+        ModelCard(card, ignore_metadata_errors=False)  # raises if its model-index has another form
+        parsed = RepoCard(card, ignore_metadata_errors=False)  # keeps what `EvalResult` has no field for
+        index = parsed.data.get("model-index") or []
+        parsed.data["model-index"] = _merge(index, list(_results(assessment)), repo_id.split("/")[-1])
+        metadata = parsed.data.to_yaml(line_break=newline)
     except (ValueError, TypeError, KeyError, AttributeError, YAMLError) as error:
         reason = f"the card of {repo_id} has metadata that cannot be read ({one_line(error)[:200]}): mend it first"
         raise UserError(reason) from error
     text = parsed.text
     for name, dataset in assessment["datasets"].items():
-        text = _with_section(text, _key(name, assessment["split"]), _section(name, dataset, assessment))
-    return f"---\n{metadata}\n---\n{text}"
+        section = _section(name, dataset, assessment)
+        text = _with_section(text, _key(name, assessment["split"]), section, newline)
+    return f"---{newline}{metadata}{newline}---{newline}{text}"
 
 
-def _results(assessment: Assessment) -> list[EvalResult]:
-    split = assessment["split"]
-    return [
-        result
-        for name, dataset in assessment["datasets"].items()
-        for result in eval_results(dataset["dataset"], name, dataset["results"][0], split)
-    ]
+def _results(assessment: Assessment) -> Iterator[dict[str, Any]]:
+    """What `results` of a `model-index` holds for each dataset."""
+    for name, dataset in assessment["datasets"].items():
+        found = eval_results(dataset["dataset"], name, dataset["results"][0], assessment["split"])
+        yield from eval_results_to_model_index("", found)[0]["results"]
 
 
-def _merge(existing: Sequence[EvalResult], new: Sequence[EvalResult]) -> list[EvalResult]:
-    """Those that exist, without those that are measured anew, and the new ones."""
-    measured = {_measured(result) for result in new}
-    return [result for result in existing if _measured(result) not in measured] + list(new)
+def _merge(index: Sequence[dict[str, Any]], new: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """A `model-index` with new results for the model of that name, or else the first; all others stay as they are.
+
+    Results that are there already keep their place, so that the same push changes nothing.
+    """
+    entries = list(index) or [{"name": name, "results": []}]
+    own = next((number for number, entry in enumerate(entries) if entry["name"] == name), 0)
+    existing = entries[own]["results"]
+    added = [result for result in new if result not in existing]
+    measured = {key for result in added for key in _measured(result)}
+    entries[own] = {**entries[own], "results": [*_without(existing, measured), *added]}
+    return entries
 
 
-def _measured(result: EvalResult) -> tuple[str | None, ...]:
-    return result.task_type, result.dataset_name, result.dataset_split, result.metric_type
+def _without(results: Sequence[dict[str, Any]], measured: set[tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+    """The results without the metrics that are measured anew."""
+    for result in results:
+        kept = [metric for metric, key in zip(result["metrics"], _measured(result), strict=True) if key not in measured]
+        if kept:
+            yield {**result, "metrics": kept}
+
+
+def _measured(result: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """What tells each metric of a result from others: task, dataset, split and metric."""
+    dataset = result["dataset"]
+    about = result["task"]["type"], dataset["name"], dataset.get("split")
+    return [(*about, metric["type"]) for metric in result["metrics"]]
 
 
 def _key(name: str, split: str) -> str:
@@ -97,13 +120,16 @@ def _key(name: str, split: str) -> str:
     return hashlib.sha256(f"{name}\0{split}".encode()).hexdigest()[:12]
 
 
-def _with_section(text: str, key: str, section: str) -> str:
-    """The text with this section in place of an earlier one of the same key, or at its end."""
+def _with_section(text: str, key: str, section: str, newline: str) -> str:
+    """The text with this section in place of an earlier one of the same key, or at its end.
+
+    A section that lost one of its markers is text of others: where it ends cannot be known.
+    """
     start, end = f"<!-- assessment {key} -->", f"<!-- end of assessment {key} -->"
-    marked = f"{start}\n{section}\n{end}"
-    found = re.search(f"{re.escape(start)}.*?{re.escape(end)}", text, re.DOTALL)
+    marked = f"{start}\n{section}\n{end}".replace("\n", newline)
+    found = re.search(f"{re.escape(start)}(?:(?!<!-- assessment ).)*?{re.escape(end)}", text, re.DOTALL)
     if not found:
-        return f"{text.rstrip()}\n\n{marked}\n"
+        return f"{text.rstrip()}{newline}{newline}{marked}{newline}"
     if _REVISION.sub("", found[0]) == _REVISION.sub("", marked):
         return text  # measured on the same weights: a section adds a commit to their repo, which is then the newest
     return text[: found.start()] + marked + text[found.end() :]
@@ -114,9 +140,7 @@ def _section(name: str, dataset: AssessedDataset, assessment: Assessment) -> str
     models, one = assessment["models"][:1], _of_first_model(dataset)
     alone: Assessment = {**assessment, "models": models, "datasets": {name: one}}
     shown: list[Table] = [tables.matrix(alone), tables.of_dataset(models, one)[0]]
-    identity = dataset["dataset"]["name"]
-    model = models[0]
-    command = f"python assess.py --model {model['model_id']} --revision {model['revision']} --dataset {identity}"
+    command = _command(name, dataset, models[0], assessment["split"])
     parts = [
         f"## Assessment on {escape(name)}, {assessment['split']} split",
         f"**{escape(one['results'][0]['judgement'])}**",
@@ -126,6 +150,17 @@ def _section(name: str, dataset: AssessedDataset, assessment: Assessment) -> str
         f"In parentheses: 95 % intervals from a bootstrap over patients. Measured by {escape(command)}.",
     ]
     return "\n\n".join(parts)
+
+
+def _command(name: str, dataset: AssessedDataset, model: AssessedModel, split: str) -> str:
+    """What measures it again."""
+    identity = dataset["dataset"]["name"]
+    words = ["python", "assess.py", "--model", model["model_id"], "--revision", model["revision"]]
+    if model["labels"] != list(LABELS) or model["positive"] != [COVID]:
+        words += ["--positive", ",".join(model["positive"])]
+    words += ["--dataset", identity if name == identity else f"{name}={identity}"]
+    words += ["--split", split] if split != "test" else []
+    return shlex.join([*words, "--out", "report"])
 
 
 def _of_first_model(dataset: AssessedDataset) -> AssessedDataset:

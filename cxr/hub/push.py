@@ -165,7 +165,10 @@ def edit(repo_id: str, name: str, change: Callable[[str], str], message: str) ->
 def _read_text(repo_id: str, sha: str, name: str) -> str:
     if name not in listed(repo_id, sha):
         return ""
-    return (fetch(repo_id, sha, [name]) / name).read_text(encoding="utf-8")
+    try:
+        return (fetch(repo_id, sha, [name]) / name).read_bytes().decode("utf-8")  # line ends stay as they are
+    except UnicodeDecodeError as error:
+        raise UserError(f"{name} of {repo_id} is not UTF-8 text: save it as UTF-8 first") from error
 
 
 def _commit_or_propose(repo_id: str, operation: CommitOperationAdd, message: str, parent: str) -> str:

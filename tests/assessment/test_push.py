@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from huggingface_hub import HfApi, ModelCard
+from huggingface_hub import HfApi, ModelCard, RepoCard
 from test_foreign_models import save_resnet
 
 from cxr.assessment.command import main
+from cxr.assessment.push import _key
 from cxr.local_hub.access import DEFAULT_TOKENS
+from cxr.local_hub.storage import Message, Store
 from cxr.training.publish import main as publish
 
 FOREIGN = """---
@@ -33,7 +35,7 @@ def published(folder: Path, repo: str) -> str:
 
 def foreign(folder: Path, repo: str, card: str = FOREIGN) -> str:
     save_resnet(folder, "NON-COVID", "COVID")
-    (folder / "README.md").write_text(card)
+    (folder / "README.md").write_bytes(card.encode())
     HfApi().create_repo(repo)
     HfApi().upload_folder(repo_id=repo, folder_path=folder)
     return repo
@@ -69,6 +71,8 @@ def test_a_section_and_the_model_index_in_one_commit_and_once(hub, finished, wit
     assert commits(repo) == count + 1
     assert assess(repo, dataset, tmp_path, name="a | <!-- b -->") == 0
     both = ModelCard.load(repo)
+    assert assess(repo, with_other, tmp_path) == 0
+    assert commits(repo) == count + 2, "the first dataset again, after the second"
     assert both.text.count("## Assessment on") == 2
     assert both.text.startswith(before.text.rstrip())
 
@@ -81,6 +85,36 @@ def test_the_text_and_the_results_of_others_stay(hub, dataset, tmp_path):
     assert results(card)["elsewhere", "accuracy"] == 0.5
     assert card.data.license == "mit"
     assert card.data.model_name == "theirs"
+
+
+def test_what_no_library_reads_of_a_card_stays_and_the_command_is_whole(hub, dataset, tmp_path):
+    two = "- name: second\n  results:\n  - task: {type: other, note: kept}\n    dataset: {name: e, type: f}\n"
+    card = FOREIGN.replace("---\n# Theirs", f"{two}    metrics: [{{type: f1, value: 0.25}}]\n---\n# Theirs")
+    key = _key("clinic", "test")
+    torn = f"{card}\n<!-- assessment {key} -->\nTheir own end.\n".replace("\n", "\r\n")
+    repo = foreign(tmp_path / "model", "demo/two-models", torn)
+    assert assess(repo, dataset, tmp_path / "out") == 0
+    content = (Path(HfApi().hf_hub_download(repo, "README.md"))).read_bytes().decode()
+    assert torn.partition("# Theirs")[2].rstrip() in content
+    assert "\n" not in content.replace("\r\n", "")
+    first, second = RepoCard(content).data["model-index"]
+    assert (first["name"], second["name"], second["results"][0]["task"]["note"]) == ("theirs", "second", "kept")
+    assert len(second["results"]) == 1
+    assert "--dataset clinic=" in content
+    assert "--out report" in content
+    HfApi().upload_file(path_or_fileobj=content.encode() + b"\r\nAfter.", path_in_repo="README.md", repo_id=repo)
+    assert main(["--model", repo, "--dataset", f"clinic={dataset}", "--out", str(tmp_path / "out"), "--push"]) == 0
+    assert RepoCard.load(repo).text.count("Their own end.") == 1
+
+
+def test_a_card_in_another_encoding_is_one_line(hub, dataset, tmp_path, capsys):
+    repo = foreign(tmp_path / "model", "demo/latin")
+    store = Store(hub.root)  # the client uploads no such card, git does
+    latin = store.add_regular("# Größe\n".encode("latin-1"))
+    store.repo("model", *repo.split("/")).commit("main", {"README.md": latin}, Message("Latin-1", "", "demo"))
+    assert assess(repo, dataset, tmp_path / "out") == 2
+    assert "UTF-8" in capsys.readouterr().err.splitlines()[-1]
+    assert (tmp_path / "out" / "assessment.html").is_file()
 
 
 def test_without_the_right_to_write_it_is_a_pull_request(hub, dataset, tmp_path, monkeypatch, capsys):
