@@ -94,7 +94,7 @@ def _phase(out: Path, name: str) -> Iterator[None]:
 def _publish_backbone(folder: Path) -> None:
     from huggingface_hub import HfApi
 
-    from cxr.model import save_stand_in_backbone
+    from cxr.network.model import save_stand_in_backbone
 
     save_stand_in_backbone(folder)
     HfApi().create_repo(BACKBONE)

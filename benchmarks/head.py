@@ -15,7 +15,7 @@ from pathlib import Path
 
 from measure import ROOT, make_parser
 
-from cxr.model import BACKBONE
+from cxr.network.model import BACKBONE
 from cxr.training import run, timings
 
 

@@ -119,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _try_all(folder: Path, env: dict[str, str], options: argparse.Namespace) -> dict[str, Result]:
     from transformers import ResNetConfig
 
-    from cxr.model import save_stand_in_backbone
+    from cxr.network.model import save_stand_in_backbone
 
     backbone = folder / "backbone"
     tiny = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"}

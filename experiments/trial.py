@@ -19,9 +19,9 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 from tqdm import tqdm
 from transformers import ResNetForImageClassification, get_cosine_schedule_with_warmup
 
-from cxr.classifier import Reading
 from cxr.imaging.preprocess import make_processor, to_pixel_values
-from cxr.model import make_untrained
+from cxr.network.classifier import Reading
+from cxr.network.model import make_untrained
 from cxr.phantom import draw_phantom
 from cxr.schema.dataset import PHANTOM
 from cxr.schema.labels import LABELS

@@ -25,7 +25,7 @@ def save_tiny_backbone(folder: Path) -> Path:
     """A stand-in with random weights and ten classes, of a few thousand weights."""
     from transformers import ResNetConfig
 
-    from cxr.model import save_stand_in_backbone
+    from cxr.network.model import save_stand_in_backbone
 
     tiny = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"}
     save_stand_in_backbone(folder, ResNetConfig(num_labels=10, **tiny))

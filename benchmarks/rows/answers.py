@@ -16,7 +16,7 @@ from transformers.utils import logging
 from cxr import policy
 from cxr.imaging.preprocess import load_processor, to_pixel_values
 from cxr.imaging.reader import read_radiograph
-from cxr.openvino_runtime import precisions, runner, trace
+from cxr.network.openvino_runtime import precisions, runner, trace
 from cxr.schema.labels import COVID, LABELS
 from cxr.serving import batch, heatmap, input_files, loading
 from cxr.serving.predictor import Predictor

@@ -9,7 +9,7 @@ from PIL import Image
 from transformers import ResNetConfig, ResNetForImageClassification, set_seed
 
 from cxr.imaging.preprocess import make_processor
-from cxr.model import save_stand_in_backbone
+from cxr.network.model import save_stand_in_backbone
 from cxr.schema.labels import COVID, ID2LABEL, LABEL2ID, NON_COVID
 from rows.record import Settings
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from transformers import ResNetForImageClassification, Trainer, TrainingArguments, set_seed
 
 from cxr.imaging.geometry import short_side
-from cxr.model import load_pretrained
+from cxr.network.model import load_pretrained
 from cxr.schema.labels import COVID
 from cxr.serving import loading
 from cxr.serving.predictor import Predictor

@@ -11,11 +11,11 @@ from torch import nn
 
 from cxr import hub, policy
 from cxr.assessment.arguments import ModelChoice, Options
-from cxr.classifier import Classifier, labels_of, load_any
 from cxr.errors import UserError, one_line
 from cxr.gate import Gate
 from cxr.hub import Pulled
-from cxr.openvino_runtime import compile_module
+from cxr.network.classifier import Classifier, labels_of, load_any
+from cxr.network.openvino_runtime import compile_module
 from cxr.schema.assessment import AssessedModel
 from cxr.schema.labels import LABELS
 from cxr.schema.metrics import ConformalFit

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cxr import policy
-from cxr.activation_map import net_evidence, resample_to_image
 from cxr.errors import UnreadableImage, UserError, one_line
+from cxr.network.activation_map import net_evidence, resample_to_image
 from cxr.schema.answer import AnswerFields
 
 Value = str | float | bool | None

@@ -8,11 +8,12 @@ from typing import Any
 from pydantic import ValidationError
 from transformers import PreTrainedConfig, ResNetForImageClassification
 
-from cxr import heatmap_quality, policy
+from cxr import policy
 from cxr.errors import UserError
 from cxr.gate import Gate
 from cxr.hub import Pulled
-from cxr.model_folder import NotAResNetError, load_network, read_config
+from cxr.network import heatmap_quality
+from cxr.network.model_folder import NotAResNetError, load_network, read_config
 from cxr.schema.document import check
 from cxr.schema.gate import ValidationDistribution
 from cxr.schema.heatmaps import Heatmaps, HeatmapSummary

@@ -12,8 +12,7 @@ from safetensors import SafetensorError
 from transformers import BaseImageProcessor, ResNetForImageClassification
 from transformers.utils import logging
 
-from cxr import heatmap_quality, policy
-from cxr.activation_map import activation_map, describe_location
+from cxr import policy
 from cxr.errors import UnreadableImage, UserError, one_line
 from cxr.gate.gate import join_features
 from cxr.hub import Pulled, pull_or_last
@@ -21,7 +20,9 @@ from cxr.imaging import reader
 from cxr.imaging.colour import PHOTOGRAPH_THRESHOLD
 from cxr.imaging.preprocess import FastPixelValues, load_processor, processor_short_side, to_pixel_values
 from cxr.imaging.reader import Radiograph
-from cxr.model_folder import check_cost
+from cxr.network import heatmap_quality
+from cxr.network.activation_map import activation_map, describe_location
+from cxr.network.model_folder import check_cost
 from cxr.schema.verdicts import DISCLAIMER
 from cxr.serving import has_gpu_per_call, loading, runtime
 from cxr.serving.answer import Answer, Explanation

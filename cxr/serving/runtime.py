@@ -11,7 +11,7 @@ from torch import nn
 from transformers import ResNetForImageClassification
 
 from cxr.gate.gate import early_stage_moments
-from cxr.openvino_runtime import compile_module
+from cxr.network.openvino_runtime import compile_module
 
 _TRACED_SIDE = 64
 

@@ -15,7 +15,7 @@ from transformers.integrations import get_reporting_integration_callbacks
 
 from cxr.cli import OneLineErrors
 from cxr.errors import UserError, one_line
-from cxr.model import BACKBONE
+from cxr.network.model import BACKBONE
 from cxr.schema.set_summary import METRIC_NAMES
 from cxr.statistics.metrics import ERRORS
 

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 from transformers import EvalPrediction, TrainerCallback
 
 from cxr.errors import UserError
-from cxr.model import linear_head
+from cxr.network.model import linear_head
 from cxr.training.data.batches import COLUMNS
 from cxr.training.data.dataset import XrayDataset
 from cxr.training.trainer import CovidTrainer, validation_metrics

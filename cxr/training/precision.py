@@ -10,7 +10,7 @@ import torch
 from accelerate.utils import broadcast_object_list
 from transformers import ResNetForImageClassification
 
-from cxr.fastest import Fastest, Prepare, fastest
+from cxr.network.fastest import Fastest, Prepare, fastest
 from cxr.training.arguments import AUTO, Arguments, precisions
 
 FILE = "precision.txt"

@@ -14,10 +14,10 @@ import transformers
 from accelerate.utils import broadcast_object_list, wait_for_everyone
 from transformers import ResNetForImageClassification
 
-from cxr import model as network
 from cxr.cli import command
 from cxr.errors import UserError, disk_problem
 from cxr.imaging.preprocess import make_processor, to_pixel_values
+from cxr.network import model as network
 from cxr.schema.model_repo import CARD
 from cxr.training import seeds
 from cxr.training.arguments import Arguments, RunArguments, parse

@@ -9,9 +9,9 @@ import torch
 from torch.nn import functional
 from transformers import ResNetConfig, ResNetForImageClassification, set_seed
 
-from cxr.activation_map import activation_map, cell_centre, describe_location, net_evidence, resample_to_image
 from cxr.imaging.geometry import visible_box
 from cxr.imaging.preprocess import make_processor, to_pixel_values
+from cxr.network.activation_map import activation_map, cell_centre, describe_location, net_evidence, resample_to_image
 from cxr.phantom import Phantom, draw_phantom
 from cxr.schema.labels import COVID, NON_COVID
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 
-from cxr import fastest as module
-from cxr.fastest import fastest
+from cxr.network import fastest as module
+from cxr.network.fastest import fastest
 
 
 @pytest.fixture(autouse=True)

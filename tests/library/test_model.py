@@ -7,8 +7,8 @@ import torch
 from support import save_tiny_backbone
 from transformers import ConvNextConfig, ResNetForImageClassification
 
-from cxr import model as network
 from cxr.errors import UserError
+from cxr.network import model as network
 from cxr.schema.labels import ID2LABEL, LABEL2ID
 
 

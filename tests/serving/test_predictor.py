@@ -10,10 +10,10 @@ from safetensors.torch import load_file, save_file
 from tiny import Published, save_tiny
 from transformers import pipeline
 
-from cxr import openvino_runtime
 from cxr.errors import UserError
-from cxr.fastest import Fastest
 from cxr.imaging import reader
+from cxr.network import openvino_runtime
+from cxr.network.fastest import Fastest
 from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID
 from cxr.schema.verdicts import DISCLAIMER

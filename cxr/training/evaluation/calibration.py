@@ -17,7 +17,7 @@ from scipy.special import expit
 from torch import nn
 from transformers import AutoModelForImageClassification
 
-from cxr.model import linear_head
+from cxr.network.model import linear_head
 from cxr.schema.labels import COVID, LABELS
 from cxr.statistics.conformal import missing_promise
 

@@ -12,8 +12,8 @@ from accelerate import Accelerator
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from cxr.classifier import Classifier, Forward, load_own
 from cxr.errors import UserError
+from cxr.network.classifier import Classifier, Forward, load_own
 from cxr.schema.labels import LABELS
 from cxr.schema.metrics import Conformal
 from cxr.schema.set_summary import DatasetId, ExternalSummary, SplitSummary

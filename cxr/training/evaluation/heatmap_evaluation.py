@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 from transformers import AutoModelForImageClassification, BaseImageProcessor, PreTrainedModel
 
-from cxr.activation_map import activation_map, resample_to_image
 from cxr.imaging.preprocess import to_pixel_values
-from cxr.model import linear_head
+from cxr.network.activation_map import activation_map, resample_to_image
+from cxr.network.model import linear_head
 from cxr.schema.dataset import PHANTOM
 from cxr.schema.heatmaps import Heatmaps, HeatmapSummary
 from cxr.schema.labels import COVID

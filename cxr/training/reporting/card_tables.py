@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
-from cxr.heatmap_quality import measured_sets
 from cxr.markdown import table
+from cxr.network.heatmap_quality import measured_sets
 from cxr.schema.dataset import SPLITS, Split
 from cxr.schema.heatmaps import HeatmapSummary, HeatmapWay, Localization
 from cxr.schema.labels import LABELS, Label

@@ -12,9 +12,9 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, StrictUndefined, UndefinedError
 
-from cxr import heatmap_quality
 from cxr.errors import UserError
 from cxr.markdown import escape
+from cxr.network import heatmap_quality
 from cxr.schema.dataset import Split
 from cxr.schema.gate import GateShare
 from cxr.schema.labels import LABELS

@@ -6,7 +6,7 @@ import torch
 from scipy.special import expit
 from transformers import ResNetConfig, ResNetForImageClassification
 
-from cxr.classifier import Reading
+from cxr.network.classifier import Reading
 from cxr.statistics import metrics
 from cxr.training.evaluation.calibration import Calibration, fit_calibration, fold
 

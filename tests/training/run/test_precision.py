@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cxr.fastest import Fastest
+from cxr.network.fastest import Fastest
 from cxr.training import precision
 from cxr.training.run import main
 

@@ -16,7 +16,7 @@ from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import nn
 
-from cxr.fastest import Fastest, Prepare, fastest
+from cxr.network.fastest import Fastest, Prepare, fastest
 
 Run = Callable[[torch.Tensor], list[torch.Tensor]]
 """A network's input → its outputs; may be called from several threads."""

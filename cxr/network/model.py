@@ -10,7 +10,7 @@ from transformers import ResNetConfig, ResNetForImageClassification, set_seed
 from cxr import hub
 from cxr.errors import UserError, one_line
 from cxr.imaging.preprocess import make_processor
-from cxr.model_folder import NotAResNetError, load_network, read_config
+from cxr.network.model_folder import NotAResNetError, load_network, read_config
 from cxr.schema.labels import ID2LABEL, LABEL2ID
 
 BACKBONE = "microsoft/resnet-50"
