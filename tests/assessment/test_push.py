@@ -175,3 +175,12 @@ def test_a_hub_that_fails_is_one_line(hub, finished, with_other, tmp_path, capsy
     assert assess(repo, with_other, tmp_path) == 2
     assert capsys.readouterr().err.splitlines()[-1].startswith("error: ")
     assert (tmp_path / "assessment.json").is_file()
+
+
+def test_of_two_models_the_card_of_the_first_alone_changes(hub, dataset, tmp_path):
+    first, second = (foreign(tmp_path / name, f"demo/{name}-of-two") for name in ("first", "second"))
+    before = commits(first), commits(second)
+    words = ["--model", first, "--model2", second, "--dataset", str(dataset), "--out", str(tmp_path / "out"), "--push"]
+    assert main([*words, "--use_cpu"]) == 0
+    assert (commits(first), commits(second)) == (before[0] + 1, before[1])
+    assert second not in ModelCard.load(first).content
