@@ -78,7 +78,6 @@ def measure(models: Sequence[LoadedModel], datasets: Mapping[str, XrayDataset], 
             "dataset": dataset_id(dataset),
             "synthetic": dataset.synthetic,
             "probes": dataset.report["audit"]["probes"] if "audit" in dataset.report else None,
-            "notes": _notes(models, dataset),
             "results": summaries[name],
             "comparison": compare(models, scores[name], summaries[name]) if len(models) == 2 else None,
         }
@@ -118,6 +117,7 @@ def _result(
         "gate": pass_share(model.gate, model.evaluator, dataset.splits[split]) if model.gate else None,
         "heatmaps": _heatmaps(model, dataset.splits[split]),
         "training_overlap": overlap,
+        "notes": _notes(model, dataset),
         "judgement": "",
     }
 
@@ -157,17 +157,15 @@ def is_own(model: LoadedModel, dataset: XrayDataset) -> bool:
     return getattr(model.config, "dataset_fingerprint", None) == dataset.report["fingerprint"]
 
 
-def _notes(models: Sequence[LoadedModel], dataset: XrayDataset) -> list[str]:
-    """What limits the meaning of the numbers on a dataset."""
-    without = [model.name for model in models if model.about["threshold_origin"] == "default"]
-    notes = [_NO_CALIBRATION.format(model=name) for name in without]
-    for model in models:
-        needed, available = _side(model), dataset.report["image_size"]
-        if available < needed:
-            notes.append(
-                f"the images are stored at {available} px on the short side and were enlarged: {model.name} takes "
-                f"{needed} px"
-            )
+def _notes(model: LoadedModel, dataset: XrayDataset) -> list[str]:
+    """What limits the meaning of a model's numbers on a dataset."""
+    notes = [_NO_CALIBRATION.format(model=model.name)] if model.about["threshold_origin"] == "default" else []
+    needed, available = _side(model), dataset.report["image_size"]
+    if available < needed:
+        notes.append(
+            f"the images are stored at {available} px on the short side and were enlarged: {model.name} takes "
+            f"{needed} px"
+        )
     return notes
 
 

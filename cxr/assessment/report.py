@@ -118,7 +118,7 @@ def remarks(models: Sequence[AssessedModel], dataset: AssessedDataset) -> list[s
     remarks = [f"Dataset {identity['name']}{revision}, fingerprint {identity['fingerprint']}."]
     for model, result in zip(models, dataset["results"], strict=True):
         remarks.append(f"Training data of {model['model_id']}: {result['training_overlap']['statement']}.")
-    remarks += [f"Note: {note}." for note in dataset["notes"]]
+        remarks += [f"Note: {note}." for note in result["notes"]]
     if dataset["probes"] is None:
         remarks.append("The dataset was not audited: how well its labels can be guessed without the lungs is unknown.")
     comparison = dataset["comparison"]

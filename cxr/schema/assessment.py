@@ -71,6 +71,7 @@ class ModelResult(SetSummary):
         ),
     ]
     training_overlap: TrainingOverlap
+    notes: Annotated[list[str], Field(description="What limits the meaning of these numbers.")]
     judgement: Annotated[str, Field(description="What the numbers together say: one sentence, by rules.")]
 
 
@@ -112,7 +113,6 @@ class AssessedDataset(TypedDict):
         list[ProbeResult] | None,
         Field(description="The probes of the dataset's audit, scored on its test split; null if it was not audited."),
     ]
-    notes: Annotated[list[str], Field(description="What limits the meaning of these numbers.")]
     results: Annotated[list[ModelResult], Field(min_length=1, max_length=2, description="In the order of `models`.")]
     comparison: Annotated[Comparison | None, Field(description="Null for a single model.")]
 
