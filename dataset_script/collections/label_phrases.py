@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from functools import lru_cache
 
-from dataset_script.collections import label_words
+from dataset_script.collections import label_ideographs, label_words
 
 
 class Kind(Enum):
@@ -30,23 +30,28 @@ class Kind(Enum):
 Clause = list[Kind]
 _LONGEST = 10
 _WORD = re.compile(r"[^\W\d_]+|\d+|[+\-?±]|[,;/|.:!\n\[\](){}&]")
-_RESULTS = r"(positive|pos|negative|neg|positif|negatif|positiv|negativ|positivo|negativo)\b"
+_RESULTS = r"(\b(positi|negati|poziti)(f|v|ve|vo|va|ef)\b|\b(pos|neg)\b|отрицательн|положительн)"
+_TEST = (
+    r"(test(s|ed|e|i)?(\s+results?)?|swab|screening|tampone|hisopado|prueba(\s+de)?|abstrich|(тест|мазок)(\s+на)?)\b"
+)
 _BREAKS = set(",;/|.:!\n[](){}&")
 
 
 def normalised(text: str) -> str:
     """Lower case without accents; signs are spelt out, hyphens within a word are spaces, so are underscores."""
-    for written, meant in sorted(label_words.IDEOGRAPHIC.items(), key=lambda item: -len(item[0])):
-        text = text.replace(written, f" {meant} ")
+    if not text.isascii():
+        for written, meant in label_ideographs.IN_ENGLISH.items():
+            text = text.replace(written, f" {meant} ")
     text = re.sub(r"(?<=[a-z])(?=[A-Z][a-z]|[A-Z]{2,})", " ", text)
     text = unicodedata.normalize("NFKC", text).replace("ß", "ss").replace("ı", "i").casefold()
+    text = re.sub(r"\bpós\b", "post", text)  # without its accent it is short for positive
     text = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
     for code, meant in label_words.CODES.items():
         text = re.sub(code, meant, text)
     text = re.sub("[‐‑‒–—―−﹣－]", "-", text).replace("_", " ").replace("’", " ").replace("'", " ")
     text = text.replace("ø", "o").replace("ł", "l").replace("æ", "ae").replace("đ", "d")
     text = re.sub(r"\+\s*[/|]?\s*-|-\s*[/|]\s*\+|±", " ? ", text)
-    text = re.sub(rf"\btest(s|ed)?\s*(results?\s*)?[:=]?\s*(?={_RESULTS})", " ", text)
+    text = re.sub(rf"\b{_TEST}\s*[:=]?(?=(\s*[^\W_]+[\s/-]+){{0,4}}?\s*[:=]?\s*{_RESULTS})", " ", text)
     text = re.sub(r"-\s*ve\b", " negative ", text)
     text = re.sub(r"\+\s*ve\b", " positive ", text)
     text = re.sub(r"\bw\s*/\s*o\b", " without ", text)

@@ -186,12 +186,18 @@ def _stance(clause: Clause) -> _Stance:
     if not denied:
         return _Stance.EXPLICIT if affirmed else _Stance.PLAIN
     if affirmed:
-        return _Stance.CONTRADICTORY
+        return _Stance.DENIED if _denies_that_it_was_found(said) else _Stance.CONTRADICTORY
     last = max(at for at, kind in enumerate(said) if kind == Kind.COVID)
     behind = [at for at in denied if at > last]
     if len(behind) < len(denied):
         return _Stance.DENIED
     return _denied_behind(said, behind)
+
+
+def _denies_that_it_was_found(said: Clause) -> bool:
+    """`no COVID detected`, `not COVID positive`."""
+    first, *between, last = said
+    return first == Kind.DENIAL_BEFORE and set(between) == {Kind.COVID} and last in _AFFIRMATIONS
 
 
 def _denied_behind(said: Clause, behind: list[int]) -> _Stance:

@@ -12,8 +12,8 @@ sars cov2; sarscov 2; sars cov 2 virus; ncov; ncov 2019; 2019 ncov; n cov; 2019 
 corona virus; corona; novel coronavirus; coronavirus disease; corona virus disease; novel corona virus
 covid 19 virus identified; korona; новый коронавирус; новая коронавирусная инфекция; коронавирусная инфекция
 coronavirus disease 2019; 2019 novel coronavirus; novel coronavirus 2019; coronavirus 2019; covidx; коронавирус
-коронавируса; коронавирусом; коронавирусная; коронавирусной; ковида; ковид; ковид 19; koronavirus; koronawirus
-koronavirüs; covit; covit 19; coronavirusinfektion; c 19
+коронавируса; коронавирусом; коронавирусная; коронавирусной; ковида; ковидом; ковид; ковидная; ковид 19; koronavirus
+koronawirus; koronavirüs; covit; covit 19; coronavirusinfektion; c 19
 """
 """Names of the disease and of its virus."""
 
@@ -22,7 +22,15 @@ positive; pos; positives; confirmed; detected; diagnosed; proven; reactive; yes;
 positivo; positiva; positivos; positivas; positif; positiv; positief; pozitif; dodatni; pozytywny; confirmado
 confirmada; confirme; confirmee; confermato; bestätigt; nachgewiesen; bevestigd; doğrulanmış; potwierdzony; detectado
 detectada; detecte; rilevato; vastgesteld; wykryto; si; oui; ja; sim; evet; tak; да; положительный; положительная
-подтвержден; подтверждено; выявлен; выявлено; terkonfirmasi; terdeteksi; bekræftet; påvist; påvisad; bekräftad
+подтвержден; подтверждено; выявлен; выявлено; terkonfirmasi; terdeteksi; bekræftet; påvist; påvisad; bekräftad; avere
+averee; atteint; atteints; atteint de; atteints de; atteinte de; gesichert; gesicherte; nachgewiesene; nachgewiesener
+erkrankt; erkrankte; accertato; accertata; kesin; tanılı; doğrulandı; подтвержденный; подтвержденная; подтвержденные
+положительные; positivo al; positivo a; positivo per; positiva per; positiva para; positiv auf; positiv für
+positif au; infectado; infectada; infectado por; infectados; infetto; infetti; infecte; infectee; infectes; infiziert
+confermata; confermati; bestätigte; bestätigter; confirmados; confirmadas; confirmes; подтверждена; diagnosticado
+diagnosticado de; diagnosticada de; diagnosticado con; diagnostico de; diagnostic de; diagnosi di; affetto; affetto da
+affetti da; acometido; acometido por; ingreso por; ricoverato per; tanısı; tanısı alan; диагноз; инфицирован
+идентифицирован; вирус идентифицирован; positiver
 """
 
 RESULT_POSITIVE = """
@@ -43,15 +51,26 @@ absente; peu probable; improbabile; escluso; esclusa; assente; non rilevato; aus
 unwahrscheinlich; uitgesloten; niet aangetoond; onwaarschijnlijk; yok; değil; saptanmadı; dışlandı; wykluczono
 wykluczony; nie wykryto; brak; nieobecny; отрицательный; отрицательная; отрицательно; отриц; исключен; исключено
 исключена; не выявлен; не выявлено; нет; tidak terdeteksi; utelukket; udelukket; uteslutet; ikke påvist; ej påvisad
-nicht nachweisbar; se descarta; негативный; не обнаружен; не обнаружено; niewykryty; tespit edilmedi
-inte påvisad
+nicht nachweisbar; se descarta; негативный; не обнаружен; не обнаружено; niewykryty; tespit edilmedi; inte påvisad
+not infected; non infected; uninfected; noninfected; no infectado; no infectada; no infectados; nao infectado
+nao infectada; non infecte; non infectee; non infetto; nicht infiziert; niezakażony; enfekte değil; не инфицирован
+незараженные; elimine; eliminee; infirme; infirmee; verneint; olmayan; dışı; отрицательные; не подтверждено
+не подтвержден; не подтвердился; bulunmadı; görülmedi; negativ getestet; nicht gesehen; denies having; fue descartado
+fue descartada; foi descartado; foi descartada; se descarto; non retrouve; non retrouvee; liegt nicht vor
+nicht gefunden; wurde ausgeschlossen; è stato escluso; è stata esclusa; si esclude; non presente; değildir
+saptanmayan; yoktur; отсутствует; отвергнут; не найден; не найдено; минус; esito negativo; was not found
+was not detected; was not seen; was not identified; is not found; is not detected; is not seen; is not present
+is not identified; has not been detected; have not been detected; were not found; were not detected; not been detected
 """
 """Denials that deny what stands before or behind them."""
 
 RESULT_NEGATIVE = """
 negative; neg; negatives; not detected; undetected; non detected; nonreactive; non reactive; negativo; negativa
 negativos; negativas; negatif; negativ; negatief; ujemny; ujemna; negatywny; no detectado; nao detectado; non detecte
-nicht nachgewiesen; отрицательный; отрицательная; отриц
+nicht nachgewiesen; отрицательный; отрицательная; отриц; not infected; non infected; uninfected; noninfected
+no infectado; no infectada; no infectados; nao infectado; nao infectada; non infecte; non infectee; non infetto
+nicht infiziert; niezakażony; enfekte değil; не инфицирован; незараженные; отрицательные; negativ getestet
+esito negativo
 """
 """What of DENIAL is a test result, so that it names the class even where it stands alone."""
 
@@ -70,8 +89,21 @@ ingen; intet; ikke; inte; ej; utan; uten; uden; kein hinweis für; keine hinweis
 kein anhalt für; keine anzeichen für; absence de signe de; absence de signes de; pas de signe de; pas de signes de
 aucun signe de; nessun segno di; sin hallazgos de; sem achados de; geen aanwijzingen voor; brak objawow
 brak dowodow na; no radiographic evidence of; no radiological evidence of; no imaging evidence of; no cxr evidence of
-kein nachweis von; kein nachweis; keine evidenz für; no se observa; no se observan; no se evidencia; pas d argument pour
-pas d arguments pour; non si osservano segni di; nessuna evidenza di; nie stwierdzono; не обнаружено признаков
+kein nachweis von; kein nachweis; keine evidenz für; no se observa; no se observan; no se evidencia
+pas d argument pour; pas d arguments pour; non si osservano segni di; nessuna evidenza di; nie stwierdzono
+не обнаружено признаков; no radiological signs of; no radiographic signs of; no imaging signs of; no presenta
+no presentan; negativo al; negativo a; negativ auf; negatif au; ohne hinweis auf; ohne hinweise auf; ohne hinweis für
+ohne anhalt für; ohne zeichen von; ohne nachweis von; sans argument pour; sans arguments pour; senza evidenza di
+sem indicios de; нет данных за; данных за; не выявлено признаков; no se detecto; no se detectan; no compatible con
+no sugestivo de; nao compativel com; non compatible avec; pas d; pas une; non compatibile con; nicht vereinbar mit
+uyumlu değil; esclusa; nothing suggestive of; not suggestive of; cleared of; not consistent with; no suspicion of
+nada de; no tiene; no hay; no hay signos de; no hay evidencia de; no hay datos de; no es; no son; nao ha
+nao ha sinais de; nao ha evidencia de; nao tem; livre de; nao apresenta; nega; nao e; n a pas le; n a pas de; n a pas
+ce n est pas; ce n est pas un; ce n est pas une; indemne de; pas d argument en faveur de
+pas d argument en faveur d un; keine zeichen einer; kein zeichen einer; keine anzeichen einer; kein verdacht auf
+kein hinweis auf eine; frei von; nicht an; non ha; non e; non affetto da; privo di; не является; не болен; не болел
+lehine bulgu yok; nessun sospetto di; sin sospecha de; sem suspeita de; pas de suspicion de; нет подозрений на
+нет подозрения на; geen verdenking op
 """
 """Denials that deny what stands behind them, or, at the end, what stands before."""
 
@@ -87,16 +119,14 @@ suspected; suspect; suspicious; suspicion; suspicion of; suspicious for; suspici
 low suspicion; possible; possibly; probable; probably; likely; presumed; presumptive; presumptively; presumably; maybe
 perhaps; may; might; could; could be; query; queried; questionable; question; question of; equivocal; indeterminate
 atypical appearance; atypical for; susp; poss; prob; pre; before; indeterminate appearance; uncertain; unclear
-doubtful; borderline; ambiguous; rule out; r o
-to rule out; to exclude; to be ruled out; to be excluded; be ruled out; be excluded; needs ruling out; to be rejected
-needs to be excluded; needs to be ruled out; should be excluded; should be ruled out; must be excluded
-must be ruled out
-auszuschliessen; nog uit te sluiten; исключить; wykluczyć; do wykluczenia; dışlanmalı; por descartar; por excluir
- rule in; cannot exclude; can not exclude; cannot rule out; can not rule out; can t exclude
-can t rule out; not excluded; not ruled out; cannot be excluded; can not be excluded; cannot be ruled out
-can not be ruled out; could not be excluded; could not be ruled out; not been excluded; not been ruled out
-not exclude; not yet excluded; not unlikely; not negative; non negative; not positive or negative; unconfirmed
-not confirmed; not proven; unproven; not tested; untested; not yet confirmed; to be confirmed; tbc; pui
+doubtful; borderline; ambiguous; rule out; r o; to rule out; to exclude; to be ruled out; to be excluded; be ruled out
+be excluded; needs ruling out; to be rejected; needs to be excluded; needs to be ruled out; should be excluded
+should be ruled out; must be excluded; must be ruled out; auszuschliessen; nog uit te sluiten; исключить; wykluczyć
+do wykluczenia; dışlanmalı; por descartar; por excluir; rule in; cannot exclude; can not exclude; cannot rule out
+can not rule out; can t exclude; can t rule out; not excluded; not ruled out; cannot be excluded; can not be excluded
+cannot be ruled out; can not be ruled out; could not be excluded; could not be ruled out; not been excluded
+not been ruled out; not exclude; not yet excluded; not unlikely; not negative; non negative; not positive or negative
+unconfirmed; not confirmed; not proven; unproven; not tested; untested; not yet confirmed; to be confirmed; tbc; pui
 under investigation; person under investigation; under observation; awaiting; awaiting result; awaiting results
 awaiting pcr; await; weak; differential; differential diagnosis; ddx; dd; d d; versus; vs; consider; considered
 concern; concern for; concerning for; concerning; worrisome; worrisome for; compatible with; consistent with
@@ -126,7 +156,26 @@ prawdopodobnie; niepewny; niepotwierdzony; nie wykluczono; przebyty; po; под�
 после; в анамнезе; suspek; dugaan; mungkin; kemungkinan; riwayat; pasca; mistanke; mistanke om; mistænkt; misstänkt
 misstanke; mulig; möjlig; sannolik; sannsynlig; muligvis; tidligere; tidigare; efter; hinweis auf; hinweise auf
 hinweise für; anzeichen für; zeichen einer; signes de; signe de; segni di; sinais de; signos de; hallazgos de
-achados de; aanwijzingen voor; objawy
+achados de; aanwijzingen voor; objawy; en estudio; en estudio por; pendiente de; nao se pode excluir; nao se exclui
+sequelas; sequelas de; sequelle; sequelles; sequelles de; ne peut exclure; ne peut pas exclure; ne peut etre exclu
+ne peut etre exclue; en cours; en cours de bilan; möglicherweise; vermutet; vermutlich; vermutete; kontakt
+kontakt mit; kontaktperson; esiti; esiti di; non si puo escludere; non si esclude; in attesa di; dışlanamaz
+dışlanamadı; uyumlu; ile uyumlu; ön tanı; ön tanısı; tampone; tampone di; hisopado; prueba; prueba de; teste; teste de
+abstrich; тест; тест на; мазок; мазок на; под вопросом; нельзя исключить; не исключается; постковид; постковидный
+подозрительный; подозрительные; en remision; remision; convaleciente; convaleciente de; duda; duda de; alta por; alta
+em investigacao; em investigacao para; suspeita clinica de; sospecha clinica de; suspicion clinique de
+forte suspicion de; doute; doute sur; verdachtsfall; stattgehabte; abgelaufene; a e; am ehesten; da confermare
+esclusione; esclusione di; quadro compatibile con; olabilir; geçirmiş; kuşkusu; kuşkulu; düşünülen; iyileşmiş; şüphe
+возможен; переболевший; переболевшие; долгий; под наблюдением; с подозрением на; с подозрением; контакт; контакт с
+контактный; остаточные изменения; остаточные изменения после; potential; can t be excluded; highly suspicious
+under evaluation; recent; resolving; residual; ago; tracing; hallazgos compatibles con; compatibles con; impresiona
+resuelto; vacunado; vacunada; em estudo; contato; contato com; achados compativeis com; compativeis com; a confirmar
+vacinado; vacinada; a confirmer; atcd; resolu; fortement suspecte; vaccinee; cas contact; st n; passend zu
+durchgemacht; durchgemachte; geimpft; abgelaufen; in abklarung; abklarung; verosimile; suggestivo per; suggestiva per
+in corso; in corso di accertamento; contatto; contatto con; recente; compatibili con; reperti compatibili con
+vaccinato; ekarte edilemedi; acisindan supheli; ayirici tani; temasli; oykusu; lehine; вероятен; вероятна; в прошлом
+выздоровел; выздоровел от; подозревается; вакцинирован; вакцинация; was not excluded; is not excluded
+was not ruled out; is not ruled out; was not confirmed; is not confirmed; not been confirmed
 """
 """What is doubted, looked for or over is neither class."""
 
@@ -161,9 +210,13 @@ normaux; temoin; temoins; pneumonie; pneumonies; pneumopathie; virale; bacterien
 epanchement; sani; normali; polmonite; polmoniti; altro; altri; tubercolosi; gesund; unauffällig; normalbefund
 lungenentzündung; bakteriell; bakterielle; andere; sonstige; gezond; normaal; longontsteking; overig; overige
 sağlıklı; sağlam; zatürre; pnömoni; pnömonisi; pnomoni; viral pnömoni; superinfection; coinfection; co infection
-diğer; zdrowy; zdrowe; norma; zapalenie płuc; inne
-gruźlica; норма; здоров; здоровый; пневмония; другое; туберкулез; грипп; sehat; pneumonia virus; lainnya; frisk
-friske; lungebetennelse; lunginflammation; lungebetændelse; andet; annat; annet
+diğer; zdrowy; zdrowe; norma; zapalenie płuc; inne; gruźlica; норма; здоров; здоровый; пневмония; другое; туберкулез
+грипп; sehat; pneumonia virus; lainnya; frisk; friske; lungebetennelse; lunginflammation; lungebetændelse; andet
+annat; annet; bacteriana; bacterianas; bacteriano; batterica; batteriche; bakteriyel; бактериальная; здоровые; здорова
+без патологии; без патологий; патологии нет; без изменений; unauffälliger befund; unauffälliger; normalbefunde
+virus pneumonia; вирусная; comunidad; neumonia adquirida en la comunidad; controle; controles sanos; gesunde
+gesunde kontrollen; kontrollen; controlli; controlli sani; tuberkulose; tüberküloz; kontrol; sağlıklı kontrol
+контрольная группа; внебольничная; внебольничная пневмония; здоровые легкие
 """
 """Findings that are not COVID-19, and having none: radiographs without a word about COVID-19 are NON-COVID."""
 
@@ -187,18 +240,23 @@ that; there; as; at; from; also; both; patient; patients; pt; pts; case; cases; 
 people; person; adult; adults; male; female; image; images; img; imgs; picture; pictures; scan; scans; x ray; x rays
 xray; xrays; x; ray; rays; cxr; cxrs; radiograph; radiographs; film; films; chest; thorax; lung; lungs; pulmonary
 respiratory; syndrome; acute; severe; mild; asymptomatic; symptomatic; moderate; critical; early; stage; typical
-typical appearance; appearance
-bilateral; unilateral; left; right; upper; lower; zone; lobe; peripheral; multifocal; diffuse; associated; related
-induced; caused; secondary; secondary to; pcr; rt pcr; rtpcr; rt; rna; antigen; ag; antibody; igg; igm; result
-results; by pcr; strain; variant; delta; omicron; alpha; status; finding; findings; diagnosis; dx; icu; infected; ward
-hospital; admission; admitted; active; new; only; frontal; pa; ap; day; view; type; study; sign; signs; evidence
-feature; features; de; del; la; el; los; las; y; con; por; para; en; un; una; caso; casos; paciente; pacientes; da; do
-dos; das; e; com; le; les; du; des; et; avec; par; cas; di; della; il; lo; i; von; der; die; mit; und; bei; van; het
-met; een; ve; ile; z; w; и; с; на; dan; dengan; og; med; och; imagen; imagenes; radiografia; radiografias; infeccion
-infecção; infeccao; infection; infezione; infektion; infectie; enfeksiyon; enfeksiyonu; vakası; tórax; torax; pulmon
-pulmao; poumon; polmone; lunge; long; akciğer; prueba; teste; resultado; resultados; erkrankung; enfermedad; doenca
-maladie; malattia; hastalık; hastalığı; choroba; болезнь; инфекция; anterior; posterior; aguda; moderada; leve; severa
-grave; critico
+typical appearance; appearance; bilateral; unilateral; left; right; upper; lower; zone; lobe; peripheral; multifocal
+diffuse; associated; related; induced; caused; secondary; secondary to; pcr; rt pcr; rtpcr; rt; rna; antigen; ag
+antibody; igg; igm; result; results; by pcr; strain; variant; delta; omicron; alpha; status; finding; findings
+diagnosis; dx; icu; infected; ward; hospital; admission; admitted; active; new; only; frontal; pa; ap; day; view; type
+study; sign; signs; evidence; feature; features; de; del; la; el; los; las; y; con; por; para; en; un; una; caso
+casos; paciente; pacientes; da; do; dos; das; e; com; le; les; du; des; et; avec; par; cas; di; della; il; lo; i; von
+der; die; mit; und; bei; van; het; met; een; ve; ile; z; w; и; с; на; dan; dengan; og; med; och; imagen; imagenes
+radiografia; radiografias; infeccion; infecção; infeccao; infection; infezione; infektion; infectie; enfeksiyon
+enfeksiyonu; vakası; tórax; torax; pulmon; pulmao; poumon; polmone; lunge; long; akciğer; resultado; resultados
+erkrankung; enfermedad; doenca; maladie; malattia; hastalık; hastalığı; choroba; болезнь; инфекция; anterior
+posterior; aguda; moderada; leve; severa; grave; critico; clinically; clinical; aspect; poumons; pulmões; polmoni
+syndrom; au; aux; al; alla; per; befund; hasta; hastası; hastaları; hastalar; пцр; признаков; пациент; пациенты
+больной; больные; больных; вызванная; вызванный; interstiziale; intersticial; interstitielle; bilaterale; bilaterales
+bilateraux; schwere; schwerer; leichte; mittelschwere; patienten; patientin; paziente; pazienti; torace; exame; examen
+repeatedly; sindrome; zatürresi; tutulumu; testi; средней; тяжести; тяжелая; тяжелый; легкая; ассоциированная
+ассоциированная с; результат; ct; bestätigt durch; seen; had been; forme; lu; заболевание; résultat; esito
+est; une; ist; wurde; changes; change
 """
 """Words that change nothing."""
 
@@ -218,83 +276,3 @@ CODES = {
     r"=\s*(0|no|false)\b": " false",
 }
 """Patterns in lower case and what they say: codes of ICD-10 and SNOMED CT, and values behind an equals sign."""
-
-IDEOGRAPHIC = {
-    "新型冠状病毒肺炎": "covid",
-    "新型冠状病毒": "covid",
-    "新冠病毒": "covid",
-    "新冠肺炎": "covid",
-    "新冠": "covid",
-    "冠状病毒": "covid",
-    "新型コロナウイルス感染症": "covid",
-    "新型コロナウイルス": "covid",
-    "新型コロナ": "covid",
-    "コロナウイルス": "covid",
-    "コロナ": "covid",
-    "코로나바이러스": "covid",
-    "코로나19": "covid",
-    "코로나": "covid",
-    "신종코로나": "covid",
-    "未检出": "not detected",
-    "未検出": "not detected",
-    "未见": "no",
-    "未排除": "not excluded",
-    "不排除": "not excluded",
-    "不能排除": "not excluded",
-    "否定できない": "not excluded",
-    "排除": "excluded",
-    "阴性": "negative",
-    "陰性": "negative",
-    "음성": "negative",
-    "阳性": "positive",
-    "陽性": "positive",
-    "양성": "positive",
-    "确诊": "confirmed",
-    "確定": "confirmed",
-    "확진": "confirmed",
-    "疑似": "suspected",
-    "疑い": "suspected",
-    "의심": "suspected",
-    "可能": "possible",
-    "待查": "rule out",
-    "待排": "rule out",
-    "既往": "history of",
-    "康复": "recovered",
-    "治愈": "recovered",
-    "後遺症": "sequelae",
-    "否定": "excluded",
-    "除外": "excluded",
-    "不是": "not",
-    "非": "non",
-    "无": "no",
-    "無": "no",
-    "没有": "no",
-    "未": "not",
-    "なし": "absent",
-    "でない": "absent",
-    "ではない": "absent",
-    "없음": "absent",
-    "아님": "absent",
-    "비": "non",
-    "正常": "normal",
-    "정상": "normal",
-    "健康": "healthy",
-    "异常": "abnormal",
-    "異常": "abnormal",
-    "病毒性肺炎": "viral pneumonia",
-    "细菌性肺炎": "bacterial pneumonia",
-    "肺炎": "pneumonia",
-    "폐렴": "pneumonia",
-    "肺结核": "tuberculosis",
-    "結核": "tuberculosis",
-    "결핵": "tuberculosis",
-    "感染": "infection",
-    "患者": "patient",
-    "病例": "case",
-    "환자": "patient",
-    "其他": "other",
-    "その他": "other",
-    "기타": "other",
-    "の": "of",
-}
-"""Chinese, Japanese and Korean, which are written without spaces: what stands for each word, the longest first."""
