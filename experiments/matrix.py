@@ -188,10 +188,10 @@ def draw(rows: Mapping[str, Row], tests: Sequence[str]) -> Figure:
 
 
 def _shell_command(options: argparse.Namespace) -> str:
-    """The command that repeats it; of folders only the names, so that no log holds a path of this machine."""
+    """The command that repeats it; datasets by their names, so that no log holds a path of this machine."""
 
     def named(sets: Sequence[Named]) -> list[str]:
-        return [f"{one.name}=data/{Path(one.dataset).name}" for one in sets]
+        return [f"{one.name}=data/{one.name}" for one in sets]
 
     words = ["--train", *named(options.train), *(["--test", *named(options.test)] if options.test else [])]
     words += ["--out", f"runs/{options.out.name}", "--", *options.recipe]

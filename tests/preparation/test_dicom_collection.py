@@ -21,7 +21,10 @@ def test_a_header_that_contradicts_its_pixels_is_counted(tmp_path: Path, capsys)
                 elements["PresentationIntentType"] = "FOR PROCESSING"
             image = draw_phantom(2 * number + label, label).image
             (tmp_path / "raw" / name / f"{number}.dcm").write_bytes(dicom(image, **elements))
-    report = prepare(tmp_path / "out", f"folder={tmp_path / 'raw'}", image_size=64)
+    key = tmp_path / "key"
+    key.write_text("1" * 64)  # a random one divides so few patients into splits that may lack a class
+    key.chmod(0o600)
+    report = prepare(tmp_path / "out", f"folder={tmp_path / 'raw'}", image_size=64, more=["--patient_key", str(key)])
     assert report["image_warnings"] == {INVERSE_IGNORED: 2}
     assert report["refused"]["reasons"] == {FOR_PROCESSING: 2}
     assert report["images"] == 38
