@@ -42,6 +42,7 @@ def normalised(text: str) -> str:
     if not text.isascii():
         for written, meant in label_ideographs.IN_ENGLISH.items():
             text = text.replace(written, f" {meant} ")
+    text = re.sub(r"(?i)(?<![^\W_])un[-_]?(?=covid|corona)", " non ", text)  # alone, `un` is an article
     text = re.sub(r"(?<=[a-z])(?=[A-Z][a-z]|[A-Z]{2,})", " ", text)
     text = unicodedata.normalize("NFKC", text).replace("ß", "ss").replace("ı", "i").casefold()
     text = re.sub(r"\bpós\b", "post", text)  # without its accent it is short for positive

@@ -78,7 +78,7 @@ DENIAL_BEFORE = """
 no; not; non; nor; neither; never; nil; without; w o; negative for; no evidence of; no evidence; no sign of
 no signs of; no signs; no sign; absence of; lack of; free of; free from; excludes; excluding; exclude
 no indication of; no suggestion of; no features of; no findings of; no finding of; other than; rules out; rather than
-instead of; minus; anti; un; never had; isn t; is not; wasn t; was not; does not have; doesn t have; has no; had no
+instead of; minus; anti; never had; isn t; is not; wasn t; was not; does not have; doesn t have; has no; had no
 did not have; sin; sin evidencia de; sin signos de; ausencia de; negativo para; negativa para; descarta; tampoco; ni
 nunca; excluye; sem; nao; sem evidencia de; sem sinais de; nem; sans; pas de; pas; aucun; aucune; absence de
 negatif pour; sans signe de; sans signes de; hors; senza; nessun; nessuna; nessuno; assenza di; negativo per

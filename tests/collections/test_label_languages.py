@@ -19,6 +19,7 @@ COVID pneumonia right lung; Covid-19 pneumonia confirmed; SARS-CoV-2 (+); COVID 
 Positive COVID Pneumonia; covid19_positive_pa; Corona (positive); COVID-19 RT PCR Positive; COVID-19 Moderate
 """,
     "Spanish": """
+un caso de COVID-19; un COVID;
 neumonía por COVID-19; COVID-19 positivo por PCR; PCR positiva para SARS-CoV-2; caso confirmado de COVID-19;
 infección por SARS-CoV-2; neumonía bilateral por coronavirus; con COVID; paciente positivo COVID;
 positivo para COVID-19; prueba positiva COVID; neumonía COVID confirmada; COVID-19 grave;
@@ -32,6 +33,7 @@ paciente com COVID-19; COVID-19 confirmada; diagnóstico de COVID-19; acometido 
 doença por coronavírus; COVID-19 moderada
 """,
     "French": """
+un cas de COVID; un COVID confirmé;
 pneumonie à COVID-19; infection à SARS-CoV-2; cas confirmé de COVID-19; test PCR positif au SARS-CoV-2;
 pneumopathie à COVID; COVID avéré; atteint de COVID-19; PCR COVID positive; pneumopathie interstitielle COVID-19;
 COVID-19 confirmée par PCR; patient COVID; COVID sévère; pneumonie virale à COVID-19; pneumonie COVID positive;
@@ -44,6 +46,7 @@ COVID-19 bestätigt (PCR); PCR-bestätigte COVID-19-Pneumonie; schwere COVID-19;
 Coronavirus-Infektion; COVID-Erkrankung; COVID-19-Infektion; COVID-Patient; Corona-Pneumonie
 """,
     "Italian": """
+un caso di COVID-19;
 polmonite da COVID-19; tampone positivo per SARS-CoV-2; caso confermato di COVID-19; infezione da SARS-CoV-2;
 COVID accertato; positivo al COVID; polmonite interstiziale da COVID-19; polmonite COVID; COVID-19 confermata;
 tampone positivo COVID; paziente COVID; polmonite bilaterale da COVID; diagnosi di COVID-19;
@@ -80,6 +83,7 @@ COVID-19 подтвержденный; пневмония COVID-19; корона
 }
 DENIED_OR_OTHER = {
     "English": """
+un-COVID; uncovid; unCOVID; un_covid;
 COVID-19 negative (PCR); PCR negative; SARS-CoV-2 not detected by RT-PCR; RT-PCR neg; Negative for SARS-CoV-2;
 no radiological signs of COVID-19; COVID-19 was excluded by PCR; non-COVID pneumonia;
 Non COVID-19 viral pneumonia; pneumonia, not COVID; Pneumonia (non-COVID-19); other pneumonia (COVID excluded);
