@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-import platform
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from typing import Any, cast
 
 import numpy as np
@@ -14,6 +12,7 @@ import numpy as np
 from cxr.schema.dataset import SPLITS, Split
 from cxr.schema.labels import LABELS
 from cxr.schema.report import PREPARED_BY, Ages, Counts, MovedFile, NamedGroups, RawFiles, Report, SplitSize
+from cxr.versions import versions
 from dataset_script.collections.interpretation import Interpretation
 from dataset_script.records import Refusal, Row
 
@@ -69,7 +68,7 @@ def compose_report(contents: Contents) -> Report:
         "labels": LABELS,
         **contents.settings,
         "fingerprint": fingerprint_dataset(contents.splits, contents.settings["image_size"]),
-        "versions": {"python": platform.python_version()} | {tool: version(tool) for tool in _TOOLS},
+        "versions": versions(_TOOLS),
         "images": len(rows),
         "patients": _count_patients(rows),
         "splits": {split: _measure_split(contents.splits.get(split, [])) for split in SPLITS},

@@ -10,22 +10,22 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from cxr import markdown
-from cxr.assessment import arguments, model
+from cxr.assessment import model
+from cxr.assessment.arguments import Computing, ModelChoice
 from cxr.assessment.measure import measure, require_images
 from cxr.assessment.model import LoadedModel
+from cxr.assessment.overlap import SharedWithTraining
 from cxr.cli import OneLineErrors, command
-from cxr.errors import UserError
 from cxr.schema.document import Interval
-from cxr.schema.probes import PROBES
 from cxr.training.data.dataset import XrayDataset, load
-from cxr.training.reporting.card_tables import value_and_ends
+from cxr.training.reporting.card_tables import probe_auroc, probe_title, value_and_ends
 from cxr.training.run import main as train
 
 FIGURE = Path("figures") / "matrix.png"
@@ -106,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = table(rows, tests)
     print(text)
     if options.log:
-        figure = options.log.with_name(str(FIGURE.parent)) / FIGURE.name
+        figure = options.log.parent / FIGURE
         figure.parent.mkdir(exist_ok=True)
         draw(rows, list(tests)).savefig(figure, dpi=150, metadata={"Software": None})
         options.log.write_text(_HEAD.format(command=_shell_command(options)) + text + "\n", encoding="utf-8")
@@ -115,15 +115,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _score(folder: Path, tests: Mapping[str, XrayDataset]) -> Row:
     """A model's cells."""
-    options = arguments.parse(["--model", str(folder), "--dataset", "-", "--out", str(folder.parent / "assessed")])
-    loaded = model.load(options.models[0], options)
+    loaded = model.load(ModelChoice(str(folder), None, ()), Computing())
     return {name: _cell(loaded, name, dataset) for name, dataset in tests.items()}
 
 
 def _cell(loaded: LoadedModel, name: str, dataset: XrayDataset) -> Cell:
     try:
         result = measure([loaded], {name: dataset}, "test").assessment["datasets"][name]["results"][0]
-    except UserError as error:  # what it was trained on
+    except SharedWithTraining as error:
         return {"auroc": None, "interval": None, "images": 0, "patients": 0, "reason": str(error)}
     return {
         "auroc": result["auroc"],
@@ -141,9 +140,8 @@ def table(rows: Mapping[str, Row], tests: Mapping[str, XrayDataset]) -> str:
         (f"trained on {name}", *(_text(row[test], name == test) for test in tests)) for name, row in rows.items()
     ]
     audits = {name: _probes(dataset) for name, dataset in tests.items()}
-    for probe in dict.fromkeys(key for found in audits.values() for key in found):
-        shown = f"a small classifier shown {PROBES[probe].short}"
-        lines.append((shown, *(audits[name].get(probe, "not audited") for name in tests)))
+    for shown in dict.fromkeys(title for found in audits.values() for title in found):
+        lines.append((shown, *(audits[name].get(shown, "not audited") for name in tests)))
     return markdown.table(("", *sizes), lines)
 
 
@@ -154,15 +152,10 @@ def _text(cell: Cell, is_own: bool) -> markdown.Markdown:
     return markdown.Markdown(f"*{text}*" if is_own else text)
 
 
-def _probes(dataset: XrayDataset) -> dict[Any, str]:
-    """The AUROC of each probe of a dataset's audit, by its name."""
+def _probes(dataset: XrayDataset) -> dict[str, str]:
+    """The AUROC of each probe of a dataset's audit, by its title."""
     audit = dataset.report.get("audit")
-    found = audit["probes"] if audit else []
-    return {
-        probe["name"]: value_and_ends(probe["auroc"], [probe["low"] or 0.0, probe["high"] or 0.0])
-        for probe in found
-        if probe["auroc"] is not None
-    }
+    return {probe_title(probe): probe_auroc(probe) for probe in audit["probes"]} if audit else {}
 
 
 def draw(rows: Mapping[str, Row], tests: Sequence[str]) -> Figure:

@@ -5,12 +5,10 @@ probabilities, decisions, prediction sets and the gate (label and covariate shif
 """
 
 import hashlib
-import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import cast
 
@@ -27,7 +25,6 @@ from cxr.schema.heatmaps import Heatmaps
 from cxr.schema.labels import LABELS
 from cxr.schema.metrics import Adaptation, BeforeAdaptation, Metrics
 from cxr.schema.model_repo import CONFIG, DATASET_REPORT, FINGERPRINTS, PREPROCESSOR, RECIPE, WEIGHTS
-from cxr.schema.report import Report
 from cxr.schema.set_summary import METRIC_NAMES
 from cxr.statistics.conformal import missing_promise
 from cxr.training.data.dataset import XrayDataset, overlap_columns
@@ -36,13 +33,14 @@ from cxr.training.evaluation.evaluation import Evaluation, Evaluator, dataset_id
 from cxr.training.evaluation.gate_evaluation import GateEvaluation, add_gate
 from cxr.training.evaluation.heatmap_evaluation import measure_heatmaps
 from cxr.training.evaluation.scores import Scores
-from cxr.training.finalize import add_to_config, write_metrics
+from cxr.training.finalize import PACKAGES, add_to_config, write_metrics
 from cxr.training.reporting import figures, model_card
+from cxr.training.reporting.card_tables import with_interval
 from cxr.training.reporting.judgement import judgement
+from cxr.versions import versions
 
 _SEED = 0
 _X_RAYS = "validation X-rays of the hospital"
-_PACKAGES = ("torch", "transformers", "datasets", "huggingface-hub", "numpy")
 
 
 def require_adaptable(model: LoadedModel, out: Path) -> None:
@@ -54,7 +52,7 @@ def require_adaptable(model: LoadedModel, out: Path) -> None:
     why = f"--adapt: {model.name} is no model that this project published"
     if not model.is_of_this_project:
         raise UserError(f"{why} (a ResNet with the labels {' and '.join(LABELS)}): train one with train_hf.py")
-    _read_facts(model)
+    model_card.read_facts(model.pulled.folder)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"--adapt {out} exists already: name a new folder for the adapted model")
 
@@ -67,7 +65,7 @@ def adapt(model: LoadedModel, name: str, dataset: XrayDataset, before: ModelResu
     Raises:
         UserError: if validation is too small, or the folder cannot be written.
     """
-    metrics, report = _read_facts(model)
+    metrics, report = model_card.read_facts(model.pulled.folder)
     with _draft_of(out) as draft:
         _copy(model, draft)
         calibration = _calibrate(model, name, dataset, draft)
@@ -92,18 +90,12 @@ def headline(metrics: Metrics, out: Path) -> str:
     """What the adaptation changed on the test split, in a few lines."""
     before, after = metrics["adaptation"]["before"], metrics["test"]
     changes = [
-        f"{METRIC_NAMES[key]} {model_card.with_interval(before, key)} → {model_card.with_interval(after, key)}"
+        f"{METRIC_NAMES[key]} {with_interval(before, key)} → {with_interval(after, key)}"
         for key in ("auroc", "sensitivity", "specificity", "ece")
     ]
     return "\n".join(
         [f"Before → after, on {metrics['adaptation']['name']} (n = {after['n']}):", *changes, f"Adapted model: {out}"]
     )
-
-
-def _read_facts(model: LoadedModel) -> tuple[Metrics, Report]:
-    """`metrics.json` and `dataset_report.json` of the model."""
-    metrics, report = model_card.read_facts(model.pulled.folder)
-    return metrics, report
 
 
 @contextmanager
@@ -185,7 +177,6 @@ def _adapted_metrics(
 ) -> Metrics:
     """The original's `metrics.json` with all that was measured anew; what was not is left out."""
     kept = cast(Metrics, {key: value for key, value in metrics.items() if key != "heatmaps"})
-    environment = {"python": platform.python_version()} | {package: version(package) for package in _PACKAGES}
     return {
         **kept,
         **evaluation.summary,
@@ -193,7 +184,7 @@ def _adapted_metrics(
         "seeds": None,
         "gate": gate.summary,
         "validation_distribution": gate.distribution,
-        "environment": metrics["environment"] | environment,
+        "environment": metrics["environment"] | versions(PACKAGES),
     }
 
 

@@ -34,6 +34,15 @@ class DatasetChoice:
 
 
 @dataclass(frozen=True)
+class Computing:
+    """What computes scores, and how many images at once."""
+
+    batch_size: int = 32
+    runtime: str = "torch"
+    cpu: bool = False
+
+
+@dataclass(frozen=True)
 class Options:
     """What was asked for."""
 
@@ -41,9 +50,7 @@ class Options:
     datasets: tuple[DatasetChoice, ...]
     split: Split
     out: Path
-    batch_size: int
-    runtime: str
-    cpu: bool
+    computing: Computing
     adapt: Path | None
     push: bool
 
@@ -69,9 +76,14 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--split", choices=SPLITS, default="test", help="split to score (%(default)s)")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the report")
-    parser.add_argument("--batch_size", type=int, default=32, help="images in a forward pass (%(default)s)")
     parser.add_argument(
-        "--runtime", choices=RUNTIMES, default="torch", help="openvino is faster on CPUs and rounds (%(default)s)"
+        "--batch_size", type=int, default=Computing.batch_size, help="images in a forward pass (%(default)s)"
+    )
+    parser.add_argument(
+        "--runtime",
+        choices=RUNTIMES,
+        default=Computing.runtime,
+        help="openvino is faster on CPUs and rounds (%(default)s)",
     )
     parser.add_argument("--use_cpu", action="store_true", help="leave a GPU alone")
     parser.add_argument(
@@ -103,9 +115,7 @@ def parse(argv: Sequence[str] | None) -> Options:
         datasets=tuple(_dataset(text) for text in args.dataset),
         split=args.split,
         out=args.out,
-        batch_size=args.batch_size,
-        runtime=args.runtime,
-        cpu=args.use_cpu,
+        computing=Computing(args.batch_size, args.runtime, args.use_cpu),
         adapt=args.adapt,
         push=args.push,
     )
@@ -129,8 +139,8 @@ def _dataset(text: str) -> DatasetChoice:
 
 
 def _check(options: Options) -> None:
-    if options.batch_size < 1:
-        raise UserError(f"--batch_size {options.batch_size} must be at least 1")
+    if options.computing.batch_size < 1:
+        raise UserError(f"--batch_size {options.computing.batch_size} must be at least 1")
     if options.adapt:
         _check_adapt(options, options.adapt)
     _check_out(options.out)
@@ -142,8 +152,10 @@ def _check_adapt(options: Options, out: Path) -> None:
         raise UserError("--adapt takes one --model and one --dataset: leave the others out")
     if options.split != "test":
         raise UserError(f"--adapt shows what it changed on the test split: leave out --split {options.split}")
-    if options.runtime != "torch":
-        raise UserError(f"--adapt changes the weights that torch computes with: leave out --runtime {options.runtime}")
+    if options.computing.runtime != "torch":
+        raise UserError(
+            f"--adapt changes the weights that torch computes with: leave out --runtime {options.computing.runtime}"
+        )
     if out.resolve() == options.out.resolve():
         raise UserError(f"--adapt {out} is the folder of the report: name another for the model")
 

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
     options = arguments.parse(argv)
     _quieten()
-    models = [model.load(choice, options) for choice in options.models]
+    models = [model.load(choice, options.computing) for choice in options.models]
     if options.adapt:
         adaptation.require_adaptable(models[0], options.adapt)
     if options.push:

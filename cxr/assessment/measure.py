@@ -1,9 +1,7 @@
 """Everything that `assessment.json` states of models on datasets."""
 
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import cast
 
 import datasets as hf_datasets
@@ -37,6 +35,7 @@ from cxr.training.evaluation.heatmap_evaluation import read_marked
 from cxr.training.evaluation.scores import Scores
 from cxr.training.evaluation.summary import summarize_set, verdict_shares
 from cxr.training.reporting.judgement import PHANTOMS, judge, judge_elsewhere
+from cxr.versions import versions
 
 _PACKAGES = ("torch", "transformers", "datasets", "huggingface-hub", "openvino", "pillow", "numpy")
 _NO_CALIBRATION = (
@@ -90,7 +89,7 @@ def measure(models: Sequence[LoadedModel], datasets: Mapping[str, XrayDataset], 
         "datasets": documents,
         "images_used": sum(len(of_models[0].labels) for of_models in scores.values()),
         "disclaimer": DISCLAIMER,
-        "environment": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
+        "environment": versions(_PACKAGES),
     }
     return Measured(assessment, scores)
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from cxr import hub, policy
-from cxr.assessment.arguments import ModelChoice, Options
+from cxr.assessment.arguments import Computing, ModelChoice
 from cxr.errors import UserError, one_line
 from cxr.gate import Gate
 from cxr.hub import Pulled
@@ -72,7 +72,7 @@ class LoadedModel:
         return conformal["quantiles"] if conformal else None
 
 
-def load(choice: ModelChoice, options: Options) -> LoadedModel:
+def load(choice: ModelChoice, computing: Computing) -> LoadedModel:
     """Pull and load a model.
 
     Raises:
@@ -80,7 +80,7 @@ def load(choice: ModelChoice, options: Options) -> LoadedModel:
     """
     pulled = hub.pull(choice.model, choice.revision)
     name = _folder_name(pulled.folder) if pulled.revision == "local" else pulled.repo_id
-    return load_folder(pulled, name, choice.positive, options)
+    return load_folder(pulled, name, choice.positive, computing)
 
 
 def _folder_name(folder: Path) -> str:
@@ -89,13 +89,13 @@ def _folder_name(folder: Path) -> str:
     return f"{path.parent.name}/{path.name}" if path.name == "model" else path.name
 
 
-def load_folder(pulled: Pulled, name: str, positive: tuple[str, ...], options: Options) -> LoadedModel:
+def load_folder(pulled: Pulled, name: str, positive: tuple[str, ...], computing: Computing) -> LoadedModel:
     """The same of a model that is on the disk already."""
     classifier = load_any(pulled.folder, name, positive)
     _compute_exactly()
-    evaluator = Evaluator(pulled.folder, options.batch_size, cpu=options.cpu, classifier=classifier)
+    evaluator = Evaluator(pulled.folder, computing.batch_size, cpu=computing.cpu, classifier=classifier)
     runtime = f"torch float32 on {evaluator.model.device.type}"
-    if options.runtime == "openvino":
+    if computing.runtime == "openvino":
         runtime = _use_openvino(evaluator, name)
     gate = _gate(pulled.folder, classifier.model.config)
     about = _about(classifier, name, pulled.revision, gate, runtime)

@@ -23,16 +23,23 @@ _PARTLY_UNKNOWN = (
 _NOTHING = "no patient, file or near-duplicate is shared with the model's training data, by the fingerprints it has"
 
 
+class SharedWithTraining(UserError):
+    """A dataset holds what a model was trained on, so that no score on it can be believed."""
+
+
 def check_overlap(model: LoadedModel, name: str, dataset: XrayDataset, split: Split) -> TrainingOverlap:
     """Compare a split with the model's fingerprints.
 
     Raises:
-        UserError: if it shares a patient, a file or a near-duplicate with what the model was trained on.
+        SharedWithTraining: if it shares a patient, a file or a near-duplicate with what the model was trained on.
+        UserError: if the fingerprints are damaged.
     """
     own = dataset.report["fingerprint"]
     is_own = getattr(model.config, "dataset_fingerprint", None) == own
     if is_own and split == "train":
-        raise UserError(f"--dataset {name}: {model.name} was trained on this very split: score another with --split")
+        raise SharedWithTraining(
+            f"--dataset {name}: {model.name} was trained on this very split: score another with --split"
+        )
     fingerprints = read_fingerprints(model)
     parts = [part for part in fingerprints.parts if part.dataset != own] if fingerprints else []
     statements = [_compare(part, model, name, dataset, split) for part in parts]
@@ -83,7 +90,7 @@ def _compare(part: Part, model: LoadedModel, name: str, dataset: XrayDataset, sp
     columns = overlap_columns(dataset, (split,))
     shared = part.shared_with(columns)
     if shared.any:
-        raise UserError(
+        raise SharedWithTraining(
             f"--dataset {name}: {shared.patients} of its patients, {shared.files} of its files and "
             f"{shared.near_duplicates} near-duplicates are among the training data of {model.name}, so no score on it "
             "can be believed: leave them out, or prepare both datasets together with --external"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from huggingface_hub import ModelCard, RepoCard, get_token
+from huggingface_hub import ModelCard, RepoCard
 from huggingface_hub.repocard_data import eval_results_to_model_index
 from yaml import YAMLError
 
@@ -22,7 +22,6 @@ from cxr.schema.labels import COVID, LABELS
 from cxr.schema.model_repo import CARD
 from cxr.training.reporting.model_card import eval_results
 
-_MESSAGE = "Add an assessment on {names}"
 _REVISION = re.compile(r"(?<=--revision )[0-9a-f]{40}")
 
 
@@ -34,8 +33,7 @@ def require_pushable(model: LoadedModel) -> None:
     """
     if model.pulled.revision == "local":
         raise UserError(f"--push adds to a card on the Hub, and --model {model.name} is a folder: publish it first")
-    if not get_token():
-        raise UserError("--push needs a token: set HF_TOKEN or run `hf auth login`")
+    hub.require_token()
 
 
 def push(model: LoadedModel, assessment: Assessment) -> str:
@@ -48,12 +46,12 @@ def push(model: LoadedModel, assessment: Assessment) -> str:
     """
     names = ", ".join(assessment["datasets"])
     change = partial(with_results, repo_id=model.pulled.repo_id, assessment=assessment)
-    address = hub.edit(model.pulled.repo_id, CARD, change, _MESSAGE.format(names=names))
-    if address is None:
+    made = hub.edit(model.pulled.repo_id, CARD, change, f"Add an assessment on {names}")
+    if made is None:
         return f"The card of {model.name} holds these results already."
-    is_proposed = "/discussions/" in address
-    what = "Proposed in a pull request, for want of the right to write" if is_proposed else "Added to the card"
-    return f"{what}: {address}"
+    if made.pr_url:
+        return f"Proposed in a pull request, for want of the right to write: {made.pr_url}"
+    return f"Added to the card: {made.commit_url}"
 
 
 def with_results(card: str, repo_id: str, assessment: Assessment) -> str:

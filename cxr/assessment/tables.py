@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from cxr.schema.assessment import AssessedDataset, AssessedModel, Assessment, Comparison, ModelResult
 from cxr.schema.labels import LABELS
-from cxr.schema.probes import PROBES
 from cxr.schema.report import ProbeResult
 from cxr.schema.set_summary import METRIC_NAMES
 from cxr.schema.verdicts import VERDICTS
@@ -14,6 +13,8 @@ from cxr.training.reporting.card_tables import (
     HEATMAP_COLUMNS,
     heatmap_rows,
     number,
+    probe_auroc,
+    probe_title,
     value_and_ends,
     with_interval,
 )
@@ -103,11 +104,7 @@ def _gate(result: ModelResult) -> str:
 
 
 def _probe(dataset: str, probe: ProbeResult) -> Row:
-    auroc = "not tested"
-    if probe["auroc"] is not None and probe["low"] is not None and probe["high"] is not None:
-        auroc = value_and_ends(probe["auroc"], [probe["low"], probe["high"]])
-    who = f"a small classifier shown {PROBES[probe['name']].short}"
-    return (dataset, who, probe["images"], "", probe["patients"], auroc, "", "", "")
+    return (dataset, probe_title(probe), probe["images"], "", probe["patients"], probe_auroc(probe), "", "", "")
 
 
 def _verdicts(results: Sequence[ModelResult]) -> Iterator[Row]:

@@ -3,7 +3,7 @@
 from cxr.hub.client import HUB_ERRORS, api, explain, explained
 from cxr.hub.fetch import fetch, listed
 from cxr.hub.pull import PULLED_FILES, Pulled, pull, pull_or_last, resolve
-from cxr.hub.push import commit, edit, preflight, require_only
+from cxr.hub.push import commit, edit, preflight, require_only, require_token
 from cxr.hub.watch import HubAnswerError, HubTimeoutError
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "pull",
     "pull_or_last",
     "require_only",
+    "require_token",
     "resolve",
 ]

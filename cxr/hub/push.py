@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, get_token
+from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, get_token
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from pydantic import BaseModel, ValidationError
 
@@ -20,6 +20,16 @@ _FORBIDDEN, _CHANGED_MEANWHILE = 403, 412
 _ATTEMPTS = 3
 
 
+def require_token() -> None:
+    """Refuse to go on without a token.
+
+    Raises:
+        UserError: if there is none.
+    """
+    if not get_token():
+        raise UserError("publishing needs a token: set HF_TOKEN or run `hf auth login`")
+
+
 def preflight(repo_id: str, private: bool | None = None, *, repo_type: str = "model") -> str:
     """Check, before anything expensive, that `repo_id` can be written to; returns the id with its owner.
 
@@ -30,8 +40,7 @@ def preflight(repo_id: str, private: bool | None = None, *, repo_type: str = "mo
         UserError: if the Hub cannot be reached, there is no token, the token may not write there, or the repo is public
             although a private one was requested.
     """
-    if not get_token():
-        raise UserError("publishing needs a token: set HF_TOKEN or run `hf auth login`")
+    require_token()
     with explained(repo_id):
         is_public = _is_public(repo_id, repo_type)
         repo_id = _require_owner(_account(), repo_id)
@@ -136,17 +145,16 @@ def commit(
     return made.oid
 
 
-def edit(repo_id: str, name: str, change: Callable[[str], str], message: str) -> str | None:
+def edit(repo_id: str, name: str, change: Callable[[str], str], message: str) -> CommitInfo | None:
     """Change a text file of a model repo in one commit, or in a pull request where the token may not write.
 
     `change` makes the new text of the one that the newest commit has, empty if it has none; it is asked again if
-    somebody else was quicker. Returns the address of the commit or the pull request; None if nothing changes.
+    somebody else was quicker. Returns the commit, whose `pr_url` is that of the pull request; None if nothing changes.
 
     Raises:
         UserError: if there is no token, or the Hub cannot be reached or refuses.
     """
-    if not get_token():
-        raise UserError("publishing needs a token: set HF_TOKEN or run `hf auth login`")
+    require_token()
     with explained(repo_id):
         for attempt in range(_ATTEMPTS):
             sha = resolve(repo_id)
@@ -163,23 +171,23 @@ def edit(repo_id: str, name: str, change: Callable[[str], str], message: str) ->
 
 
 def _read_text(repo_id: str, sha: str, name: str) -> str:
-    if name not in listed(repo_id, sha):
+    file = fetch(repo_id, sha, [name]) / name
+    if not file.is_file():
         return ""
     try:
-        return (fetch(repo_id, sha, [name]) / name).read_bytes().decode("utf-8")  # line ends stay as they are
+        return file.read_bytes().decode("utf-8")  # line ends stay as they are
     except UnicodeDecodeError as error:
         raise UserError(f"{name} of {repo_id} is not UTF-8 text: save it as UTF-8 first") from error
 
 
-def _commit_or_propose(repo_id: str, operation: CommitOperationAdd, message: str, parent: str) -> str:
+def _commit_or_propose(repo_id: str, operation: CommitOperationAdd, message: str, parent: str) -> CommitInfo:
     try:
-        made = api().create_commit(repo_id, [operation], commit_message=message, parent_commit=parent)
+        return api().create_commit(repo_id, [operation], commit_message=message, parent_commit=parent)
     except HfHubHTTPError as error:
         if status_of(error) != _FORBIDDEN:
             raise
         again = CommitOperationAdd(operation.path_in_repo, operation.path_or_fileobj)
-        made = api().create_commit(repo_id, [again], commit_message=message, parent_commit=parent, create_pr=True)
-    return made.pr_url or made.commit_url
+        return api().create_commit(repo_id, [again], commit_message=message, parent_commit=parent, create_pr=True)
 
 
 def _check_arrival(repo_id: str, sha: str, files: Mapping[str, Path | bytes], repo_type: str) -> None:

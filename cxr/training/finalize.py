@@ -1,11 +1,9 @@
 """What follows training: calibrate the saved model, evaluate it, fit its gate, and write the files that describe it."""
 
 import json
-import platform
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,8 +27,9 @@ from cxr.training.evaluation.heatmap_evaluation import measure_heatmaps
 from cxr.training.reporting import figures, mistakes, model_card
 from cxr.training.reporting.judgement import judgement
 from cxr.training.timings import without_times, write_timings
+from cxr.versions import versions
 
-_PACKAGES = ("torch", "transformers", "datasets", "evaluate", "accelerate", "huggingface-hub", "pillow", "numpy")
+PACKAGES = ("torch", "transformers", "datasets", "evaluate", "accelerate", "huggingface-hub", "pillow", "numpy")
 
 External = Mapping[str, XrayDataset]
 """External sets by name."""
@@ -131,7 +130,7 @@ def _metrics(
         "model": _model_summary(arguments, training.backbone_revision),
         "dataset": _dataset_summary(dataset),
         "training": _training_summary(arguments, training),
-        "environment": {"python": platform.python_version()} | {name: version(name) for name in _PACKAGES},
+        "environment": versions(PACKAGES),
         "judgement": "",
     }
 

@@ -110,10 +110,18 @@ def _headline(metrics: Metrics, report: Report) -> str:
 
 
 def _probe_row(probe: ProbeResult) -> tuple[str | int, ...]:
-    name, auroc = f"a small classifier shown {PROBES[probe['name']].short}", "not tested"
-    if probe["auroc"] is not None:
-        auroc = f"{number(probe['auroc'])} ({probe['low']:.3f}–{probe['high']:.3f})"
-    return (name, probe["images"], "", probe["patients"], auroc, "", "")
+    return (probe_title(probe), probe["images"], "", probe["patients"], probe_auroc(probe), "", "")
+
+
+def probe_title(probe: ProbeResult) -> str:
+    """What tables call a probe of the audit."""
+    return f"a small classifier shown {PROBES[probe['name']].short}"
+
+
+def probe_auroc(probe: ProbeResult) -> str:
+    """Its AUROC with the ends of its interval."""
+    auroc, low, high = probe["auroc"], probe["low"], probe["high"]
+    return "not tested" if auroc is None or low is None or high is None else value_and_ends(auroc, [low, high])
 
 
 def _sources(counts: Mapping[str, Mapping[Label, Mapping[Split, int]]]) -> str:
