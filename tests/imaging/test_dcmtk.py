@@ -9,6 +9,7 @@ modality, overlay) occurs. Where this project differs on purpose, DCMTK is asked
 - DCMTK knows no LINEAR_EXACT: it is given the LINEAR window of the same values.
 - DCMTK 3.6 takes a table whose data are called signed for an empty one: it is given the same bits called unsigned.
 - DCMTK rounds modality values to whole numbers, so no slope here is below 1.
+- Entries of a palette that are 8 bits and called 16 are black in DCMTK, and shown here (`test_palette_becomes_gray`).
 - Where lossy coding overshoots what the stored bits can hold, DCMTK wraps around and this project clips: near-lossless
   values keep a distance from both ends here (`test_what_lossy_coding_overshoots_is_clipped` is about the others).
 """
@@ -306,3 +307,33 @@ def test_pixels_become_square_as_in_dcmtk(name: str, dcmtk: None, tmp_path: Path
     radiograph = read_radiograph(raw)
     assert radiograph.width / radiograph.height == pytest.approx(width / height)
     assert radiograph.width / radiograph.height != pytest.approx(80 / 96)
+
+
+def palette(bits: int, entries: np.ndarray, first: int, stored: np.ndarray) -> Dataset:
+    """A PALETTE COLOR file of gray entries."""
+    made = dataset(stored, 8 * stored.itemsize)
+    made.PhotometricInterpretation = "PALETTE COLOR"
+    for name in ("Red", "Green", "Blue"):
+        setattr(made, f"{name}PaletteColorLookupTableDescriptor", [len(entries) % (1 << 16), first, bits])
+        data = entries.astype("<u2").tobytes() if bits == 16 else entries.astype(np.uint8).tobytes()
+        made.add_new(f"{name}PaletteColorLookupTableData", "OW", data + b"\0" * (len(data) % 2))
+    return made
+
+
+PALETTES = {
+    "16 bits": (16, np.linspace(0, 65535, 256) ** 0.5 * 256, 0),
+    "16 bits of a dark image": (16, np.linspace(0, 20000, 256), 0),
+    "8 bits": (8, np.linspace(255, 0, 256), 0),
+    "few entries": (16, np.linspace(3000, 60000, 100), 40),
+}
+
+
+@pytest.mark.parametrize("name", PALETTES)
+def test_palettes_are_those_of_dcmtk(name: str, dcmtk: None, tmp_path: Path):
+    bits, entries, first = PALETTES[name]
+    stored = np.arange(24 * 20, dtype=np.uint8).reshape(SHAPE)
+    raw = written(palette(bits, np.rint(entries).astype(np.int64), first, stored), uid.ExplicitVRLittleEndian)
+    (tmp_path / "image.dcm").write_bytes(raw)
+    subprocess.run(["dcm2pnm", "-q", "-O", "+op", "image.dcm", "image.ppm"], cwd=tmp_path, check=True, timeout=60)
+    theirs = np.asarray(Image.open(tmp_path / "image.ppm").convert("L")).astype(int)
+    assert np.abs(read_radiograph(raw).pixels - theirs).max() <= LEVELS

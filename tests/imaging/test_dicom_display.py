@@ -202,8 +202,9 @@ def test_ybr_becomes_gray():
     assert np.abs(pixels.astype(int) - EIGHT).max() <= 1
 
 
-def test_palette_becomes_gray():
-    ramp = (np.arange(256, dtype=np.uint16) * 257).tobytes()
+@pytest.mark.parametrize("scale", [257, 1], ids=["16 bits", "8 bits called 16"])
+def test_palette_becomes_gray(scale: int):
+    ramp = (np.arange(256, dtype=np.uint16) * scale).tobytes()
     tables = {f"{name}PaletteColorLookupTableData": ramp for name in ("Red", "Green", "Blue")}
     ends = {f"{name}PaletteColorLookupTableDescriptor": [256, 0, 16] for name in ("Red", "Green", "Blue")}
     radiograph = read_radiograph(dicom(EIGHT, PhotometricInterpretation="PALETTE COLOR", **tables, **ends))

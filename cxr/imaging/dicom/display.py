@@ -106,7 +106,7 @@ def _numbers(dataset: pydicom.Dataset, keyword: str) -> list[float]:
 
 def _gray(stored: StoredPixels, dataset: pydicom.Dataset) -> _Gray:
     if stored.photometric == "PALETTE COLOR":
-        return bit_depth.to_eight_bit_gray(apply_color_lut(stored.values, dataset))
+        return bit_depth.to_eight_bit_gray(_looked_up(stored.values, dataset))
     if stored.values.ndim == 3:
         return bit_depth.to_eight_bit_gray(stored.values)
     padding = _padding(stored.values, dataset)
@@ -116,6 +116,15 @@ def _gray(stored: StoredPixels, dataset: pydicom.Dataset) -> _Gray:
     if stored.photometric == "MONOCHROME1":
         gray = 255 - gray
     return gray if padding is None else np.where(padding, np.uint8(0), gray)
+
+
+def _looked_up(values: NDArray[np.integer], dataset: pydicom.Dataset) -> NDArray[np.integer]:
+    """The colours of a palette, 8 bits (H, W, 3): its entries are display values (PS3.3 C.7.6.3.1.5), never windowed.
+
+    Some files call 8 bits 16, whose upper half is then empty.
+    """
+    colours = apply_color_lut(values, dataset)
+    return (colours >> 8).astype(np.uint8) if colours.max() > 255 else colours
 
 
 def stored_mode(stored: StoredPixels, dataset: pydicom.Dataset) -> str:
