@@ -53,7 +53,7 @@ def _answers(predictor: Predictor, folder: Path, count: int) -> tuple[list[Answe
         try:
             xray = reader.read_radiograph(files[number].source)
             for answers, pixels in zip(found, (xray.pixels, 255 - xray.pixels), strict=True):
-                answers.append(predictor.predict(Radiograph(pixels, *pixels.shape[::-1], "L", "PNG", sha256="")))
+                answers.append(predictor.predict(Radiograph(pixels, *pixels.shape[::-1], "L", "PNG")))
         except UserError as error:
             tqdm.write(f"{files[number]} is left out: {error}")
     return found

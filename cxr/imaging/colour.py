@@ -29,7 +29,16 @@ def to_gray(image: Image.Image) -> NDArray[np.uint8]:
         return np.asarray(image.convert("L") if image.mode == "1" else image)
     if image.has_transparency_data and image.mode != "1":
         return np.asarray(_over_black(image.convert("RGBA")))
+    if image.mode == "P":
+        return _looked_up(image)
     return np.asarray((image if image.mode == "RGB" else image.convert("RGB")).convert("L"))
+
+
+def _looked_up(image: Image.Image) -> NDArray[np.uint8]:
+    """A palette image as gray, without turning each pixel into a colour first."""
+    shades = Image.frombytes("P", (256, 1), bytes(range(256)))
+    shades.putpalette(image.getpalette() or [])
+    return np.asarray(cv2.LUT(np.asarray(image), np.asarray(shades.convert("RGB").convert("L"))[0]), np.uint8)
 
 
 def _over_black(image: Image.Image) -> Image.Image:
@@ -89,5 +98,4 @@ def image_colour_cast(image: Image.Image) -> float:
     """The same of a loaded Pillow image of any mode."""
     if image.mode in _GRAY_MODES or image.mode.startswith("I"):
         return 0.0
-    sample = image.convert("RGB") if image.mode == "P" else image
-    return colour_cast(np.asarray(sample.resize((_SIDE, _SIDE), Image.Resampling.NEAREST).convert("RGB")))
+    return colour_cast(np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.NEAREST).convert("RGB")))

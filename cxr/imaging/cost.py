@@ -8,6 +8,7 @@ by a few hundred kilobytes of everything else. What is not cheap may still be ha
 import struct
 from collections.abc import Callable
 
+from cxr.imaging import gif
 from cxr.imaging.dicom import cost as dicom_cost
 from cxr.imaging.file_type import HEAD_BYTES, looks_like_dicom
 
@@ -17,7 +18,8 @@ CHEAP_BYTES = 64 << 20
 _MAX_CHUNKS, _MAX_OTHER_CHUNKS, _MAX_SEGMENTS = 4096, 32, 256
 _MAX_EXIF, _MAX_METADATA = 1 << 16, 1 << 20
 _MAX_CHEAP_SCANS, _MAX_SCANNED = 24, 200_000_000
-_MAX_GIF, _MAX_GIF_PIXELS = 1 << 20, 1 << 24
+_MAX_GIF_PIXELS = 1 << 24
+_MAX_TIFF_ENTRIES, _MAX_STRIPS = 64, 4096
 
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _PNG_PIXELS = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
@@ -27,11 +29,19 @@ _SCAN, _END, _MARKER, _EXIF = 0xDA, 0xD9, 0xFF, 0xE1
 _PARAMETERLESS = {0x01, *range(0xD0, 0xD9)}
 _WEBP_ALPHA, _WEBP_PROFILE = 0x10, 0x20
 
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES = 256, 257, 258, 259, 277
+_STRIP_TAGS = (273, 279, 324, 325)
+_BASELINE_TAGS = {*range(254, 267), *range(269, 275), *range(277, 286), 290, 291, 296, 297, 305, 306, *range(315, 326)}
+_BASELINE_TAGS |= {*range(338, 342), 33432}
+_TIFF_FORMATS = {1: "B", 2: "s", 3: "H", 4: "I", 5: "Q", 6: "b", 7: "s", 8: "h", 9: "i", 10: "q", 11: "f", 12: "d"}
+"""By the type of a tag's values, of the size that one takes (TIFF 6.0, section 2)."""
+
 
 def is_cheap(raw: bytes) -> bool:
     """Whether a file takes at most about a second and a few hundred megabytes to decode or to refuse.
 
-    TIFF never counts as cheap: its directories are loops and pointers. What no decoder knows is refused at once.
+    Of TIFF that is the plainest kind: elsewhere directories are loops and pointers. What no decoder knows is refused at
+    once.
     """
     if len(raw) > CHEAP_BYTES:
         return False
@@ -39,7 +49,7 @@ def is_cheap(raw: bytes) -> bool:
         if looks_like_dicom(raw[:HEAD_BYTES]):
             return dicom_cost.is_cheap(raw)
         return next((judge(raw) for start, judge in _JUDGES.items() if raw.startswith(start)), True)
-    except (struct.error, IndexError):  # cut off within its header
+    except (struct.error, LookupError):  # cut off within its header, or without a size
         return False
 
 
@@ -115,12 +125,42 @@ def _bmp(raw: bytes) -> bool:
 
 
 def _gif(raw: bytes) -> bool:
+    """One frame."""
+    frames = gif.first_frames(raw, 2)
     width, height = struct.unpack_from("<HH", raw, 6)
-    return len(raw) <= _MAX_GIF and width * height <= _MAX_GIF_PIXELS
+    areas = [width * height, *(right * bottom for right, bottom in frames)]
+    return len(frames) == 1 and max(areas) <= _MAX_GIF_PIXELS
 
 
-def _never(raw: bytes) -> bool:
-    return False
+def _tiff(raw: bytes) -> bool:
+    """One page of baseline tags (TIFF 6.0, appendix A), not compressed."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(raw[:4])
+    if order is None:
+        return False
+    (at,) = struct.unpack_from(f"{order}I", raw, 4)
+    (count,) = struct.unpack_from(f"{order}H", raw, at)
+    (other_page,) = struct.unpack_from(f"{order}I", raw, at + 2 + 12 * count)
+    if count > _MAX_TIFF_ENTRIES or other_page:
+        return False
+    found = (struct.unpack_from(f"{order}HHI4s", raw, at + 2 + 12 * index) for index in range(count))
+    entries = [(tag, _TIFF_FORMATS.get(kind, ""), number, value) for tag, kind, number, value in found]
+    if any(tag not in _BASELINE_TAGS or not kind for tag, kind, _, _ in entries):
+        return False
+    if any(number > _MAX_STRIPS for tag, _, number, _ in entries if tag in _STRIP_TAGS):
+        return False
+    numbers = [entry for entry in entries if entry[1] in "HI"]
+    values = {tag: _first_value(raw, order, kind, number, value) for tag, kind, number, value in numbers}
+    pixel_bytes = values.get(_SAMPLES, 1) * values.get(_BITS, 1) / 8
+    is_small = values[_WIDTH] * values[_HEIGHT] * pixel_bytes <= CHEAP_BYTES
+    metadata = sum(number * struct.calcsize(kind) for _, kind, number, _ in entries)
+    return is_small and metadata <= _MAX_METADATA and values.get(_COMPRESSION, 1) == 1
+
+
+def _first_value(raw: bytes, order: str, kind: str, number: int, value: bytes) -> int:
+    """Of a tag of whole numbers: it stands in the entry itself if all of them have room there."""
+    is_inline = number * struct.calcsize(kind) <= len(value)
+    at, source = (0, value) if is_inline else (struct.unpack(f"{order}I", value)[0], raw)
+    return int(struct.unpack_from(order + kind, source, at)[0])
 
 
 _JUDGES: dict[bytes, Callable[[bytes], bool]] = {
@@ -129,6 +169,6 @@ _JUDGES: dict[bytes, Callable[[bytes], bool]] = {
     b"RIFF": _webp,
     b"BM": _bmp,
     b"GIF8": _gif,
-    b"II": _never,
-    b"MM": _never,
+    b"II": _tiff,
+    b"MM": _tiff,
 }

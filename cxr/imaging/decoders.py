@@ -4,7 +4,7 @@
   large JPEG's time in Pillow. PNG by kornia-rs, a memory-safe decoder that takes under half the time of libpng, libspng
   and OpenCV and, like Pillow, refuses damage by the file's checksums.
 - Deep TIFF by tifffile, and 16-bit PNG with colour or alpha by libpng: Pillow cuts these to their high byte or cannot
-  read them.
+  read them. Uncompressed TIFF by tifffile too, without Pillow's copies.
 - Everything else by Pillow.
 """
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageMode, UnidentifiedImageError
 
 from cxr.errors import UnreadableImage
-from cxr.imaging import bit_depth, colour, tiff_page
+from cxr.imaging import bit_depth, colour, gif, tiff_page
 from cxr.imaging.file_type import IMAGE_SIGNATURES, TIFF_SIGNATURES
 from cxr.imaging.limits import DAMAGED, check_scans, check_size, mute_logger, refusing_damage
 from cxr.imaging.metadata import SIDEWAYS, orientation, turn_upright, without_metadata
@@ -85,7 +85,7 @@ def decode(raw: bytes, min_short_side: int | None = None, is_cheap: bool = True)
 def _decode(raw: bytes, min_short_side: int | None) -> DecodedImage:
     with refusing_damage():
         if raw.startswith(TIFF_SIGNATURES):
-            return _decode_deep_tiff(raw) or _decode_eight_bit(raw, None)
+            return _decode_with_tifffile(raw) or _decode_eight_bit(raw, None)
         return _decode_deep_png(raw) or _decode_eight_bit(raw, min_short_side)
 
 
@@ -103,9 +103,15 @@ def _open(raw: bytes) -> Image.Image:
     check_size(*image.size, _pixel_bytes(image))
     if raw.startswith(_JPEG_START):
         check_scans(raw, image.width * image.height)
-    if image.format not in ("MPO", "TIFF") and getattr(image, "is_animated", False):
+    if _is_animated(image, raw):
         raise UnreadableImage("is animated")
     return image
+
+
+def _is_animated(image: Image.Image, raw: bytes) -> bool:
+    if image.format == "GIF":
+        return len(gif.first_frames(raw, 2)) > 1
+    return image.format not in ("MPO", "TIFF") and getattr(image, "is_animated", False)
 
 
 def _pixel_bytes(image: Image.Image) -> int:
@@ -162,6 +168,8 @@ def _fast_decoded(image: Image.Image, raw: bytes) -> NDArray[np.uint8] | None:
         return imagecodecs.jpeg8_decode(raw)
     if image.format == "WEBP" and orientation(image) == 1:
         return imagecodecs.webp_decode(raw)
+    if image.format == "BMP" and image.mode == "L":
+        return imagecodecs.bmp_decode(raw)
     return None
 
 
@@ -178,8 +186,8 @@ def _decode_deep_png(raw: bytes) -> DecodedImage | None:
     return _upright(gray, turned, mode, "PNG")
 
 
-def _decode_deep_tiff(raw: bytes) -> DecodedImage | None:
-    """Decode a gray or RGB TIFF of more than 8 bits, or of signed or real values; None for every other kind."""
+def _decode_with_tifffile(raw: bytes) -> DecodedImage | None:
+    """Decode a gray or RGB TIFF that is deep, signed or real, or that is not compressed; None for every other kind."""
     import tifffile  # deferred: it takes 0.2 s, and few collections hold TIFF
 
     mute_logger("tifffile")
@@ -190,7 +198,7 @@ def _decode_deep_tiff(raw: bytes) -> DecodedImage | None:
             raise UnreadableImage(SEVERAL_PAGES)
         if page.compression in _JPEG_IN_TIFF:
             check_scans(raw, page.imagewidth * page.imagelength, math.prod(page.chunked))
-        mode = tiff_page.deep_mode(page)
+        mode = tiff_page.deep_mode(page) or tiff_page.plain_mode(page)
         if mode is None:
             return None
         check_size(page.imagewidth, page.imagelength, page.samplesperpixel * np.max(page.bitspersample) / 8)
@@ -200,12 +208,16 @@ def _decode_deep_tiff(raw: bytes) -> DecodedImage | None:
         if not tiff_page.has_all_segments(page):
             raise UnreadableImage(DAMAGED)
         values = page.asarray(maxworkers=1)
+    turned = page.tags.valueof(_ORIENTATION_TAG, 1)
+    if mode in _KORNIA_MODES:
+        gray = colour.to_gray_exactly(values)
+        return _upright(gray, turned, mode, "TIFF")._replace(colour_cast=colour.colour_cast(values))
     if page.axes == "SYX":
         values = np.moveaxis(values, 0, -1)
     gray = bit_depth.to_eight_bit_gray(values, has_alpha=tiff_page.UNASSOCIATED_ALPHA in page.extrasamples)
     if page.photometric == tiff_page.MIN_IS_WHITE:
         gray = 255 - gray
-    return _upright(gray, page.tags.valueof(_ORIENTATION_TAG, 1), mode, "TIFF")
+    return _upright(gray, turned, mode, "TIFF")
 
 
 def _upright(gray: NDArray[np.uint8], orientation: int, mode: str, kind: str) -> DecodedImage:

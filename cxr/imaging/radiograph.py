@@ -1,6 +1,5 @@
 """What a file gave, and the decoding of one in this process; `reader` decides in which process that happens."""
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +19,7 @@ class Radiograph:
         width: of the image as it is viewed: after EXIF rotation, before any resize; `height` likewise.
         mode: Pillow's name for what the file stores, with the bit depth where Pillow has no name ("RGB;16").
         format: the file format.
-        sha256: hash of the file's bytes; of DICOM, whose bytes hold a name, of the stored pixels.
+        sha256: hash of the file's bytes; of DICOM, whose bytes hold a name, of the stored pixels. Empty if not wanted.
         header: what may be known from a DICOM header; None for every other format.
         colour_cast: how coloured an 8-bit image is, in levels of 255 (`colour.colour_cast`).
         warning: what makes the gray values doubtful, in a sentence; empty where nothing does.
@@ -31,7 +30,7 @@ class Radiograph:
     height: int
     mode: str
     format: str
-    sha256: str
+    sha256: str = ""
     header: DicomHeader | None = None
     colour_cast: float = 0.0
     warning: str = ""
@@ -42,14 +41,15 @@ def decode(
 ) -> Radiograph:
     """Decode a file's bytes; the arguments are those of `reader.read_radiograph` and `decoders.decode`.
 
+    Only DICOM gets its hash here: that of a file's bytes takes no decoder.
+
     Raises:
         UnreadableImage: if it is damaged, animated, too large or not an image.
     """
     if looks_like_dicom(raw[:HEAD_BYTES]):
         return _decode_dicom(raw, patient_key)
     image = decoders.decode(raw, min_short_side, is_cheap)
-    sha256 = hashlib.sha256(raw).hexdigest()
-    return Radiograph(image.pixels, *image.size, image.mode, image.format, sha256, colour_cast=image.colour_cast)
+    return Radiograph(image.pixels, *image.size, image.mode, image.format, colour_cast=image.colour_cast)
 
 
 def _decode_dicom(raw: bytes, patient_key: bytes | None) -> Radiograph:

@@ -17,6 +17,7 @@ It decides, once for all of them:
   read beyond `limits.MAX_FILE_BYTES`.
 """
 
+import hashlib
 import os
 import stat
 from dataclasses import replace
@@ -36,6 +37,7 @@ def read_radiograph(
     short_side: int | None = None,
     min_short_side: int | None = None,
     patient_key: bytes | None = None,
+    hashed: bool = True,
 ) -> Radiograph:
     """Read one image.
 
@@ -45,6 +47,7 @@ def read_radiograph(
         min_short_side: decode a JPEG at a half, a quarter or an eighth of its size if its short side keeps that many
             pixels. That takes a third of the time for a large one; the luma of a colour may then be one level off.
         patient_key: for the patient's pseudonym in a DICOM's header (`cxr.patient_key`), which is empty without it.
+        hashed: whether `sha256` is wanted, which takes longer than decoding a file that is not compressed.
 
     Raises:
         UnreadableImage: if it is missing, empty, damaged, animated, too large, too costly to decode or not an image.
@@ -58,6 +61,8 @@ def read_radiograph(
             raise UnreadableImage(FILE_TOO_LARGE)
         decode = radiograph.decode if is_cheap(raw) else isolation.decode
         read = decode(raw, min_short_side, patient_key)
+        if hashed and not read.sha256:
+            read = replace(read, sha256=hashlib.sha256(raw).hexdigest())
         if short_side is None:
             return read
         return replace(read, pixels=resize_to_short_side(read.pixels, short_side))

@@ -60,6 +60,14 @@ def deep_mode(page: "TiffPage") -> str | None:
     return f"{colours}{alpha};{bits}{sign}"
 
 
+def plain_mode(page: "TiffPage") -> str | None:
+    """`L` or `RGB` for a page that stores such pixels of 8 bits one after another, uncompressed; None for any other."""
+    is_plain = page.is_contiguous and page.dtype == np.uint8 and page.fillorder == page.predictor == 1
+    if is_plain and (page.photometric, page.axes) == (_MIN_IS_BLACK, "YX"):
+        return "L"
+    return "RGB" if is_plain and (page.photometric, page.axes, page.samplesperpixel) == (_RGB, "YXS", 3) else None
+
+
 def is_supported(page: "TiffPage") -> bool:
     """Whether its values are real numbers, and its channels gray or R, G, B with or without one more."""
     real = page.dtype is not None and page.dtype.kind in "iuf"

@@ -13,7 +13,7 @@ from cxr.imaging.radiograph import Radiograph
 from cxr.serving.web.limits import BUSY, CostlyFiles, TimeLimit, Turns
 
 PIXELS = np.zeros((30, 20), np.uint8)
-CHEAP, COSTLY = encode(PIXELS), encode(PIXELS, "TIFF")
+CHEAP, COSTLY = encode(PIXELS), encode(PIXELS, "TIFF", compression="tiff_lzw")
 
 
 def test_answers_overtake_costly_files_and_only_few_of_these_may_wait():
@@ -22,7 +22,7 @@ def test_answers_overtake_costly_files_and_only_few_of_these_may_wait():
     def read(content: bytes) -> Radiograph:
         if content == COSTLY:
             go_on.wait(30)
-        return Radiograph(PIXELS, 20, 30, "L", "PNG", "")
+        return Radiograph(PIXELS, 20, 30, "L", "PNG")
 
     turns = Turns(read, TimeLimit(10))
     with ThreadPoolExecutor(8) as visitors:
