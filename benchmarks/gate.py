@@ -19,7 +19,7 @@ from tqdm import tqdm
 from transformers import AutoModelForImageClassification
 
 from cxr.gate import Gate
-from cxr.gate.fitting import run_in_batches
+from cxr.gate.features import FeatureExtractor
 from cxr.imaging import reader
 from cxr.imaging.geometry import resize_to_short_side
 from cxr.imaging.preprocess import load_processor
@@ -65,10 +65,10 @@ def main(arguments: list[str] | None = None) -> None:
 def _load_gate(folder: Path) -> Callable[[Images], np.ndarray]:
     """A function from images to whether each is rejected, bool (N,)."""
     model = AutoModelForImageClassification.from_pretrained(folder, dtype=torch.float32).eval()
-    gate, processor = Gate.load(folder / GATE), load_processor(folder)
+    gate, extract = Gate.load(folder / GATE), FeatureExtractor(model, load_processor(folder))
 
     def rejects(images: Images) -> np.ndarray:
-        scores = run_in_batches(model, processor, tqdm(images, leave=False), gate.score)
+        scores = gate.score(extract(tqdm(images, leave=False)))
         return ~gate.passes(scores).numpy()
 
     return rejects

@@ -57,6 +57,7 @@ def main() -> int:
     from PIL import Image
     from tiny import save_tiny
 
+    from cxr.gate.features import FeatureExtractor
     from cxr.gate.fitting import fit_gate
     from cxr.imaging.preprocess import load_processor
     from cxr.phantom import draw_phantom
@@ -64,7 +65,8 @@ def main() -> int:
     root = Path(tempfile.mkdtemp(prefix="model-folders-"))
     phantoms = [draw_phantom(seed, seed % 2).image for seed in range(40)]
     model = save_tiny(root / "model").eval()
-    gate = fit_gate(model, load_processor(root / "model"), phantoms[:30], phantoms[30:], seed=0, progress=False)
+    extract = FeatureExtractor(model, load_processor(root / "model"))
+    gate = fit_gate(extract, phantoms[:30], phantoms[30:], seed=0, progress=False)
     gate.save(root / "model" / "gate.safetensors")
     Image.fromarray(phantoms[1]).save(root / "image.png")
     assert fault_of(root / "model", root / "image.png", exact=False) == ("", 0)

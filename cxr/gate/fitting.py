@@ -4,7 +4,7 @@ The fit sees no photograph and no other collection, so whatever else the gate re
 Fitting needs scikit-learn; a fitted gate does not.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 
@@ -13,11 +13,10 @@ import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
-from transformers import BaseImageProcessor, PreTrainedModel
 
-from cxr.gate.gate import Gate, gate_features, standardize
+from cxr.gate.features import FeatureExtractor
+from cxr.gate.gate import Gate, standardize
 from cxr.gate.outliers import OUTLIER_KINDS, make_outlier
-from cxr.imaging.preprocess import to_pixel_values
 
 Image = NDArray[np.uint8]
 
@@ -30,17 +29,12 @@ PASSED = 0.99
 TRAINING = "training X-rays"
 
 _OUTLIERS_PER_XRAY = 2
-_BATCH = 32
 _STRENGTH = 0.03
 _CONSTANT = 1e-6
 
-PassFunction = Callable[[torch.Tensor, Sequence[torch.Tensor]], torch.Tensor]
-"""The input (N, 3, S, S) and the hidden states of one forward pass → values (N, …)."""
-
 
 def fit_gate(
-    model: PreTrainedModel,
-    processor: BaseImageProcessor,
+    extract: FeatureExtractor,
     train_images: Iterable[Image],
     validation_images: Iterable[Image],
     seed: int,
@@ -55,24 +49,12 @@ def fit_gate(
     training X-ray, 1,800 at most, and one for each validation X-ray.
     """
     xrays = tqdm(islice(train_images, MAX_XRAYS), desc="gate", unit="X-ray", disable=not progress)
-    features = run_in_batches(model, processor, _with_outliers(xrays, seed), gate_features)
+    features = extract(_with_outliers(xrays, seed))
     inside = np.arange(len(features)) % (1 + _OUTLIERS_PER_XRAY) == 0
     fitted_on = f"{inside.sum()} {kind}, {(~inside).sum()} outliers made from them, seed {seed}"
     gate = _regression(features, inside, fitted_on)
-    scores = run_in_batches(model, processor, validation_images, gate.score)
+    scores = gate.score(extract(validation_images))
     return replace(gate, threshold=scores.quantile(1 - PASSED, interpolation="lower"))
-
-
-@torch.inference_mode()
-def run_in_batches(
-    model: PreTrainedModel, processor: BaseImageProcessor, images: Iterable[Image], function: PassFunction
-) -> torch.Tensor:
-    """`function` of one forward pass of every image, uint8 (H, W), in one tensor."""
-    remaining, results = iter(images), []
-    while batch := list(islice(remaining, _BATCH)):
-        pixel_values = to_pixel_values(batch, processor).to(model.device, memory_format=torch.channels_last)
-        results.append(function(pixel_values, model(pixel_values, output_hidden_states=True).hidden_states))
-    return torch.cat(results)
 
 
 def _with_outliers(xrays: Iterable[Image], seed: int) -> Iterator[Image]:

@@ -38,17 +38,8 @@ class Gate:
     threshold: torch.Tensor
     fitted_on: str
 
-    def score(self, pixel_values: torch.Tensor, hidden_states: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Log-odds, float32 (N,), that images are X-rays like those of training.
-
-        Args:
-            pixel_values: the network's input, (N, 3, S, S).
-            hidden_states: of the same forward pass, embedding first.
-        """
-        return self.score_features(gate_features(pixel_values, hidden_states))
-
-    def score_features(self, features: torch.Tensor) -> torch.Tensor:
-        """The same from features (N, D)."""
+    def score(self, features: torch.Tensor) -> torch.Tensor:
+        """Log-odds, float32 (N,), that images are X-rays like those of training, from `join_features` (N, D)."""
         return standardize(features, self.mean, self.scale) @ self.weight + self.bias
 
     @overload
@@ -109,22 +100,17 @@ def standardize(features: torch.Tensor, mean: torch.Tensor, scale: torch.Tensor)
     return ((features - mean) / scale).clamp(-_MAX_DEVIATION, _MAX_DEVIATION)
 
 
-def gate_features(pixel_values: torch.Tensor, hidden_states: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Float32 (N, D) on the CPU from the network's input (N, 3, S, S) and its `output_hidden_states`, embedding first.
-
-    In this order: pooled features of the last stage; mean and deviation of each channel of the first two stages;
-    thumbnail.
-    """
-    return join_features(pixel_values, hidden_states[-1].mean((2, 3)), early_stage_moments(hidden_states))
-
-
 def early_stage_moments(hidden_states: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Mean and deviation of each channel of the first two stages, (N, 2 C1 + 2 C2)."""
+    """Mean and deviation of each channel of the first two stages, (N, 2 C1 + 2 C2), embedding first in the states."""
     return torch.cat([part for stage in hidden_states[1:3] for part in (stage.mean((2, 3)), stage.std((2, 3)))], dim=1)
 
 
 def join_features(pixel_values: torch.Tensor, pooled: torch.Tensor, moments: torch.Tensor) -> torch.Tensor:
-    """`gate_features` from `pooled` (N, C) and `early_stage_moments`, for runtimes that return no hidden states."""
+    """Features, float32 (N, D) on the CPU, from the input (N, 3, S, S), the last stage's mean (N, C) and early moments.
+
+    In this order: pooled features of the last stage; mean and deviation of each channel of the first two stages;
+    thumbnail.
+    """
     thumbnail = functional.adaptive_avg_pool2d(pixel_values[:, :1], THUMBNAIL).flatten(1)
     return torch.cat([part.float().cpu() for part in (pooled, moments, thumbnail)], dim=1)
 

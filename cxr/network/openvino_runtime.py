@@ -49,6 +49,11 @@ def compile_module(module: nn.Module, example: torch.Tensor, shape: Sequence[int
     return Compiled(runner(core, graph, streams, precision.name), precision)
 
 
+def compile_in_float32(module: nn.Module, example: torch.Tensor, shape: Sequence[int]) -> Run:
+    """The same in float32, without a measurement."""
+    return runner(openvino.Core(), trace(module, example, shape), 1, "f32")
+
+
 def precisions(core: openvino.Core) -> list[str]:
     """What is worth measuring: float32, and bfloat16 where the processor has instructions for it."""
     return ["f32", "bf16"] if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else ["f32"]

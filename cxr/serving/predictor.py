@@ -52,7 +52,7 @@ _BROKEN_MODEL = (
 _MAX_REASON = 300
 """Characters: transformers lists everything that it knows."""
 
-_BLANK = Radiograph(np.full((256, 256), 128, np.uint8), 256, 256, "L", "PNG", sha256="")
+_BLANK = Radiograph(np.full((256, 256), 128, np.uint8), 256, 256, "L", "PNG")
 """What a model answers first, before anyone relies on it."""
 
 _DECODED_PER_INPUT = 2
@@ -144,7 +144,7 @@ class Predictor:
         Raises:
             UnreadableImage: if it is missing, empty, damaged, animated, too large or not an image.
         """
-        return reader.read_radiograph(source, min_short_side=self._decoded_side)
+        return reader.read_radiograph(source, min_short_side=self._decoded_side, hashed=False)
 
     def predict(self, xray: Radiograph) -> Answer:
         """Answer for one radiograph of any size.
@@ -174,7 +174,7 @@ class Predictor:
     def _gate_score(self, pixel_values: torch.Tensor, output: runtime.ForwardPass) -> float | None:
         if self._gate is None:
             return None
-        return float(self._gate.score_features(join_features(pixel_values, output.pooled, output.moments)))
+        return float(self._gate.score(join_features(pixel_values, output.pooled, output.moments)))
 
     def _answer(self, probability: float, gate_score: float | None, zone: str, warning: str) -> Answer:
         passed = None if self._gate is None or gate_score is None else bool(self._gate.passes(gate_score))

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers import ResNetForImageClassification
 
-from cxr.gate.gate import early_stage_moments
+from cxr.gate.features import Backbone
 from cxr.network.openvino_runtime import compile_module
 
 _TRACED_SIDE = 64
@@ -41,22 +41,10 @@ class Network(NamedTuple):
     note: str = ""
 
 
-class _Backbone(nn.Module):
-    """The part that takes the time, as a function of one tensor."""
-
-    def __init__(self, model: ResNetForImageClassification):
-        super().__init__()
-        self.resnet = model.resnet
-
-    def forward(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        states = self.resnet(pixel_values, output_hidden_states=True).hidden_states
-        return states[-1], early_stage_moments(states)
-
-
 def torch_network(model: ResNetForImageClassification, device: str) -> Network:
     """Plain torch in float32; moves the model to the device."""
     nn.Module.to(model, device)  # transformers wraps `model.to` so that its type is lost
-    backbone = _Backbone(model)
+    backbone = Backbone(model)
 
     def run(pixel_values: torch.Tensor) -> ForwardPass:
         feature_map, early = backbone(pixel_values.to(device))
@@ -72,7 +60,7 @@ def openvino_network(model: ResNetForImageClassification, input_size: int, concu
     of which takes longer. Results are bit-identical.
     """
     example = torch.zeros(1, 3, _TRACED_SIDE, _TRACED_SIDE)
-    compiled, precision = compile_module(_Backbone(model), example, [1, 3, input_size, input_size], concurrency)
+    compiled, precision = compile_module(Backbone(model), example, [1, 3, input_size, input_size], concurrency)
 
     def run(pixel_values: torch.Tensor) -> ForwardPass:
         feature_map, early = compiled(pixel_values)

@@ -13,8 +13,9 @@ from sklearn.datasets import load_sample_images
 from transformers import ResNetConfig, ResNetForImageClassification, set_seed
 
 from cxr.gate import Gate
-from cxr.gate.fitting import fit_gate, run_in_batches
-from cxr.gate.gate import feature_count, gate_features
+from cxr.gate.features import FeatureExtractor
+from cxr.gate.fitting import fit_gate
+from cxr.gate.gate import feature_count
 from cxr.gate.outliers import OUTLIER_KINDS, make_outlier
 from cxr.imaging.preprocess import make_processor
 from cxr.phantom import draw_phantom
@@ -39,12 +40,17 @@ def xrays(start: int, count: int) -> Images:
 
 
 @pytest.fixture(scope="module")
-def gate(model: ResNetForImageClassification) -> Gate:
-    return fit_gate(model, PROCESSOR, xrays(0, 150), xrays(1000, 60), seed=0, progress=False)
+def extract(model: ResNetForImageClassification) -> FeatureExtractor:
+    return FeatureExtractor(model, PROCESSOR)
 
 
-def passed(gate: Gate, model: ResNetForImageClassification, images: Images) -> float:
-    return gate.passes(run_in_batches(model, PROCESSOR, images, gate.score)).float().mean().item()
+@pytest.fixture(scope="module")
+def gate(extract: FeatureExtractor) -> Gate:
+    return fit_gate(extract, xrays(0, 150), xrays(1000, 60), seed=0, progress=False)
+
+
+def passed(gate: Gate, extract: FeatureExtractor, images: Images) -> float:
+    return gate.passes(gate.score(extract(images))).float().mean().item()
 
 
 def crops(rng: np.random.Generator) -> Images:
@@ -80,17 +86,17 @@ UNSEEN = {
 }
 
 
-def test_new_phantoms_pass(gate: Gate, model: ResNetForImageClassification):
-    assert passed(gate, model, xrays(2000, 150)) >= 0.97
+def test_new_phantoms_pass(gate: Gate, extract: FeatureExtractor):
+    assert passed(gate, extract, xrays(2000, 150)) >= 0.97
 
 
 @pytest.mark.parametrize("kind", UNSEEN)
-def test_other_images_are_rejected(gate: Gate, model: ResNetForImageClassification, kind: str):
-    assert passed(gate, model, UNSEEN[kind](np.random.default_rng(5))) <= 0.05
+def test_other_images_are_rejected(gate: Gate, extract: FeatureExtractor, kind: str):
+    assert passed(gate, extract, UNSEEN[kind](np.random.default_rng(5))) <= 0.05
 
 
-def test_validation_passes_at_the_chosen_rate(gate: Gate, model: ResNetForImageClassification):
-    assert 0.99 <= passed(gate, model, xrays(1000, 60)) <= 1
+def test_validation_passes_at_the_chosen_rate(gate: Gate, extract: FeatureExtractor):
+    assert 0.99 <= passed(gate, extract, xrays(1000, 60)) <= 1
 
 
 @pytest.mark.parametrize("kind", OUTLIER_KINDS)
@@ -102,13 +108,11 @@ def test_an_outlier_differs_by_seed_and_is_reproducible(kind: str):
     assert not np.array_equal(made[0], xray)
 
 
-def test_the_same_fit_is_the_same_gate_and_comes_back_from_its_file(
-    model: ResNetForImageClassification, tmp_path: Path
-):
-    first, second = (fit_gate(model, PROCESSOR, xrays(0, 20), xrays(1000, 5), seed=3, progress=False) for _ in range(2))
+def test_the_same_fit_is_the_same_gate_and_comes_back_from_its_file(extract: FeatureExtractor, tmp_path: Path):
+    first, second = (fit_gate(extract, xrays(0, 20), xrays(1000, 5), seed=3, progress=False) for _ in range(2))
     first.save(tmp_path / "gate.safetensors")
     loaded = Gate.load(tmp_path / "gate.safetensors")
-    scores = [run_in_batches(model, PROCESSOR, xrays(7, 3), gate.score) for gate in (first, second, loaded)]
+    scores = [gate.score(extract(xrays(7, 3))) for gate in (first, second, loaded)]
     assert scores[1].tolist() == pytest.approx(scores[0].tolist(), abs=1e-5)
     assert torch.equal(loaded.weight, first.weight)
     assert scores[2].tolist() == pytest.approx(scores[0].tolist(), abs=1e-5)
@@ -116,13 +120,9 @@ def test_the_same_fit_is_the_same_gate_and_comes_back_from_its_file(
     assert "20 training X-rays" in loaded.fitted_on
 
 
-def test_it_fits_networks_of_its_shape_only(gate: Gate, model: ResNetForImageClassification):
+def test_it_fits_networks_of_its_shape_only(gate: Gate, extract: FeatureExtractor, model: ResNetForImageClassification):
     assert gate.fits(model.config)
-    assert (
-        len(gate.weight)
-        == feature_count(model.config)
-        == run_in_batches(model, PROCESSOR, xrays(0, 1), gate_features).shape[1]
-    )
+    assert len(gate.weight) == feature_count(model.config) == extract(xrays(0, 1)).shape[1]
     assert not gate.fits(ResNetConfig())
 
 

@@ -22,12 +22,12 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 @pytest.mark.parametrize(
     ("command", "given", "expected"),
     [
-        (["train_hf.py", "--help"], {}, "1000"),
+        (["train_hf.py", "--help"], {}, "3000"),
         (["train_hf.py", "--help"], {"OMP_WAIT_POLICY": "active"}, "None"),
         (["train_hf.py", "--help"], {"GOMP_SPINCOUNT": "5"}, "5"),
-        (["assess.py", "--help"], {}, "1000"),
-        (["predict.py", "--model", "no/such", "x.png"], {}, "1000"),
-        (["app.py", "--model", "."], {}, "1000"),
+        (["assess.py", "--help"], {}, "3000"),
+        (["predict.py", "--model", "no/such", "x.png"], {}, "3000"),
+        (["app.py", "--model", "."], {}, "3000"),
     ],
 )
 def test_threads_are_told_to_sleep_before_torch_is_imported(command, given, expected, run_cli, env, tmp_path):

@@ -13,6 +13,7 @@ from support import serving
 from tiny import Published, measured_heatmaps, save_tiny
 
 from cxr import phantom
+from cxr.gate.features import FeatureExtractor
 from cxr.gate.fitting import fit_gate
 from cxr.imaging.preprocess import load_processor
 from cxr.local_hub import USER
@@ -75,7 +76,9 @@ def gate_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gated")
     model = save_tiny(folder).eval()
     xrays = [phantom.draw_phantom(seed, seed % 2).image for seed in range(60)]
-    fit_gate(model, load_processor(folder), xrays[:40], xrays[40:], seed=0, progress=False).save(folder / GATE)
+    fit_gate(FeatureExtractor(model, load_processor(folder)), xrays[:40], xrays[40:], seed=0, progress=False).save(
+        folder / GATE
+    )
     return folder / GATE
 
 

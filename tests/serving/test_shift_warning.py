@@ -10,6 +10,7 @@ from PIL import Image
 from tiny import save_tiny
 
 import predict
+from cxr.gate.features import FeatureExtractor
 from cxr.gate.fitting import fit_gate
 from cxr.imaging.preprocess import load_processor
 from cxr.phantom import draw_phantom
@@ -41,7 +42,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("validated")
     network = save_tiny(folder).eval()
     validation = phantoms(1000, 60)
-    fit_gate(network, load_processor(folder), phantoms(0, 60), validation, 0).save(folder / GATE)
+    fit_gate(FeatureExtractor(network, load_processor(folder)), phantoms(0, 60), validation, 0).save(folder / GATE)
     predictor = Predictor.load(str(folder))
     inputs = save(folder / "validation", validation)
     answers = [predictor.predict(predictor.read(inputs / f"{number}.png")) for number in range(60)]

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from cxr.gate import Gate
-from cxr.gate.fitting import MAX_XRAYS, TRAINING, fit_gate, run_in_batches
+from cxr.gate.features import FeatureExtractor
+from cxr.gate.fitting import MAX_XRAYS, TRAINING, fit_gate
 from cxr.gate.outliers import OUTLIER_KINDS, make_outlier
 from cxr.schema.gate import GateShare, GateSummary, ValidationDistribution
 from cxr.schema.labels import LABELS
@@ -47,18 +48,17 @@ def add_gate(
     `fitted_on`, `passed` (n and share for each split, `external` by name) and `refused` (n and share for each kind of
     outlier made from test X-rays). `kind` is what the fitted X-rays are called there.
     """
-    model, processor = evaluator.model, evaluator.processor
+    extract = FeatureExtractor(evaluator.model, evaluator.processor)
     train, validation, test = (dataset.splits[name] for name in ("train", "validation", "test"))
     chosen = _chosen(validation, MAX_SCORED)
     validated = _images_at(validation, chosen)
-    gate = fit_gate(model, processor, _images(train, MAX_XRAYS), validated, seed, kind=kind)
+    gate = fit_gate(extract, _images(train, MAX_XRAYS), validated, seed, kind=kind)
     gate.save(evaluator.model_dir / GATE)
 
     def passed(images: Sequence[np.ndarray]) -> GateShare:
-        return _passed(gate, gate_scores(gate, evaluator, images))
+        return _passed(gate, gate.score(extract(images)))
 
-    on_validation = gate_scores(gate, evaluator, validated)
-
+    on_validation = gate.score(extract(validated))
     outside = {name: passed(_images(other.splits["test"], MAX_SCORED)) for name, other in external.items()}
     outliers = {kind: passed(_outliers(kind, test, seed)) for kind in OUTLIER_KINDS}
     summary: GateSummary = {
@@ -91,14 +91,10 @@ def _distribution(
     }
 
 
-def gate_scores(gate: Gate, evaluator: Evaluator, images: Sequence[np.ndarray]) -> torch.Tensor:
-    """Log-odds, float32 (N,), that images, uint8 (H, W) each, are X-rays like those of training."""
-    return run_in_batches(evaluator.model, evaluator.processor, images, gate.score)
-
-
 def pass_share(gate: Gate, evaluator: Evaluator, split: datasets.Dataset) -> GateShare:
     """How many X-rays of a split the gate was applied to, at most `MAX_SCORED`, and the share that it passed."""
-    return _passed(gate, gate_scores(gate, evaluator, _images(split, MAX_SCORED)))
+    extract = FeatureExtractor(evaluator.model, evaluator.processor)
+    return _passed(gate, gate.score(extract(_images(split, MAX_SCORED))))
 
 
 def _passed(gate: Gate, scores: torch.Tensor) -> GateShare:
