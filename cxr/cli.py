@@ -15,7 +15,7 @@ from cxr.errors import UserError, disk_problem, one_line
 _SIGNALLED = 128
 
 
-_SPINS = "1000"
+_SPINS = "3000"
 _WAITING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 
