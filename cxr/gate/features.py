@@ -28,7 +28,7 @@ class Backbone(nn.Module):
 
     def __init__(self, model: PreTrainedModel):
         super().__init__()
-        self.resnet = model.resnet
+        self.resnet = model.get_submodule("resnet")
 
     def forward(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(N, 3, S, S) → (N, C, h, w) and `early_stage_moments`."""
