@@ -1,7 +1,8 @@
 """Everything that is said about speed, measured in one run against peers, with its targets: `make bench`.
 
 Each row is measured in a process of its own, and what fails in one leaves the others alone. Writes RESULTS.md,
-results.json and results.png; exit code 1 if a row failed. A target that was missed is no failure.
+results.json and results.png; exit code 1 if a row failed. A target that was missed is no failure. With `--only`, rows
+that were measured before on the same machine, with the same commit and packages, stay.
 
     python benchmarks/bench.py [--out benchmarks] [--only ROW ...] [--model ID|DIR] [--device cuda] [--quick]
 """
@@ -36,16 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     rows = [ROWS[name] for name in options.only or ROWS]
-    machine, lines = facts(options.device, options.quick), []
+    machine = facts(options.device, options.quick)
+    measured = results.measured_before(options.out, machine) if options.only else {}
     for row in tqdm(rows, desc="rows", unit="row"):
         outcome = _measure_apart(row, options)
-        lines += lines_of(row, outcome)
+        command = shlex.join(["python", *_command(row, options)])
+        measured[row.name] = results.Measured(lines_of(row, outcome), command)
         tqdm.write(f"{row.name}: {outcome.problem or 'measured'} ({outcome.seconds:.0f} s)")
-        results.write(
-            options.out, machine, lines, {row.name: shlex.join(["python", *_command(row, options)]) for row in rows}
-        )
+        results.write(options.out, machine, [measured[name] for name in ROWS if name in measured])
     print(f"{options.out / results.PAGE}")
-    return int(any(line.verdict == "failed" for line in lines))
+    return int(any(line.verdict == "failed" for row in rows for line in measured[row.name].lines))
 
 
 def _parser() -> argparse.ArgumentParser:

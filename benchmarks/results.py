@@ -4,9 +4,10 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from matplotlib.figure import Figure as Chart
-from rows.record import Line
+from rows.record import Line, line_from
 
 from cxr.markdown import Markdown, table
 
@@ -16,18 +17,44 @@ _INCHES_PER_LINE = 0.32
 _LONGEST = 80
 """Characters."""
 
+_OF_ONE_RUN = ("date", "matrix product", "load at the start")
+"""Facts that differ between two runs on one machine."""
 
-def write(folder: Path, facts: Mapping[str, str], lines: Sequence[Line], commands: Mapping[str, str]) -> None:
-    """Write all three; `commands` repeat each row."""
+
+class Measured(NamedTuple):
+    """The lines of a row, and the command that repeats it."""
+
+    lines: list[Line]
+    command: str
+
+
+def write(folder: Path, facts: Mapping[str, str], measured: Sequence[Measured]) -> None:
+    """Write all three."""
     folder.mkdir(parents=True, exist_ok=True)
-    content = {"machine": dict(facts), "rows": [_as_json(line, commands[line.row]) for line in lines]}
+    lines = [line for row in measured for line in row.lines]
+    rows = [_as_json(line, row.command) for row in measured for line in row.lines]
+    content = {"machine": dict(facts), "rows": rows}
     (folder / FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    (folder / PAGE).write_text(page(facts, lines, commands), encoding="utf-8")
+    (folder / PAGE).write_text(page(facts, measured), encoding="utf-8")
     _draw(lines).savefig(folder / CHART, dpi=100)
 
 
-def page(facts: Mapping[str, str], lines: Sequence[Line], commands: Mapping[str, str]) -> str:
+def measured_before(folder: Path, facts: Mapping[str, str]) -> dict[str, Measured]:
+    """The rows in a folder by name; none if they are of another machine, commit or set of packages."""
+    if not (folder / FILE).is_file():
+        return {}
+    content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+    if any(content["machine"].get(name) != facts[name] for name in facts if name not in _OF_ONE_RUN):
+        return {}
+    found: dict[str, Measured] = {}
+    for row in content["rows"]:
+        found.setdefault(row["row"], Measured([], row["command"])).lines.append(line_from(row))
+    return found
+
+
+def page(facts: Mapping[str, str], measured: Sequence[Measured]) -> str:
     """The Markdown page: results with targets, then reasons and prices, then the machine."""
+    lines = [line for row in measured for line in row.lines]
     verdicts = [line.verdict for line in lines]
     count = ", ".join(f"{verdicts.count(name)} {name}" for name in dict.fromkeys(sorted(verdicts)))
     results = [
@@ -43,7 +70,7 @@ def page(facts: Mapping[str, str], lines: Sequence[Line], commands: Mapping[str,
         "## What is behind each value",
         table(["work", "row", "measured", "where the time goes, if missed", "numerical price"], behind),
         "## Commands",
-        table(["row", "command"], [[name, Markdown(f"`{command}`")] for name, command in commands.items()]),
+        table(["row", "command"], [[row.lines[0].row, Markdown(f"`{row.command}`")] for row in measured]),
         "## Machine",
         table(["fact", "value"], [list(item) for item in facts.items()]),
     ]

@@ -140,6 +140,14 @@ class Line:
         return "met" if met else "missed"
 
 
+def line_from(content: Mapping[str, Any]) -> Line:
+    """A line from its JSON object, whatever else that holds."""
+    figure = content["figure"]
+    if figure is not None:
+        figure = Figure(**figure | {"spread": figure["spread"] and tuple(figure["spread"])})
+    return Line(content["row"], Target(**content["target"]), figure, content["problem"])
+
+
 def lines_of(row: Row, outcome: Outcome) -> list[Line]:
     """A line for every target of a row, whatever became of it."""
     missing = outcome.problem or "failed: the row did not measure this"

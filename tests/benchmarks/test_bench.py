@@ -226,6 +226,14 @@ def test_a_row_that_fails_leaves_the_others_and_ends_with_code_1(bench, monkeypa
     assert [row["verdict"] for row in content["rows"]] == ["met", "failed", "not measured"]
     assert "processor" in content["machine"]
     assert Image.open(tmp_path / "out" / "results.png").width > 500
+    only = ["--quick", "--out", str(tmp_path / "out"), "--only", "absent"]
+    assert bench.main(only) == 0
+    kept = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert kept["rows"] == content["rows"]
+    elsewhere = bench.facts("cpu", True) | {"commit": "of another day"}
+    monkeypatch.setattr(bench, "facts", lambda device, quick: elsewhere)
+    assert bench.main(only) == 0
+    assert [row["row"] for row in json.loads((tmp_path / "out" / "results.json").read_text())["rows"]] == ["absent"]
 
 
 def test_a_row_is_measured_in_a_process_of_its_own(bench, monkeypatch, tmp_path):
