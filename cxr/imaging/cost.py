@@ -157,7 +157,7 @@ def _tiff(raw: bytes) -> bool:
 
 
 def _first_value(raw: bytes, order: str, kind: str, number: int, value: bytes) -> int:
-    """Of a tag of whole numbers: it stands in the entry itself if all of them have room there."""
+    """Of a tag of whole numbers, which stand in the entry itself if they fit."""
     is_inline = number * struct.calcsize(kind) <= len(value)
     at, source = (0, value) if is_inline else (struct.unpack(f"{order}I", value)[0], raw)
     return int(struct.unpack_from(order + kind, source, at)[0])
