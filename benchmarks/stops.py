@@ -1,9 +1,10 @@
 """Stop work at random moments, run it again, and compare what comes out with what an undisturbed run gives.
 
-Preparation, and training with its evaluation in one and in two processes, are each stopped by SIGTERM and by `kill -9`
-in turn, so often in a row, and then left to finish. Printed are, for each, the stops that met the work, whether every
-file is the same byte by byte, and how many processes were left. Everything is made in a temporary folder, from phantoms
-and a tiny network, on the embedded Hub.
+Preparation, training with its evaluation in one and in two processes, and the publication of the model and of the
+dataset are each stopped by SIGTERM and by `kill -9` in turn, so often in a row, and then left to finish. Printed are,
+for each, the stops that met the work, whether every file is the same byte by byte, and how many processes were left. A
+publication must have made one commit. Everything is made in a temporary folder, from phantoms and a tiny network, on
+the embedded Hub.
 
     python benchmarks/stops.py [--times 20] [--seed 0] [--only preparation]
 """
@@ -29,6 +30,9 @@ GRACE = 15.0
 TRAIN = ["train_hf.py", "--input_size", "32", "--per_device_train_batch_size", "8", "--precision", "fp32", "--use_cpu"]
 STEPS = ["--max_steps", "24", "--eval_strategy", "steps", "--save_strategy", "steps", "--eval_steps", "3"]
 FLAGS = [*TRAIN, *STEPS, "--save_steps", "3", "--early_stopping_patience", "7"]
+
+
+KINDS = ("preparation", "training", "two-ranks", "publication", "dataset-publication")
 
 
 class Result(NamedTuple):
@@ -104,13 +108,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=20, help="stops of each kind of work (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments (%(default)s)")
-    parser.add_argument("--only", choices=("preparation", "training", "two-ranks"))
+    parser.add_argument("--only", choices=KINDS)
     options = parser.parse_args(arguments)
     from cxr.local_hub import LocalHub, environment
 
     with tempfile.TemporaryDirectory() as folder, LocalHub(Path(folder) / "hub") as hub:
         env = os.environ | environment(hub.url, Path(folder) / "hf") | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         results = _try_all(Path(folder), env, options)
+        results |= _publish_all(Path(folder), hub.url, env, options)
     for name, result in results.items():
         print(f"{name}: {result.stops} stops, same bytes: {result.same}, left: {result.left}, exit code {result.code}")
     return 0 if all(result.same and not result.left and not result.code for result in results.values()) else 1
@@ -143,7 +148,48 @@ def _try_all(folder: Path, env: dict[str, str], options: argparse.Namespace) -> 
     for name, start in launch.items():
         if options.only in (None, name):
             results[name] = _train([*start, *train], folder / name, env, options)
+    if options.only == "publication":
+        run_to_end([*launch["training"], *train, "--output_dir", str(folder / "training" / "whole")], env)
     return results
+
+
+def _publish_all(folder: Path, url: str, env: dict[str, str], options: argparse.Namespace) -> dict[str, Result]:
+    """The model of the undisturbed training and its dataset, each to a repo that it is not in yet."""
+    model, dataset = folder / "training" / "whole" / "model", folder / "whole" / "phantoms"
+    push = ["--out", str(dataset), "--push_to_hub"]
+    prepare = [sys.executable, "-m", "dataset_script", "--source", "phantom=64", "--image_size", "36"]
+    ways = {
+        "publication": ("model", [sys.executable, "-m", "cxr.training.publish", str(model)]),
+        "dataset-publication": ("dataset", [*prepare, "--num_proc", "2", "--duplicates", "keep", *push]),
+    }
+    chosen = {name: way for name, way in ways.items() if options.only in (None, name)}
+    return {name: _publish(kind, command, url, env, options) for name, (kind, command) in chosen.items()}
+
+
+def _publish(kind: str, command: list[str], url: str, env: dict[str, str], options: argparse.Namespace) -> Result:
+    """Same files as of an undisturbed publication, in one commit after the one that creates a repo."""
+    from huggingface_hub import HfApi
+
+    api = HfApi(url, token=env["HF_TOKEN"])
+
+    def published(repo: str) -> list[tuple[str, str]]:
+        listed = api.repo_info(repo, repo_type=kind, files_metadata=True).siblings or []
+        return sorted((file.rfilename, str(file.blob_id)) for file in listed)
+
+    code, seconds = run_to_end([*command, "demo/whole"], env)
+    if code:
+        raise SystemExit(f"the undisturbed publication of a {kind} failed")
+    again = [*command, "demo/cut"]
+    stops, left, code = disturb(again, lambda: again, env, seconds, options.times, options.seed)
+    commits = len(api.list_repo_commits("demo/cut", repo_type=kind))
+    whole = len(api.list_repo_commits("demo/whole", repo_type=kind))
+    same = commits == whole and _without_name(published("demo/cut")) == _without_name(published("demo/whole"))
+    return Result(stops, same, left, code)
+
+
+def _without_name(files: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The files but for the card, which names the repo."""
+    return [file for file in files if file[0] != "README.md"]
 
 
 def _train(command: list[str], folder: Path, env: dict[str, str], options: argparse.Namespace) -> Result:

@@ -17,7 +17,7 @@ _HOW = (
     "it needs TensorFlow in an environment of its own: python -m venv KERAS; KERAS/bin/pip install tensorflow-cpu "
     "scipy pillow; python benchmarks/bench.py --only head_recipe --keras KERAS/bin/python"
 )
-_IMAGES, _EPOCHS = 240, 50
+_IMAGES, _EPOCHS = 160, 50
 
 
 def measure(settings: Settings) -> Figures:

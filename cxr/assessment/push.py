@@ -47,11 +47,12 @@ def push(model: LoadedModel, assessment: Assessment) -> str:
     names = ", ".join(assessment["datasets"])
     change = partial(with_results, repo_id=model.pulled.repo_id, assessment=assessment)
     made = hub.edit(model.pulled.repo_id, CARD, change, f"Add an assessment on {names}")
-    if made is None:
+    if made.is_proposal:
+        done = "Proposed" if made.is_new else "Proposed already"
+        return f"{done} in a pull request, for want of the right to write: {made.url}"
+    if not made.is_new:
         return f"The card of {model.name} holds these results already."
-    if made.pr_url:
-        return f"Proposed in a pull request, for want of the right to write: {made.pr_url}"
-    return f"Added to the card: {made.commit_url}"
+    return f"Added to the card: {made.url}"
 
 
 def with_results(card: str, repo_id: str, assessment: Assessment) -> str:

@@ -4,6 +4,7 @@
 that timed out five times, sleeps as long as `Retry-After` says, and reads a body however slowly it comes. Here, with
 L = `CXR_HUB_TIMEOUT` seconds (60 by default):
 
+- looking up the address of a server ends after L seconds, at most ten;
 - a request ends after L seconds without a byte, after L seconds without the whole head of its answer, and after L / 2
   seconds of a body, sent or received, below `MIN_BYTES_PER_SECOND`;
 - a request that keeps failing is not repeated once it has failed for L seconds, nor if the server asks for a pause that
@@ -15,8 +16,11 @@ L = `CXR_HUB_TIMEOUT` seconds (60 by default):
 import math
 import os
 import socket
+import threading
 import time
+from contextlib import suppress
 from typing import Any
+from urllib.request import getproxies
 from weakref import WeakSet
 
 import httpx2
@@ -33,6 +37,7 @@ _REPEATED = (408, 429, 500, 502, 503, 504)
 
 _HUB_HOSTS = ("huggingface.co", "hf.co")
 _ATTEMPT = "cxr.attempt"
+_PROXIES = {"http", "https", "all"}
 
 
 def time_limit(at_most: float = math.inf) -> float:
@@ -56,6 +61,7 @@ class LimitedClient(httpx2.Client):
 
     def __init__(self, hooks: list[Any]):
         self._limit, self._sockets = time_limit(), WeakSet[socket.socket]()
+        self._found: set[str] = set()
         super().__init__(
             event_hooks={"request": hooks, "response": [_check_answer]},
             follow_redirects=True,
@@ -69,6 +75,7 @@ class LimitedClient(httpx2.Client):
             HubTimeoutError: if it should not be sent again.
             httpx2.TransportError: if it failed and may be sent again.
         """
+        self._look_up(request.url.host)
         limits = request.extensions.get("timeout", {})
         request.extensions["timeout"] = {name: self._shortest(seconds) for name, seconds in limits.items()}
         request.extensions["trace"] = HeadWatch(self._sockets, self._limit)
@@ -83,8 +90,27 @@ class LimitedClient(httpx2.Client):
             attempt.succeed()
         return response
 
+    def _look_up(self, host: str) -> None:
+        """Look up a server's address for the first time in a thread: nothing else ends a resolver that does not answer.
+
+        A proxy looks up addresses itself. What the resolver refuses is left to the request, which says so.
+        """
+        if host in self._found or _PROXIES & getproxies().keys():
+            return
+        done = threading.Event()
+        threading.Thread(target=_look_up, args=(host, done), daemon=True).start()
+        if not done.wait(self._shortest(_CONNECT_SECONDS)):
+            raise HubTimeoutError(f"no address found for {host}")
+        self._found.add(host)
+
     def _shortest(self, seconds: float | None) -> float:
         return self._limit if seconds is None else min(seconds, self._limit)
+
+
+def _look_up(host: str, done: threading.Event) -> None:
+    with suppress(OSError, UnicodeError):
+        socket.getaddrinfo(host, None)
+    done.set()
 
 
 class _Failures:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Collection, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import NamedTuple
 
-from huggingface_hub import CommitInfo, CommitOperationAdd, CommitOperationDelete, get_token
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, get_token
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 from pydantic import BaseModel, ValidationError
 
@@ -18,6 +19,20 @@ from cxr.hub.watch import HubAnswerError
 _CREATED_BY_HUB = ".gitattributes"
 _FORBIDDEN, _CHANGED_MEANWHILE = 403, 412
 _ATTEMPTS = 3
+
+
+class Edit(NamedTuple):
+    """What became of a change to a file.
+
+    Attributes:
+        url: of the commit, or of the pull request; empty if the newest commit holds the change already.
+        is_proposal: whether it is a pull request.
+        is_new: whether anything was sent.
+    """
+
+    url: str = ""
+    is_proposal: bool = False
+    is_new: bool = False
 
 
 def require_token() -> None:
@@ -145,11 +160,11 @@ def commit(
     return made.oid
 
 
-def edit(repo_id: str, name: str, change: Callable[[str], str], message: str) -> CommitInfo | None:
+def edit(repo_id: str, name: str, change: Callable[[str], str], message: str) -> Edit:
     """Change a text file of a model repo in one commit, or in a pull request where the token may not write.
 
     `change` makes the new text of the one that the newest commit has, empty if it has none; it is asked again if
-    somebody else was quicker. Returns the commit, whose `pr_url` is that of the pull request; None if nothing changes.
+    somebody else was quicker. An open pull request of the same account and message is continued: its text is changed.
 
     Raises:
         UserError: if there is no token, or the Hub cannot be reached or refuses.
@@ -157,13 +172,8 @@ def edit(repo_id: str, name: str, change: Callable[[str], str], message: str) ->
     require_token()
     with explained(repo_id):
         for attempt in range(_ATTEMPTS):
-            sha = resolve(repo_id)
-            before = _read_text(repo_id, sha, name)
-            after = change(before)
-            if after == before:
-                return None
             try:
-                return _commit_or_propose(repo_id, CommitOperationAdd(name, after.encode()), message, sha)
+                return _commit_or_propose(repo_id, name, change, message)
             except HfHubHTTPError as error:
                 if status_of(error) != _CHANGED_MEANWHILE or attempt == _ATTEMPTS - 1:
                     raise
@@ -180,14 +190,39 @@ def _read_text(repo_id: str, sha: str, name: str) -> str:
         raise UserError(f"{name} of {repo_id} is not UTF-8 text: save it as UTF-8 first") from error
 
 
-def _commit_or_propose(repo_id: str, operation: CommitOperationAdd, message: str, parent: str) -> CommitInfo:
+def _commit_or_propose(repo_id: str, name: str, change: Callable[[str], str], message: str) -> Edit:
     try:
-        return api().create_commit(repo_id, [operation], commit_message=message, parent_commit=parent)
+        return _edit_at(repo_id, name, change, message, None)
     except HfHubHTTPError as error:
         if status_of(error) != _FORBIDDEN:
             raise
-        again = CommitOperationAdd(operation.path_in_repo, operation.path_or_fileobj)
-        return api().create_commit(repo_id, [again], commit_message=message, parent_commit=parent, create_pr=True)
+    author = _account().name
+    mine = api().get_repo_discussions(repo_id, author=author, discussion_type="pull_request", discussion_status="open")
+    open_one = next((found for found in mine if (found.author, found.title) == (author, message)), None)
+    if open_one is None:
+        return _edit_at(repo_id, name, change, message, None, create_pr=True)
+    made = _edit_at(repo_id, name, change, message, open_one.git_reference)
+    return Edit(open_one.url, is_proposal=True, is_new=made.is_new)
+
+
+def _edit_at(
+    repo_id: str, name: str, change: Callable[[str], str], message: str, revision: str | None, create_pr: bool = False
+) -> Edit:
+    """Change the text at the newest commit of a branch or pull request.
+
+    Raises:
+        HfHubHTTPError: if the Hub refuses.
+    """
+    sha = resolve(repo_id, revision)
+    before = _read_text(repo_id, sha, name)
+    after = change(before)
+    if after == before:
+        return Edit()
+    operation = CommitOperationAdd(name, after.encode())
+    made = api().create_commit(
+        repo_id, [operation], commit_message=message, revision=revision, parent_commit=sha, create_pr=create_pr
+    )
+    return Edit(made.pr_url or made.commit_url, is_proposal=create_pr, is_new=True)
 
 
 def _check_arrival(repo_id: str, sha: str, files: Mapping[str, Path | bytes], repo_type: str) -> None:

@@ -5,9 +5,11 @@ directory of 150 MB takes a minute and more than a gigabyte.
 """
 
 import io
+import os
 import struct
 import zipfile
 import zlib
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -52,6 +54,27 @@ def open_zip(path: Path, most_entries: int = MAX_ENTRIES) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except BROKEN_ZIP as error:
         raise UnreadableImage(DAMAGED_ZIP, str(path)) from error
+
+
+def kept_open(path: Path) -> zipfile.ZipFile:
+    """A zip opened once in each process, and again after each change; the caller must not close it.
+
+    Opening one takes as long as decoding an image, for every 4,000 entries. Threads may share it, processes may not: a
+    shared file position would mix their reads.
+
+    Raises:
+        UnreadableImage: as `open_zip`.
+    """
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise UnreadableImage(DAMAGED_ZIP, str(path)) from error
+    return _kept_open(path, (facts.st_mtime_ns, facts.st_size, facts.st_ino), os.getpid())
+
+
+@lru_cache(maxsize=8)
+def _kept_open(path: Path, stamp: tuple[int, ...], process: int) -> zipfile.ZipFile:
+    return open_zip(path)
 
 
 def too_many(most_entries: int) -> str:

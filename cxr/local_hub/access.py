@@ -25,6 +25,7 @@ class Account(TypedDict):
 
 
 Tokens = Mapping[str, Account]
+PULL_REQUESTS = "refs/pr/"
 DEFAULT_TOKENS: Tokens = {TOKEN: {"name": USER, "role": "write", "orgs": []}}
 
 
@@ -83,12 +84,17 @@ def _writable(request: Request) -> Repo:
 
 
 def _changeable(request: Request) -> Repo:
-    """The same, or a repo that the sender may read, if a pull request is to be opened, which any writing token may."""
-    if request.query_params.get("create_pr") != "1":
+    """The same, or a repo that the sender may read, if a pull request is to be opened or is the sender's own."""
+    revision = request.path_params["revision"]
+    is_proposal = request.query_params.get("create_pr") == "1"
+    if not is_proposal and not revision.startswith(PULL_REQUESTS):
         return _writable(request)
     account = require_account(request)
     require_write(account, account["name"])
-    return _readable(request)
+    repo = _readable(request)
+    if is_proposal or repo.resolve(revision).author == account["name"]:
+        return repo
+    return _writable(request)
 
 
 def _commit(request: Request) -> Commit:

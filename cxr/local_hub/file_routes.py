@@ -51,7 +51,7 @@ class Announced(BaseModel):
     sample: Base64Bytes = b""
 
 
-@router.post(REPO + "/preupload/{revision}")
+@router.post(REPO + "/preupload/{revision:path}")
 def preupload(
     repo: ChangeableRepo, revision: str, files: Annotated[list[Announced], Body(embed=True)]
 ) -> dict[str, list[Answer]]:
@@ -113,7 +113,7 @@ async def _body(request: Request) -> bytes:
     return await request.body()
 
 
-@router.post(REPO + "/commit/{revision}")
+@router.post(REPO + "/commit/{revision:path}")
 def commit(
     request: Request,
     repo: ChangeableRepo,

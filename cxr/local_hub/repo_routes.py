@@ -8,7 +8,16 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from cxr.local_hub.access import ReadableCommit, ReadableRepo, Sender, TheStore, WritableRepo, kind_of, require_write
+from cxr.local_hub.access import (
+    PULL_REQUESTS,
+    ReadableCommit,
+    ReadableRepo,
+    Sender,
+    TheStore,
+    WritableRepo,
+    kind_of,
+    require_write,
+)
 from cxr.local_hub.errors import HubError, repo_not_found
 from cxr.local_hub.storage import Commit, File, Repo
 
@@ -68,7 +77,7 @@ def without_namespace(request: Request, name: str) -> None:
 
 
 @router.get(REPO)
-@router.get(REPO + "/revision/{revision}")
+@router.get(REPO + "/revision/{revision:path}")
 def info(repo: ReadableRepo, commit: ReadableCommit, blobs: bool = False) -> Answer:
     """A repo at a commit; with `blobs` each file's size and content ids."""
     return {
@@ -115,6 +124,27 @@ def commits(repo: ReadableRepo, revision: str) -> list[Answer]:
 def _listed(commit: Commit) -> Answer:
     authors = [{"user": commit.author}]
     return {"id": commit.id, "title": commit.title, "message": commit.message, "date": commit.date, "authors": authors}
+
+
+@router.get(REPO + "/discussions")
+def discussions(repo: ReadableRepo, author: str | None = None) -> Answer:
+    """The pull requests, all of which stay open here, on one page."""
+    listed = [_proposal(repo, reference) for reference in repo.pulls]
+    found = [proposal for proposal in listed if author in (None, proposal["author"]["name"])]
+    return {"discussions": found, "count": len(found), "start": 0}
+
+
+def _proposal(repo: Repo, reference: str) -> Answer:
+    commit = repo.resolve(reference)
+    return {
+        "num": int(reference.removeprefix(PULL_REQUESTS)),
+        "title": commit.title,
+        "author": {"name": commit.author},
+        "createdAt": commit.date,
+        "status": "open",
+        "isPullRequest": True,
+        "repo": {"name": repo.id, "type": repo.kind},
+    }
 
 
 @router.post(REPO + "/tag/{revision}")

@@ -157,7 +157,7 @@ class Repo:
     """One repo in its folder: `repo.json` and `commits/<sha>.json`."""
 
     def __init__(self, folder: Path, kind: str, lock: threading.RLock):
-        self.folder, self._lock = folder, lock
+        self.folder, self.kind, self._lock = folder, kind, lock
         self.namespace, self.name = folder.parts[-2:]
         self.id = f"{self.namespace}/{self.name}"
         self.address = self.id if kind == "model" else f"{kind}s/{self.id}"
@@ -166,6 +166,11 @@ class Repo:
     def meta(self) -> Meta:
         """The current visibility, branches and tags."""
         return json.loads((self.folder / "repo.json").read_text("utf-8"))
+
+    @property
+    def pulls(self) -> dict[str, str]:
+        """The newest commit's sha of each pull request, by its reference `refs/pr/NUMBER`."""
+        return self.meta.get("pulls", {})
 
     def write_meta(self, meta: Meta) -> None:
         """Replace `meta`."""
@@ -183,7 +188,7 @@ class Repo:
             HubError: 404 if there is none, or more than one.
         """
         meta, commits = self.meta, self.folder / "commits"
-        sha = meta["branches"].get(revision) or meta["tags"].get(revision) or meta.get("pulls", {}).get(revision)
+        sha = meta["branches"].get(revision) or meta["tags"].get(revision) or self.pulls.get(revision)
         if sha:
             return _load_commit(commits / f"{sha}.json")
         matching = list(commits.glob(f"{revision}*.json")) if _SHA.fullmatch(revision) else []
@@ -200,20 +205,24 @@ class Repo:
             yield commit
 
     def commit(self, branch: str, changes: Mapping[str, File | None], about: Message, parent: str = "") -> Commit:
-        """Write (File) and delete (None) files on top of a branch; concurrent commits are made one after another.
+        """Write (File) and delete (None) files on top of a branch or pull request, one commit after another.
 
         Raises:
             HubError: 404 if there is no such branch, or no such file to delete; 412 if the branch is not at `parent`.
         """
         with self._lock:
             meta = self.meta
-            if branch not in meta["branches"]:
+            is_proposal = branch in self.pulls
+            if not is_proposal and branch not in meta["branches"]:
                 raise revision_not_found(branch)
             head = self.resolve(branch)
             if parent and not head.id.startswith(parent):
                 raise HubError(412, "A commit has happened since. Please refresh and try again.")
             made = self._make(head, changes, about)
-            self.write_meta(meta | {"branches": meta["branches"] | {branch: made.id}})
+            if is_proposal:
+                self.write_meta(meta | {"pulls": self.pulls | {branch: made.id}})
+            else:
+                self.write_meta(meta | {"branches": meta["branches"] | {branch: made.id}})
         return made
 
     def pull_request(self, changes: Mapping[str, File | None], about: Message, parent: str) -> tuple[int, Commit]:
@@ -225,9 +234,8 @@ class Repo:
         with self._lock:
             meta = self.meta
             made = self._make(self.resolve(parent), changes, about)
-            pulls = meta.get("pulls", {})
-            number = len(pulls) + 1
-            self.write_meta(meta | {"pulls": pulls | {f"refs/pr/{number}": made.id}})
+            number = len(self.pulls) + 1
+            self.write_meta(meta | {"pulls": self.pulls | {f"refs/pr/{number}": made.id}})
         return number, made
 
     def _make(self, head: Commit, changes: Mapping[str, File | None], about: Message) -> Commit:

@@ -10,7 +10,7 @@ from pathlib import Path
 from cxr.errors import UnreadableImage
 from cxr.imaging.file_type import HEAD_BYTES
 from cxr.imaging.image_files import ARCHIVE, head_of, is_archive, is_image, walk_folder, zip_entries
-from cxr.imaging.zip_files import BROKEN_ZIP, open_zip
+from cxr.imaging.zip_files import BROKEN_ZIP, kept_open, open_zip
 
 MAX_ENTRY_BYTES = 1 << 28
 """Limit to what is unpacked of one zip entry: the size that a zip states for it cannot be trusted."""
@@ -123,7 +123,7 @@ def unpack(path: Path, entry: str) -> bytes:
         UnreadableImage: if it cannot be unpacked, or is too large.
     """
     try:
-        with open_zip(path) as archive, archive.open(entry) as stream:
+        with kept_open(path).open(entry) as stream:
             content = stream.read(MAX_ENTRY_BYTES + 1)
     except BROKEN_ZIP as error:
         raise UnreadableImage("cannot be unpacked from its zip") from error

@@ -15,7 +15,7 @@ from pathlib import Path
 from cxr.errors import UnreadableImage, UserError
 from cxr.imaging.file_type import HEAD_BYTES, looks_like_image
 from cxr.imaging.image_files import folded, is_clutter, relative, walk_folder, zip_entries
-from cxr.imaging.zip_files import BROKEN_ZIP, open_zip
+from cxr.imaging.zip_files import BROKEN_ZIP, kept_open, open_zip
 from cxr.imaging.zip_names import other_names
 from dataset_script.collections.label_text import read_label
 from dataset_script.records import FileRef
@@ -122,12 +122,18 @@ class ZipFile:
             return archive.read(name)
         except OSError:
             raise
+        except UnreadableImage as error:
+            raise OSError(0, error.reason) from error
         except (*BROKEN_ZIP, KeyError) as error:
             raise OSError(0, "damaged inside its zip") from error
 
     def opened(self) -> zipfile.ZipFile:
-        """The zip, opened once in each process (a shared file position would mix their reads) and after each change."""
-        return _opened(self.path, _stamp(Path(self.path)), os.getpid())
+        """The zip, which must not be closed.
+
+        Raises:
+            UnreadableImage: if it is no longer the zip that it was.
+        """
+        return kept_open(Path(self.path))
 
 
 @dataclass(frozen=True)
@@ -194,7 +200,7 @@ class Archive:
         try:
             with self._place.opened().open(self.entries[self.prefix + name].filename) as stream:
                 return looks_like_image(stream.read(HEAD_BYTES))
-        except BROKEN_ZIP:
+        except (*BROKEN_ZIP, UnreadableImage):
             return False
 
 
@@ -281,8 +287,3 @@ def _by_folded_name(names: Iterable[str]) -> dict[str, str]:
 @lru_cache(maxsize=4)
 def _folder_index(folder: Path) -> dict[str, str]:
     return _by_folded_name(walk_folder(folder))
-
-
-@lru_cache(maxsize=8)
-def _opened(path: str, stamp: str, process: int) -> zipfile.ZipFile:
-    return zipfile.ZipFile(path)

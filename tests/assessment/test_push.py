@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi, ModelCard, RepoCard
+from huggingface_hub.errors import HfHubHTTPError
 from test_foreign_models import save_resnet
 
 from cxr.assessment.command import main
@@ -117,7 +118,12 @@ def test_a_card_in_another_encoding_is_one_line(hub, dataset, tmp_path, capsys):
     assert (tmp_path / "out" / "assessment.html").is_file()
 
 
-def test_without_the_right_to_write_it_is_a_pull_request(hub, dataset, tmp_path, monkeypatch, capsys):
+def proposed_card(repo: str) -> str:
+    newest = HfApi().model_info(repo, revision="refs/pr/1").sha
+    return Path(HfApi().hf_hub_download(repo, "README.md", revision=newest)).read_text()
+
+
+def test_without_the_right_to_write_it_is_one_pull_request(hub, dataset, with_other, tmp_path, monkeypatch, capsys):
     repo = foreign(tmp_path / "model", "demo/not-ours")
     count, text = commits(repo), ModelCard.load(repo).content
     monkeypatch.setitem(DEFAULT_TOKENS, "hf_visitor", {"name": "visitor", "role": "write", "orgs": []})
@@ -125,10 +131,20 @@ def test_without_the_right_to_write_it_is_a_pull_request(hub, dataset, tmp_path,
     assert assess(repo, dataset, tmp_path / "out") == 0
     assert f"{repo}/discussions/1" in capsys.readouterr().out
     assert (commits(repo), ModelCard.load(repo).content) == (count, text)
-    (proposed,) = json.loads((hub.root / "models" / repo / "repo.json").read_text())["pulls"].values()
-    assert (
-        "## Assessment on clinic" in ModelCard.load(HfApi().hf_hub_download(repo, "README.md", revision=proposed)).text
-    )
+    assert "## Assessment on clinic" in proposed_card(repo)
+    assert assess(repo, dataset, tmp_path / "out") == 0
+    assert "Proposed already" in capsys.readouterr().out
+    assert assess(repo, with_other, tmp_path / "out") == 0
+    assert f"{repo}/discussions/1" in capsys.readouterr().out
+    assert len(list(HfApi().get_repo_discussions(repo))) == 1
+    assert assess(repo, dataset, tmp_path / "out", name="elsewhere") == 0
+    assert f"{repo}/discussions/2" in capsys.readouterr().out
+    monkeypatch.setitem(DEFAULT_TOKENS, "hf_another", {"name": "another", "role": "write", "orgs": []})
+    monkeypatch.setenv("HF_TOKEN", "hf_another")
+    with pytest.raises(HfHubHTTPError, match="403"):
+        HfApi().upload_file(path_or_fileobj=b"x", path_in_repo="x.md", repo_id=repo, revision="refs/pr/1")
+    assert assess(repo, dataset, tmp_path / "out") == 0
+    assert f"{repo}/discussions/3" in capsys.readouterr().out, "the others are somebody else's"
 
 
 @pytest.mark.parametrize("card", ["---\nlicense: [\n---\n# T\n", "---\nmodel-index: 5\n---\n# T\n"])

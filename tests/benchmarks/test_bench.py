@@ -119,14 +119,18 @@ def test_neighbours_are_counted(bench, tmp_path, monkeypatch):
     def seconds_beside(neighbours: int, arguments: list[str], environment: dict[str, str]) -> list[float]:
         assert arguments[1].count("workloads.training(32, 2, 2)") + arguments[1].count("workloads.answers(") == 1
         sleeps = "let_threads_sleep" in arguments[1]
-        return [1.0 + neighbours, 1.2 + neighbours, 1.1 + neighbours] if sleeps else [1.0]
+        if not sleeps:
+            return [1.0]
+        calls[neighbours] += 0.5
+        return [neighbours + part * calls[neighbours] / 2 for part in (1.0, 1.2, 1.1)]
 
     monkeypatch.setattr(sys.modules["rows.busy"], "seconds_beside", seconds_beside)
+    calls = dict.fromkeys((0, 1, 2), 1.0)
     figures = measured(bench, "neighbours", tmp_path)
-    for name in ("training", "answers"):
-        assert figures[f"{name} 0"].value == pytest.approx(1.1)
-        assert figures[f"{name} 1"].value == pytest.approx(2.1 / 1.1)
-        assert figures[f"{name} 2"].spread == pytest.approx((3 / 1.1, 3.2 / 1.1))
+    assert figures["training 0"].value == pytest.approx(1.1)
+    assert figures["training 1"].value == pytest.approx(2.1 / 1.1)
+    assert figures["training 2"].spread == pytest.approx(((2 + 0.75 * 1.1) / 1.1, (2 + 1.25 * 1.1) / 1.1))
+    assert figures["answers 0"].value == pytest.approx(1.1 * 1.75)
 
 
 def test_what_neighbours_slow_down_prints_its_seconds(bench, tmp_path, capsys):

@@ -124,3 +124,18 @@ def test_a_pause_of_an_hour_is_not_waited_for(hub, headers):
     with pytest.raises(UserError, match=r"HTTP 429.* try again later"):
         client.pull("demo/anything")
     assert time.monotonic() - start < 2
+
+
+def test_a_resolver_that_does_not_answer_ends(monkeypatch: pytest.MonkeyPatch):
+    found = socket.getaddrinfo
+
+    def wait(host: str, *args: object, **options: object) -> object:
+        if host == "hub.example":
+            time.sleep(20 * LIMIT)
+        return found(host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", wait)
+    start = time.monotonic()
+    with pytest.raises(HubTimeoutError, match=r"no address found for hub\.example"):
+        huggingface_hub.get_session().get("http://hub.example/x")
+    assert time.monotonic() - start < 3 * LIMIT
