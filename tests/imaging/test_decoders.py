@@ -13,7 +13,7 @@ from PIL import Image
 from support import encode
 
 from cxr.errors import UnreadableImage
-from cxr.imaging import decoders
+from cxr.imaging import decoders, gif
 from cxr.imaging.reader import read_radiograph
 
 RNG = np.random.default_rng(0)
@@ -241,3 +241,31 @@ def test_deep_gray_with_alpha():
     assert radiograph.pixels[-1].min() > 200
     image = Image.open(io.BytesIO(png(np.dstack([values, values, values, opaque]))))
     assert image.mode == "RGBA"
+
+
+@pytest.mark.parametrize("width", [5, 8, 33])
+def test_a_bmp_may_run_from_top_to_bottom_and_misstate_its_size(width: int):
+    pixels = np.random.default_rng(width).integers(0, 256, (21, width), dtype=np.uint8)
+    raw = encode(pixels, "BMP")
+    downwards = raw[:22] + struct.pack("<i", -21) + raw[26:]
+    for written in (raw, downwards, raw[:2] + struct.pack("<I", 7) + raw[6:]):
+        with Image.open(io.BytesIO(written)) as image:
+            assert np.array_equal(decoders.decode(written).pixels, np.asarray(image))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "PNG", "BMP", "TIFF"])
+@pytest.mark.parametrize("colours", [256, 100, 3])
+def test_a_palette_of_colours_becomes_the_luma_that_pillow_computes(kind: str, colours: int):
+    rng = np.random.default_rng(colours)
+    image = Image.frombytes("P", (40, 30), rng.integers(0, colours, 1200, dtype=np.uint8).tobytes())
+    image.putpalette(rng.integers(0, 256, 3 * colours, dtype=np.uint8).tobytes())
+    raw = encode(image, kind)
+    assert np.array_equal(decoders.decode(raw).pixels, np.asarray(opened(raw).convert("RGB").convert("L")))
+
+
+def test_frames_of_a_gif_are_found_as_pillow_finds_them():
+    frames = [Image.fromarray(RNG.integers(0, 256, (40, 50), dtype=np.uint8)) for _ in range(3)]
+    for count in (1, 2, 3):
+        raw = encode(frames[0], "GIF", save_all=True, append_images=frames[1:count], comment=b"x" * 700)
+        for written in (raw, raw + b"behind"):
+            assert len(gif.first_frames(written, 9)) == getattr(opened(written), "n_frames", 1) == count
