@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageMode, UnidentifiedImageError
 
 from cxr.errors import UnreadableImage
-from cxr.imaging import bit_depth, colour, gif, tiff_page
-from cxr.imaging.file_type import IMAGE_SIGNATURES, TIFF_SIGNATURES
+from cxr.imaging import bit_depth, colour
+from cxr.imaging.formats import gif, tiff_page
+from cxr.imaging.formats.file_type import IMAGE_SIGNATURES, TIFF_SIGNATURES
+from cxr.imaging.formats.metadata import SIDEWAYS, orientation, turn_upright, without_metadata
 from cxr.imaging.limits import DAMAGED, check_scans, check_size, mute_logger, refusing_damage
-from cxr.imaging.metadata import SIDEWAYS, orientation, turn_upright, without_metadata
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 NO_IMAGE = "is not an image we can read (PNG, JPEG, WEBP, TIFF, BMP, GIF or DICOM)"

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cxr.imaging import decoders
 from cxr.imaging.dicom.header import DicomHeader
-from cxr.imaging.file_type import HEAD_BYTES, looks_like_dicom
+from cxr.imaging.formats.file_type import HEAD_BYTES, looks_like_dicom
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from cxr.errors import UnreadableImage
 from cxr.imaging import isolation, radiograph
-from cxr.imaging.cost import is_cheap
+from cxr.imaging.formats.cost import is_cheap
 from cxr.imaging.geometry import resize_to_short_side
 from cxr.imaging.limits import FILE_TOO_LARGE, MAX_FILE_BYTES
 from cxr.imaging.radiograph import Radiograph

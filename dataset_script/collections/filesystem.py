@@ -13,10 +13,10 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from cxr.errors import UnreadableImage, UserError
-from cxr.imaging.file_type import HEAD_BYTES, looks_like_image
-from cxr.imaging.image_files import folded, is_clutter, relative, walk_folder, zip_entries
-from cxr.imaging.zip_files import BROKEN_ZIP, kept_open, open_zip
-from cxr.imaging.zip_names import other_names
+from cxr.imaging.files.image_files import folded, is_clutter, relative, walk_folder, zip_entries
+from cxr.imaging.files.zip_files import BROKEN_ZIP, kept_open, open_zip
+from cxr.imaging.files.zip_names import other_names
+from cxr.imaging.formats.file_type import HEAD_BYTES, looks_like_image
 from dataset_script.collections.label_text import read_label
 from dataset_script.records import FileRef
 

@@ -14,9 +14,9 @@ from support import encode
 from tiny import save_tiny
 
 import predict
+from cxr.imaging.files.zip_files import ABSURD_ZIP, DAMAGED_ZIP, MAX_ENTRIES, too_many
+from cxr.imaging.formats.tiff_page import TOO_MANY_SEGMENTS
 from cxr.imaging.limits import DAMAGED
-from cxr.imaging.tiff_page import TOO_MANY_SEGMENTS
-from cxr.imaging.zip_files import ABSURD_ZIP, DAMAGED_ZIP, MAX_ENTRIES, too_many
 from cxr.phantom import draw_phantom
 from dataset_script.__main__ import main as prepare
 

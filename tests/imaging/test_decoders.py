@@ -13,7 +13,8 @@ from PIL import Image
 from support import encode
 
 from cxr.errors import UnreadableImage
-from cxr.imaging import decoders, gif
+from cxr.imaging import decoders
+from cxr.imaging.formats import gif
 from cxr.imaging.reader import read_radiograph
 
 RNG = np.random.default_rng(0)

@@ -14,7 +14,7 @@ from PIL import Image
 from pydicom import uid
 
 from cxr.errors import UnreadableImage
-from cxr.imaging.file_type import HEAD_BYTES, is_dicom, looks_like_image
+from cxr.imaging.formats.file_type import HEAD_BYTES, is_dicom, looks_like_image
 from cxr.imaging.reader import read_radiograph
 
 EIGHT = exposure(8)

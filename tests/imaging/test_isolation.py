@@ -19,7 +19,8 @@ from pydicom import uid
 from support import ROOT, encode
 
 from cxr.errors import UnreadableImage
-from cxr.imaging import cost, isolation, radiograph
+from cxr.imaging import isolation, radiograph
+from cxr.imaging.formats import cost
 from cxr.imaging.isolation import pool, worker
 from cxr.imaging.limits import FILE_TOO_LARGE, MAX_FILE_BYTES, TOO_MUCH_MEMORY, TOO_SLOW
 from cxr.imaging.reader import read_radiograph

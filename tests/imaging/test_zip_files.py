@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cxr.errors import UnreadableImage
-from cxr.imaging.zip_files import kept_open
+from cxr.imaging.files.zip_files import kept_open
 from cxr.serving.input_files import unpack
 
 

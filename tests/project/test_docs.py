@@ -27,7 +27,7 @@ from cxr.local_hub import TOKEN, LocalHub, environment
 from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, LABELS, NON_COVID
 from cxr.schema.probes import PROBES
-from cxr.serving.web import limits, uploads
+from cxr.serving.web.protection import limits, uploads
 from cxr.training.arguments import DataArguments, ModelArguments, RunArguments
 from cxr.training.reporting import model_card
 from dataset_script.collections import LAYOUTS

@@ -19,7 +19,7 @@ from cxr.serving.loading import read_metrics, validation_distribution
 from cxr.serving.predictor import Predictor
 from cxr.serving.shift import MIN_IMAGES
 from cxr.serving.web.handlers import Handlers
-from cxr.serving.web.uploads import Upload
+from cxr.serving.web.protection.uploads import Upload
 from cxr.statistics.shift import quantiles
 
 WARNING = "differ from those it was validated on"

@@ -2,7 +2,7 @@
 
 import struct
 
-from cxr.imaging.file_type import LONG_VRS
+from cxr.imaging.formats.file_type import LONG_VRS
 
 CHEAP_BYTES = 1 << 25
 """Of pixels as stored: 16 megapixels in 16 bits, more than detectors have."""

@@ -1,4 +1,4 @@
-"""Decoding in processes of their own, which can be ended: for files that are not plainly cheap (`cxr.imaging.cost`).
+"""Decoding in processes of their own, which can be ended: for files that are not plainly cheap (`formats.cost`).
 
 A thread cannot be ended, and neither can one process of a `ProcessPoolExecutor`. These processes have a limit of memory
 and a limit of time each, decode one file after another, and end with the process that started them.

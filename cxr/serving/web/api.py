@@ -11,9 +11,9 @@ from cxr.serving import on_gpu
 from cxr.serving.answer import Explanation
 from cxr.serving.heatmap import overlay_png
 from cxr.serving.predictor import Predictor
-from cxr.serving.web.gradio_patches import refuse_addresses
-from cxr.serving.web.limits import CONCURRENT_REQUESTS, Turns
 from cxr.serving.web.pages import as_sentence
+from cxr.serving.web.protection.gradio_patches import refuse_addresses
+from cxr.serving.web.protection.limits import CONCURRENT_REQUESTS, Turns
 
 Response = dict[str, Any]
 """JSON as docs/answer.schema.json describes it."""

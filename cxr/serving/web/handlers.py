@@ -16,8 +16,8 @@ from cxr.serving.predictor import Predictor
 from cxr.serving.shift import shift_sentence
 from cxr.serving.web import pages, table
 from cxr.serving.web.answer_card import answer_card
-from cxr.serving.web.limits import Turns
-from cxr.serving.web.uploads import Upload, images_in
+from cxr.serving.web.protection.limits import Turns
+from cxr.serving.web.protection.uploads import Upload, images_in
 
 _EXAMPLES = (
     (1, COVID, "Synthetic, opacities drawn in"),

@@ -7,10 +7,11 @@ from typing import Any
 import gradio as gr
 
 from cxr.serving.predictor import Predictor
-from cxr.serving.web import api, limits, pages, uploads
-from cxr.serving.web.gradio_patches import refuse_addresses
+from cxr.serving.web import api, pages
 from cxr.serving.web.handlers import Handlers
-from cxr.serving.web.limits import Turns
+from cxr.serving.web.protection import limits, uploads
+from cxr.serving.web.protection.gradio_patches import refuse_addresses
+from cxr.serving.web.protection.limits import Turns
 
 STYLE = Path(__file__).with_name("style.css")
 _SCRIPT = Path(__file__).with_name("page.js")

@@ -11,11 +11,12 @@ from starlette.middleware import Middleware
 
 from cxr.errors import UserError
 from cxr.imaging import isolation
-from cxr.serving.web import gradio_patches, interface, limits, memory, start_check, uploads
-from cxr.serving.web.bad_requests import OneLineErrors
-from cxr.serving.web.headers import SecurityHeaders
-from cxr.serving.web.routes import KnownRoutes
-from cxr.serving.web.uploads import RequestSizeLimit, UniqueUploads
+from cxr.serving.web import interface
+from cxr.serving.web.protection import gradio_patches, limits, memory, start_check, uploads
+from cxr.serving.web.protection.bad_requests import OneLineErrors
+from cxr.serving.web.protection.headers import SecurityHeaders
+from cxr.serving.web.protection.routes import KnownRoutes
+from cxr.serving.web.protection.uploads import RequestSizeLimit, UniqueUploads
 
 BUSY = "Busy: {} requests are waiting already. Try again in a minute."
 

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from cxr.errors import UserError
-from cxr.imaging.image_files import ARCHIVE, is_archive
+from cxr.imaging.files.image_files import ARCHIVE, is_archive
 from cxr.schema.labels import LABELS
 from dataset_script.collections.filesystem import ESCAPES, Root, clean, open_root
 from dataset_script.collections.interpretation import Interpretation

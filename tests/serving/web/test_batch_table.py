@@ -21,8 +21,8 @@ from cxr.serving.model_info import ModelInfo
 from cxr.serving.predictor import Predictor
 from cxr.serving.web import table
 from cxr.serving.web.handlers import Handlers
-from cxr.serving.web.limits import MAX_IMAGES, TimeLimit, Turns
-from cxr.serving.web.uploads import Upload, images_in
+from cxr.serving.web.protection.limits import MAX_IMAGES, TimeLimit, Turns
+from cxr.serving.web.protection.uploads import Upload, images_in
 
 EVIL = "<b onclick=alert(1)>"
 

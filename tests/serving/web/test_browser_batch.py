@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from cxr import phantom
 from cxr.serving.answer import COLUMNS
 from cxr.serving.heatmap import png
-from cxr.serving.web.limits import MAX_IMAGES
+from cxr.serving.web.protection.limits import MAX_IMAGES
 
 pytestmark = pytest.mark.browser
 EVIL = "<img src=x onerror=alert(1)>.png"

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import gradio as gr
 import pytest
 
-from cxr.serving.web import limits, server
+from cxr.serving.web import server
+from cxr.serving.web.protection import limits
 
 
 @pytest.fixture

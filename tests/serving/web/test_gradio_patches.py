@@ -10,7 +10,8 @@ from gradio.mcp import GradioMCPServer
 from starlette.responses import PlainTextResponse
 
 from cxr.errors import UserError
-from cxr.serving.web import gradio_patches, interface, server
+from cxr.serving.web import interface, server
+from cxr.serving.web.protection import gradio_patches
 
 REPLACED = [
     (gr.blocks.Block, "async_move_resource_to_block_cache"),
@@ -24,7 +25,8 @@ REPLACED = [
 def test_the_installed_gradio_has_what_is_replaced(owner: type, name: str):
     if not callable(getattr(owner, name, None)):
         pytest.fail(
-            f"gradio {gr.__version__} has no {owner.__name__}.{name}: cxr/serving/web/gradio_patches.py needs it"
+            f"gradio {gr.__version__} has no {owner.__name__}.{name}, which "
+            "cxr/serving/web/protection/gradio_patches.py needs"
         )
     gradio_patches.check()
 

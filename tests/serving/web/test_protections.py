@@ -13,7 +13,7 @@ from test_api import upload
 
 from cxr.serving.predictor import Predictor
 from cxr.serving.web import interface, server
-from cxr.serving.web.bad_requests import OUR_FAULT
+from cxr.serving.web.protection.bad_requests import OUR_FAULT
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from support import encode
 
 from cxr.errors import UserError
 from cxr.imaging.radiograph import Radiograph
-from cxr.serving.web.limits import BUSY, CostlyFiles, TimeLimit, Turns
+from cxr.serving.web.protection.limits import BUSY, CostlyFiles, TimeLimit, Turns
 
 PIXELS = np.zeros((30, 20), np.uint8)
 CHEAP, COSTLY = encode(PIXELS), encode(PIXELS, "TIFF", compression="tiff_lzw")

@@ -19,8 +19,9 @@ from support import serving
 from test_api import post, upload
 
 from cxr.serving.predictor import Predictor
-from cxr.serving.web import interface, server, uploads
-from cxr.serving.web.uploads import RequestSizeLimit
+from cxr.serving.web import interface, server
+from cxr.serving.web.protection import uploads
+from cxr.serving.web.protection.uploads import RequestSizeLimit
 
 
 @contextmanager

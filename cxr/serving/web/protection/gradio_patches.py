@@ -23,8 +23,8 @@ from gradio_client import handle_file
 from mcp.types import TextContent
 
 from cxr.errors import UserError
-from cxr.serving.web import bad_requests, uploads
-from cxr.serving.web.limits import MAX_FILE_BYTES, MAX_FILE_SIZE
+from cxr.serving.web.protection import bad_requests, uploads
+from cxr.serving.web.protection.limits import MAX_FILE_BYTES, MAX_FILE_SIZE
 
 _FILE_METHOD = "async_move_resource_to_block_cache"
 _MCP_ARGUMENTS = "convert_strings_to_filedata"

@@ -15,7 +15,7 @@ from pathlib import Path
 import gradio as gr
 
 from cxr.errors import UserError
-from cxr.serving.web import bad_requests, headers
+from cxr.serving.web.protection import bad_requests, headers
 
 _SECONDS = 30
 _OK = 200

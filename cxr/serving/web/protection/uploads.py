@@ -25,10 +25,10 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cxr.errors import UnreadableImage, UserError
-from cxr.imaging.zip_files import open_zip, too_many
+from cxr.imaging.files.zip_files import open_zip, too_many
 from cxr.serving.input_files import ImageFile, find
 from cxr.serving.web.background import repeated
-from cxr.serving.web.limits import MAX_FILE_SIZE, MAX_IMAGES, OTHER_REQUEST_BYTES, UPLOAD_REQUEST_BYTES
+from cxr.serving.web.protection.limits import MAX_FILE_SIZE, MAX_IMAGES, OTHER_REQUEST_BYTES, UPLOAD_REQUEST_BYTES
 
 KEPT_SECONDS = 600
 CHECK_SECONDS = 60

@@ -8,7 +8,7 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from cxr.errors import UserError
-from cxr.imaging.cost import is_cheap
+from cxr.imaging.formats.cost import is_cheap
 from cxr.imaging.reader import Radiograph
 
 MAX_FILE_SIZE = "50 MB"

@@ -16,8 +16,8 @@ from typing import NamedTuple
 from PIL import Image
 
 from cxr.imaging.decoders import FORMATS
-from cxr.imaging.file_type import HEAD_BYTES, looks_like_image
-from cxr.imaging.zip_names import code_page, entry_name
+from cxr.imaging.files.zip_names import code_page, entry_name
+from cxr.imaging.formats.file_type import HEAD_BYTES, looks_like_image
 
 ARCHIVE = "is an archive: unpack it, or name it by itself"
 """Why a zip in a folder or in another zip is not looked into."""

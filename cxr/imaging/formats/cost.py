@@ -8,9 +8,9 @@ by a few hundred kilobytes of everything else. What is not cheap may still be ha
 import struct
 from collections.abc import Callable
 
-from cxr.imaging import gif
 from cxr.imaging.dicom import cost as dicom_cost
-from cxr.imaging.file_type import HEAD_BYTES, looks_like_dicom
+from cxr.imaging.formats import gif
+from cxr.imaging.formats.file_type import HEAD_BYTES, looks_like_dicom
 
 CHEAP_BYTES = 64 << 20
 """Pixels as stored, and the file itself: 21 megapixels in RGB, 32 in 16 bits."""
