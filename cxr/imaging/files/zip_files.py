@@ -60,7 +60,7 @@ def kept_open(path: Path) -> zipfile.ZipFile:
     """A zip opened once in each process, and again after each change; the caller must not close it.
 
     Opening one takes as long as decoding an image, for every 4,000 entries. Threads may share it, processes may not: a
-    shared file position would mix their reads.
+    shared file position would mix their reads. A zip that is deleted keeps its room on the disk until `close_kept`.
 
     Raises:
         UnreadableImage: as `open_zip`.
@@ -70,6 +70,11 @@ def kept_open(path: Path) -> zipfile.ZipFile:
     except OSError as error:
         raise UnreadableImage(DAMAGED_ZIP, str(path)) from error
     return _kept_open(path, (facts.st_mtime_ns, facts.st_size, facts.st_ino), os.getpid())
+
+
+def close_kept() -> None:
+    """Close the zips of `kept_open` that are not read from; the others close after their readers."""
+    _kept_open.cache_clear()
 
 
 @lru_cache(maxsize=8)

@@ -25,7 +25,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cxr.errors import UnreadableImage, UserError
-from cxr.imaging.files.zip_files import open_zip, too_many
+from cxr.imaging.files.zip_files import close_kept, open_zip, too_many
 from cxr.serving.input_files import ImageFile, find
 from cxr.serving.web.background import repeated
 from cxr.serving.web.protection.limits import MAX_FILE_SIZE, MAX_IMAGES, OTHER_REQUEST_BYTES, UPLOAD_REQUEST_BYTES
@@ -85,6 +85,7 @@ def delete_old_files(root: Path, seconds: float) -> None:
         with suppress(OSError):
             if file.is_file() and time.time() - file.stat().st_ctime > seconds:
                 file.unlink()
+    close_kept()
 
 
 def clean_up() -> AbstractAsyncContextManager[None]:
@@ -222,6 +223,7 @@ class Upload:
         """Delete the file if it is still there."""
         with suppress(OSError):
             self.path.unlink()
+        close_kept()
 
 
 def images_in(uploads: Sequence[Upload]) -> list[Upload]:
