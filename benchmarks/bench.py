@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     measured = results.measured_before(options.out, machine) if options.only else {}
     for row in tqdm(rows, desc="rows", unit="row"):
         outcome = _measure_apart(row, options)
-        command = shlex.join(["python", *_command(row, options)])
+        command = shlex.join(["python", *_command(row, argparse.Namespace(**vars(options) | _shown(options)))])
         measured[row.name] = results.Measured(lines_of(row, outcome), command)
         tqdm.write(f"{row.name}: {outcome.problem or 'measured'} ({outcome.seconds:.0f} s)")
         results.write(options.out, machine, [measured[name] for name in ROWS if name in measured])
@@ -73,6 +73,11 @@ def _command(row: Row, options: argparse.Namespace) -> list[str]:
     for name in ("model", "data", "keras"):
         flags += [f"--{name}", str(getattr(options, name))] if getattr(options, name) else []
     return ["benchmarks/bench.py", "--only", row.name, *flags]
+
+
+def _shown(options: argparse.Namespace) -> dict[str, str]:
+    """The options that hold paths of this machine, as the page names them."""
+    return {"keras": "KERAS/bin/python"} if options.keras else {}
 
 
 def _measure_apart(row: Row, options: argparse.Namespace) -> Outcome:

@@ -60,7 +60,7 @@ def kept_open(path: Path) -> zipfile.ZipFile:
     """A zip opened once in each process, and again after each change; the caller must not close it.
 
     Opening one takes as long as decoding an image, for every 4,000 entries. Threads may share it, processes may not: a
-    shared file position would mix their reads. A zip that is deleted keeps its room on the disk until `close_kept`.
+    shared file position would mix their reads. What a deleted zip takes of the disk is free after `close_kept`.
 
     Raises:
         UnreadableImage: as `open_zip`.
