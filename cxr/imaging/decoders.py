@@ -170,8 +170,24 @@ def _fast_decoded(image: Image.Image, raw: bytes) -> NDArray[np.uint8] | None:
     if image.format == "WEBP" and orientation(image) == 1:
         return imagecodecs.webp_decode(raw)
     if image.format == "BMP" and image.mode == "L":
-        return imagecodecs.bmp_decode(raw)
+        return _bmp_rows(image, raw)
     return None
+
+
+def _bmp_rows(image: Image.Image, raw: bytes) -> NDArray[np.uint8] | None:
+    """The rows of an uncompressed gray BMP, where Pillow found them; imagecodecs' decoder crashes on damaged ones.
+
+    Raises:
+        ValueError: if the file ends before the last row.
+    """
+    tiles = getattr(image, "tile", [])  # only images of files have some
+    if len(tiles) != 1 or tiles[0][0] != "raw" or not isinstance(tiles[0][3], tuple):
+        return None
+    offset, (mode, stride, direction) = tiles[0][2:]
+    if mode != "L" or stride < image.width:
+        return None
+    rows = np.frombuffer(raw, np.uint8, stride * image.height, offset).reshape(image.height, stride)
+    return np.ascontiguousarray(rows[::direction, : image.width])
 
 
 def _decode_deep_png(raw: bytes) -> DecodedImage | None:

@@ -270,3 +270,16 @@ def test_frames_of_a_gif_are_found_as_pillow_finds_them():
         raw = encode(frames[0], "GIF", save_all=True, append_images=frames[1:count], comment=b"x" * 700)
         for written in (raw, raw + b"behind"):
             assert len(gif.first_frames(written, 9)) == getattr(opened(written), "n_frames", 1) == count
+
+
+def test_a_damaged_bmp_is_refused_or_read_as_pillow_reads_it():
+    raw = encode(GRAY, "BMP")
+    rng = np.random.default_rng(0)
+    for _ in range(400):
+        damaged = bytearray(raw)
+        for at in rng.integers(0, 54, 2):
+            damaged[at] = rng.integers(0, 256)
+        written = bytes(damaged[: rng.choice((len(raw), rng.integers(54, len(raw))))])
+        with contextlib.suppress(UnreadableImage):
+            pixels = decoders.decode(written).pixels
+            assert np.array_equal(pixels, np.asarray(opened(written).convert("L")))
