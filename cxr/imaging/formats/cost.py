@@ -150,8 +150,8 @@ def _tiff(raw: bytes) -> bool:
         return False
     numbers = [entry for entry in entries if entry[1] in "HI"]
     values = {tag: _first_value(raw, order, kind, number, value) for tag, kind, number, value in numbers}
-    pixel_bytes = values.get(_SAMPLES, 1) * values.get(_BITS, 1) / 8
-    is_small = values[_WIDTH] * values[_HEIGHT] * pixel_bytes <= CHEAP_BYTES
+    samples, bits = values[_WIDTH] * values[_HEIGHT] * values.get(_SAMPLES, 1), values.get(_BITS, 1)
+    is_small = samples * max(8, bits) / 8 <= CHEAP_BYTES and samples * bits / 8 <= len(raw)
     metadata = sum(number * struct.calcsize(kind) for _, kind, number, _ in entries)
     return is_small and metadata <= _MAX_METADATA and values.get(_COMPRESSION, 1) == 1
 
