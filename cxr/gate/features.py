@@ -18,7 +18,9 @@ from cxr.imaging.preprocess import to_pixel_values
 from cxr.network import openvino_runtime
 
 _BATCH = 32
-_TRACED_SIDE = 64
+
+TRACED_SHAPE = 1, 3, 64, 64
+"""Of the input that `Backbone` is traced with; its outputs depend on no size."""
 
 _Forward = Callable[[torch.Tensor], tuple[torch.Tensor, ...] | list[torch.Tensor]]
 
@@ -58,6 +60,6 @@ class FeatureExtractor:
     def _make_ready(self, shape: list[int]) -> _Forward:
         backbone, device = Backbone(self._model), self._model.device
         if device.type == "cpu":
-            example = torch.zeros(1, 3, _TRACED_SIDE, _TRACED_SIDE)
+            example = torch.zeros(TRACED_SHAPE)
             return openvino_runtime.compile_in_float32(backbone, example, [-1, *shape])
         return lambda pixel_values: backbone(pixel_values.to(device, memory_format=torch.channels_last))

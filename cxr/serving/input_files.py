@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from cxr.errors import UnreadableImage
-from cxr.imaging.files.image_files import ARCHIVE, head_of, is_archive, is_image, walk_folder, zip_entries
+from cxr.imaging.files.image_files import ARCHIVE, is_archive, is_image, walk_folder, zip_entries
 from cxr.imaging.files.zip_files import BROKEN_ZIP, kept_open, open_zip
-from cxr.imaging.formats.file_type import HEAD_BYTES
+from cxr.imaging.formats.file_type import HEAD_BYTES, head_of
 
 MAX_ENTRY_BYTES = 1 << 28
 """Limit to what is unpacked of one zip entry: the size that a zip states for it cannot be trusted."""

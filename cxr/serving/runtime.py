@@ -10,10 +10,8 @@ import torch
 from torch import nn
 from transformers import ResNetForImageClassification
 
-from cxr.gate.features import Backbone
+from cxr.gate.features import TRACED_SHAPE, Backbone
 from cxr.network.openvino_runtime import compile_module
-
-_TRACED_SIDE = 64
 
 
 class ForwardPass(NamedTuple):
@@ -59,7 +57,7 @@ def openvino_network(model: ResNetForImageClassification, input_size: int, concu
     With `concurrency`, that many calls run in parallel, each on its share of the cores: more answers per second, each
     of which takes longer. Results are bit-identical.
     """
-    example = torch.zeros(1, 3, _TRACED_SIDE, _TRACED_SIDE)
+    example = torch.zeros(TRACED_SHAPE)
     compiled, precision = compile_module(Backbone(model), example, [1, 3, input_size, input_size], concurrency)
 
     def run(pixel_values: torch.Tensor) -> ForwardPass:

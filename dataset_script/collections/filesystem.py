@@ -16,7 +16,7 @@ from cxr.errors import UnreadableImage, UserError
 from cxr.imaging.files.image_files import folded, is_clutter, relative, walk_folder, zip_entries
 from cxr.imaging.files.zip_files import BROKEN_ZIP, kept_open, open_zip
 from cxr.imaging.files.zip_names import other_names
-from cxr.imaging.formats.file_type import HEAD_BYTES, looks_like_image
+from cxr.imaging.formats.file_type import HEAD_BYTES, head_of, looks_like_image
 from dataset_script.collections.label_text import read_label
 from dataset_script.records import FileRef
 
@@ -96,11 +96,7 @@ class Folder:
 
     def is_image(self, name: str) -> bool:
         """Whether a file begins like an image; its name does not matter."""
-        try:
-            with (self.path / name).open("rb") as stream:
-                return looks_like_image(stream.read(HEAD_BYTES))
-        except OSError:
-            return False
+        return looks_like_image(head_of(self.path / name))
 
 
 @dataclass(frozen=True)

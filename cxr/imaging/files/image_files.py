@@ -17,7 +17,7 @@ from PIL import Image
 
 from cxr.imaging.decoders import FORMATS
 from cxr.imaging.files.zip_names import code_page, entry_name
-from cxr.imaging.formats.file_type import HEAD_BYTES, looks_like_image
+from cxr.imaging.formats.file_type import looks_like_image
 
 ARCHIVE = "is an archive: unpack it, or name it by itself"
 """Why a zip in a folder or in another zip is not looked into."""
@@ -70,15 +70,6 @@ def is_image(name: str, head: Callable[[], bytes]) -> bool:
     if name.rpartition("/")[2].upper() == "DICOMDIR":
         return False
     return has_image_suffix(name) or looks_like_image(head())
-
-
-def head_of(path: Path) -> bytes:
-    """The first bytes of a file, none if it cannot be read."""
-    try:
-        with path.open("rb") as stream:
-            return stream.read(HEAD_BYTES)
-    except OSError:
-        return b""
 
 
 class Entries(NamedTuple):

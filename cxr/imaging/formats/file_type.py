@@ -32,10 +32,11 @@ def looks_like_dicom(head: bytes) -> bool:
 
 def is_dicom(source: bytes | Path) -> bool:
     """Whether a file is DICOM, readable or not, so that neither its name nor its bytes may be published."""
-    return looks_like_dicom(source[:HEAD_BYTES] if isinstance(source, bytes) else _head(source))
+    return looks_like_dicom(source[:HEAD_BYTES] if isinstance(source, bytes) else head_of(source))
 
 
-def _head(path: Path) -> bytes:
+def head_of(path: Path) -> bytes:
+    """The first bytes of a file, none if it cannot be read."""
     try:
         with path.open("rb") as stream:
             return stream.read(HEAD_BYTES)
