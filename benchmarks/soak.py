@@ -120,11 +120,12 @@ def main(arguments: list[str] | None = None) -> int:
     start, done, supply = time.monotonic(), 0, mutants(options.seed)
     watch = Watch(reader.read_radiograph, options.keep)
     watched = mock.patch.object(reader, "read_radiograph", watch.read)
-    with tempfile.TemporaryDirectory() as scratch, watch.sampling(), watched:
+    with tempfile.TemporaryDirectory() as scratch, watched:
         model = _save_model(Path(scratch) / "model")
         while done < options.count if options.count else time.monotonic() - start < options.seconds:
             batch = list(islice(supply, min(_BATCH, options.count - done) if options.count else _BATCH))
-            _run_batch(batch, model, Path(scratch) / str(done), watch)
+            with watch.sampling():  # not while files are made, which takes gigabytes before some are cut
+                _run_batch(batch, model, Path(scratch) / str(done), watch)
             done += len(batch)
             print(f"{done} files, {len(watch.failures)} failures, {time.monotonic() - start:.0f} s", flush=True)
     return _summary(done, watch)
