@@ -18,11 +18,13 @@ from cxr.errors import UserError, one_line
 from cxr.network.model import BACKBONE
 from cxr.schema.set_summary import METRIC_NAMES
 from cxr.statistics.metrics import ERRORS
+from cxr.training.resizing import ProgressiveResizing
 
 METHODS = ("head", "lp_ft", "full")
 FINGERPRINTS = ("all", "images", "none")
 AUTO = "auto"
 PRECISIONS = (AUTO, "fp32", "bf16", "fp16")
+MAX_BOX_WEIGHT = 100
 _SEEDS = 2**32
 
 
@@ -149,6 +151,13 @@ class RunArguments(TrainingArguments):
     precision: str = setting(AUTO, "auto (the fastest here, measured at the start), fp32, bf16 or fp16.")
     tf32: bool | None = setting(False, "Let CUDA round fp32 to TF32. Off: fp32 scores are the same on every machine.")
     class_weights: str = setting("balanced", "balanced (both classes have the same weight in the loss) or none.")
+    box_weight: float = setting(
+        0.0, "Weight of a loss that says where opacities are, for datasets in which people marked them; 0: none."
+    )
+    progressive_resizing: list[str] = field(
+        default_factory=list,
+        metadata={"help": "SIZE:EPOCHS …, such as 64:16 96:6: train on smaller images first, then at --input_size."},
+    )
     early_stopping_patience: int = setting(0, "Stop after this many evaluations without an improvement; 0: never.")
     target_sensitivity: float = setting(0.9, "Sensitivity on validation at which the operating threshold is set.")
     seeds: list[str] = field(
@@ -202,6 +211,8 @@ class RunArguments(TrainingArguments):
             raise UserError(f"--class_weights {self.class_weights!r} is neither balanced nor none")
         if not 0 < self.target_sensitivity <= 1:
             raise UserError(f"--target_sensitivity {self.target_sensitivity} must be above 0 and at most 1")
+        if not 0 <= self.box_weight <= MAX_BOX_WEIGHT:
+            raise UserError(f"--box_weight {self.box_weight} must be 0 (off) or more, and at most {MAX_BOX_WEIGHT}")
         if self.push_to_hub and not self.hub_model_id:
             raise UserError("--push_to_hub needs --hub_model_id USER/NAME")
         if self.hub_space and not self.push_to_hub:
@@ -287,6 +298,29 @@ class Arguments:
         """Raise a `UserError` that names the first setting that cannot work."""
         for part in (self.data, self.model, self.augmentation, self.run):
             part.check()
+        self._check_boxes()
+        self._check_resizing()
+
+    def _check_boxes(self) -> None:
+        if not self.run.box_weight:
+            return
+        if self.model.method == "head" or self.model.freeze_backbone:
+            raise UserError(
+                f"--box_weight {self.run.box_weight} trains the backbone, which stays as it is: leave it out"
+            )
+        if self.data.streaming:
+            raise UserError(f"--box_weight {self.run.box_weight} with --streaming: leave one of them out")
+
+    def _check_resizing(self) -> None:
+        stages = self.run.progressive_resizing
+        epochs = ProgressiveResizing(stages, self.model.input_size).epochs
+        if stages and self.model.method == "head":
+            raise UserError(f"--progressive_resizing {' '.join(stages)} with --method head: leave one of them out")
+        if stages and self.run.max_steps <= 0 and epochs >= self.run.num_train_epochs:
+            raise UserError(
+                f"--progressive_resizing {' '.join(stages)} leaves none of {self.run.num_train_epochs:g} epochs to "
+                "train at --input_size: raise --num_train_epochs"
+            )
 
     def for_trainer(self) -> RunArguments:
         """The settings of training by gradient descent, which lasts for no epoch at all if only a head is fitted."""
@@ -323,6 +357,8 @@ _RECIPE_KEYS = (
     "seeds",
     "precision",
     "class_weights",
+    "box_weight",
+    "progressive_resizing",
     "early_stopping_patience",
     "metric_for_best_model",
     "target_sensitivity",

@@ -19,7 +19,7 @@ from cxr.errors import UserError, disk_problem
 from cxr.imaging.preprocess import make_processor, to_pixel_values
 from cxr.network import model as network
 from cxr.schema.model_repo import CARD
-from cxr.training import seeds
+from cxr.training import box_loss, seeds
 from cxr.training.arguments import Arguments, RunArguments, parse
 from cxr.training.data.batches import COLUMNS, Augmentation, class_weights, collator
 from cxr.training.data.dataset import XrayDataset, load, load_external
@@ -31,6 +31,7 @@ from cxr.training.interruption import EarlyStopping, checkpoints, is_complete
 from cxr.training.precision import with_precision
 from cxr.training.publishing import publication
 from cxr.training.publishing.publication import Destination
+from cxr.training.resizing import ProgressiveResizing
 from cxr.training.trainer import CovidTrainer
 
 INTERRUPTED = 143
@@ -82,6 +83,8 @@ def _preflight(run: RunArguments) -> Destination | None:
 def _load_data(arguments: Arguments) -> tuple[XrayDataset, External]:
     data, size, verify = arguments.data, arguments.model.input_size, arguments.run.process_index == 0
     dataset = load(data.dataset, data.dataset_revision, size, streaming=data.streaming, verify=verify)
+    if arguments.run.box_weight and not dataset.report.get("boxes"):
+        raise UserError(f"--box_weight {arguments.run.box_weight}: no image of --dataset {data.dataset} has boxes")
     return dataset, load_external(data.external, dataset, size, verify)
 
 
@@ -184,6 +187,8 @@ def make_trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForIma
     model.to(memory_format=torch.channels_last)  # type: ignore[call-arg]  # wrapped by transformers without its self
     if freeze:
         model.resnet.requires_grad_(False)
+    if run.box_weight:
+        model.add_module(box_loss.NAME, box_loss.BoxLoss(list(model.config.hidden_sizes or ())[-2]))
     processor = make_processor(arguments.model.input_size)
     images = dataset.report["splits"]["train"]["labels"]
     stop_early = [EarlyStopping(run.early_stopping_patience)] if run.early_stopping_patience else []
@@ -197,13 +202,16 @@ def make_trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForIma
         augmentation=Augmentation(arguments.augmentation, run.seed),
         class_weights=class_weights(images) if run.class_weights == "balanced" else None,
         freeze_backbone=freeze,
+        resizing=ProgressiveResizing(run.progressive_resizing, arguments.model.input_size),
+        box_weight=run.box_weight,
         callbacks=stop_early,
     )
 
 
 def _training_rows(arguments: Arguments, dataset: XrayDataset) -> datasets.Dataset | TrainingStream:
     """The training split as the Trainer takes it: a table, or this process's part of a stream."""
-    rows, run = dataset.splits["train"].select_columns(COLUMNS), arguments.run
+    run = arguments.run
+    rows = dataset.splits["train"].select_columns([*COLUMNS, "boxes"] if run.box_weight else COLUMNS)
     if not arguments.data.streaming:
         return rows
     return TrainingStream(
@@ -218,7 +226,9 @@ def _training_rows(arguments: Arguments, dataset: XrayDataset) -> datasets.Datas
 
 
 def _save(trainer: CovidTrainer, model_dir: Path) -> None:
-    """Save weights, config and processor, without the Trainer's pickle of its arguments."""
+    """Save weights, config and processor, without what only training needs."""
+    if trainer.box_weight:
+        delattr(trainer.network, box_loss.NAME)
     if trainer.args.should_save:
         shutil.rmtree(model_dir.parent, ignore_errors=True)
     trainer.save_model(str(model_dir))

@@ -14,9 +14,11 @@ from transformers.trainer_utils import EvalLoopOutput
 
 from cxr.schema.labels import COVID
 from cxr.statistics import metrics
+from cxr.training import box_loss
 from cxr.training.data.batches import Augmentation
 from cxr.training.data.streaming import TrainingStream
 from cxr.training.interruption import ResumableTrainer
+from cxr.training.resizing import ProgressiveResizing
 
 
 def covid_probability(logits: np.ndarray) -> np.ndarray:
@@ -39,6 +41,8 @@ class CovidTrainer(ResumableTrainer):
         augmentation: Augmentation | None = None,
         class_weights: torch.Tensor | None = None,
         freeze_backbone: bool = False,
+        resizing: ProgressiveResizing | None = None,
+        box_weight: float = 0.0,
         **kwargs: Any,
     ):
         super().__init__(compute_metrics=validation_metrics, **kwargs)
@@ -46,6 +50,7 @@ class CovidTrainer(ResumableTrainer):
         # processes and of accumulation steps. Ours is a plain mean, which the Trainer then scales.
         self.model_accepts_loss_kwargs, self.loss_is_scaled_for_ga = False, False
         self.augmentation, self.class_weights, self.freeze_backbone = augmentation, class_weights, freeze_backbone
+        self.resizing, self.box_weight = resizing, box_weight
         self._hits_and_images = torch.zeros(2, dtype=torch.float64)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
@@ -66,19 +71,41 @@ class CovidTrainer(ResumableTrainer):
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> torch.Tensor | tuple[torch.Tensor, Any]:
-        """Mean over the batch of each image's cross-entropy times its class weight (whose mean over the split is 1)."""
-        pixel_values, labels = inputs["pixel_values"], inputs["labels"]
+        """Mean over the batch of each image's cross-entropy times its class weight (whose mean over the split is 1).
+
+        While training, the box loss is added where it has a weight.
+        """
         if model.training:
-            if self.freeze_backbone:
-                self.accelerator.unwrap_model(model).resnet.eval()
-            if self.augmentation:
-                pixel_values = self.augmentation(pixel_values, inputs["keys"], self.state.global_step)
-        outputs = model(pixel_values=pixel_values.contiguous(memory_format=torch.channels_last))
-        loss = self.weighted_loss(outputs.logits.float(), labels)
-        if model.training:
-            hits = (outputs.logits.argmax(dim=1) == labels).sum()
-            self._hits_and_images += torch.tensor([float(hits), len(labels)], dtype=torch.float64)
+            return self._training_loss(model, inputs)
+        outputs = model(pixel_values=inputs["pixel_values"].contiguous(memory_format=torch.channels_last))
+        loss = self.weighted_loss(outputs.logits.float(), inputs["labels"])
         return (loss, outputs) if return_outputs else loss
+
+    def _training_loss(self, model: nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
+        network, labels, with_boxes = self.accelerator.unwrap_model(model), inputs["labels"], self.box_weight > 0
+        if self.freeze_backbone:
+            network.resnet.eval()
+        pixel_values = self._varied(inputs)
+        outputs = model(
+            pixel_values=pixel_values.contiguous(memory_format=torch.channels_last), output_hidden_states=with_boxes
+        )
+        hits = (outputs.logits.argmax(dim=1) == labels).sum()
+        self._hits_and_images += torch.tensor([float(hits), len(labels)], dtype=torch.float64)
+        loss = self.weighted_loss(outputs.logits.float(), labels)
+        if not with_boxes:
+            return loss
+        marked = inputs["marked"]
+        if self.augmentation:
+            marked = self.augmentation.move(marked, inputs["keys"], self.state.global_step)
+        of_boxes = network.get_submodule(box_loss.NAME)
+        return loss + self.box_weight * of_boxes(outputs.hidden_states[-2], marked)
+
+    def _varied(self, inputs: dict[str, Any]) -> torch.Tensor:
+        """The images of a batch as the network is trained on them: augmented, and at the size of the epoch."""
+        pixel_values = inputs["pixel_values"]
+        if self.augmentation:
+            pixel_values = self.augmentation(pixel_values, inputs["keys"], self.state.global_step)
+        return self.resizing(pixel_values, self.state.epoch or 0.0) if self.resizing else pixel_values
 
     def weighted_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Mean of each image's cross-entropy times its class weight, from logits (N, 2) and labels (N,)."""

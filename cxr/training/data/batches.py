@@ -9,10 +9,11 @@ from torch.nn import functional
 
 from cxr.schema.labels import LABELS, Label
 from cxr.training.arguments import AugmentationArguments
+from cxr.training.data.boxes import marked_cells
 from cxr.training.data.images import Row, image_of
 
 COLUMNS = ["image", "label", "sha256"]
-"""What a batch is made from; no other column is read while training."""
+"""What a batch is made from; no other column is read while training, but `boxes` for the box loss."""
 
 Collator = Callable[[list[Row]], dict[str, torch.Tensor]]
 
@@ -20,15 +21,21 @@ Collator = Callable[[list[Row]], dict[str, torch.Tensor]]
 def collator(pixel_values: Callable[[list[Image.Image]], torch.Tensor]) -> Collator:
     """A function from dataset rows to a batch: pixel_values float32 (N, C, S, S), labels int64 (N,), keys int64 (N,).
 
-    `keys` identifies each image by the first 60 bits of its hash, so that augmentation can be seeded by image.
+    `keys` identifies each image by the first 60 bits of its hash, so that augmentation can be seeded by image. Rows
+    with `boxes` also give `marked`, see `marked_cells`.
     """
 
     def collate(rows: list[Row]) -> dict[str, torch.Tensor]:
-        return {
-            "pixel_values": pixel_values([image_of(row) for row in rows]),
+        images = [image_of(row) for row in rows]
+        batch = {
+            "pixel_values": pixel_values(images),
             "labels": torch.tensor([row["label"] for row in rows]),
             "keys": torch.tensor([int(row["sha256"][:15], 16) for row in rows]),
         }
+        if "boxes" in rows[0]:
+            sizes = [image.size for image in images]
+            batch["marked"] = marked_cells(rows, sizes, batch["pixel_values"].shape[-1])
+        return batch
 
     return collate
 
@@ -55,13 +62,23 @@ class Augmentation:
 
     def __call__(self, pixel_values: torch.Tensor, keys: torch.Tensor, step: int) -> torch.Tensor:
         """Vary float (N, 3, S, S) images whose identities are `keys`, int64 (N,); same shape and device."""
-        draws = np.array([np.random.default_rng([self.seed, step, key]).uniform(-1, 1, 7) for key in keys.tolist()])
-        theta = torch.as_tensor(self._affine(draws), dtype=pixel_values.dtype, device=pixel_values.device)
-        grid = functional.affine_grid(theta, list(pixel_values.shape), align_corners=False)
-        moved = functional.grid_sample(pixel_values, grid, padding_mode="border", align_corners=False)
+        draws = self._draws(keys, step)
+        moved = self._move(pixel_values, draws, "border")
         contrast = torch.as_tensor(1 + self.settings.contrast * draws[:, 5], dtype=moved.dtype, device=moved.device)
         brightness = torch.as_tensor(self.settings.brightness * draws[:, 6], dtype=moved.dtype, device=moved.device)
         return moved * contrast.view(-1, 1, 1, 1) + brightness.view(-1, 1, 1, 1)
+
+    def move(self, marked: torch.Tensor, keys: torch.Tensor, step: int) -> torch.Tensor:
+        """Move what is marked in images, float (N, C, H, W), as the images themselves are moved; 0 comes in."""
+        return self._move(marked, self._draws(keys, step), "zeros")
+
+    def _draws(self, keys: torch.Tensor, step: int) -> np.ndarray:
+        return np.array([np.random.default_rng([self.seed, step, key]).uniform(-1, 1, 7) for key in keys.tolist()])
+
+    def _move(self, images: torch.Tensor, draws: np.ndarray, padding: str) -> torch.Tensor:
+        theta = torch.as_tensor(self._affine(draws), dtype=images.dtype, device=images.device)
+        grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
+        return functional.grid_sample(images, grid, padding_mode=padding, align_corners=False)
 
     def _affine(self, draws: np.ndarray) -> np.ndarray:
         """Output-to-input maps (N, 2, 3) in grid coordinates (-1…1), from draws in -1…1 of shape (N, 7)."""

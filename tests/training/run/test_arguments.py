@@ -80,6 +80,14 @@ def test_a_wrong_flag_is_one_line_and_code_2(argv, part, capsys):
         (["--dataset", "d", "--metric_for_best_model", "luck"], "luck.*auroc"),
         (["--dataset", "d", "--output_dir", "/dev/null/run"], "--output_dir"),
         (["--dataset", "d", "--report_to", "paper"], "--report_to paper"),
+        (["--dataset", "d", "--box_weight", "-1"], "--box_weight -1"),
+        (["--dataset", "d", "--box_weight", "nan"], "--box_weight nan"),
+        (["--dataset", "d", "--box_weight", "1", "--method", "head"], "--box_weight 1.0 trains the backbone"),
+        (["--dataset", "d", "--box_weight", "1", "--freeze_backbone"], "--box_weight 1.0 trains the backbone"),
+        (["--dataset", "d", "--box_weight", "1", "--streaming"], "--box_weight 1.0 with --streaming"),
+        (["--dataset", "d", "--progressive_resizing", "64"], "--progressive_resizing 64: expected SIZE:EPOCHS"),
+        (["--dataset", "d", "--progressive_resizing", "64:9", "96:7"], "leaves none of 16 epochs"),
+        (["--dataset", "d", "--progressive_resizing", "64:1", "--method", "head"], "with --method head"),
         (["no_such_recipe.yaml"], "no_such_recipe.yaml"),
     ],
 )
@@ -116,6 +124,8 @@ OTHER_VALUES = {
     "seeds": ["4", "5"],
     "target_sensitivity": 0.8,
     "class_weights": "none",
+    "box_weight": 0.5,
+    "progressive_resizing": ["32:1"],
     "early_stopping_patience": 3,
     "output_dir": "other",
 }
