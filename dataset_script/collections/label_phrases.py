@@ -32,8 +32,15 @@ _LONGEST = 10
 _WORD = re.compile(r"[^\W\d_]+|\d+|[+\-?±]|[,;/|.:!\n\[\](){}&]")
 _RESULTS = r"(\b(positi|negati|poziti)(f|v|ve|vo|va|ef)\b|\b(pos|neg)\b|отрицательн|положительн)"
 _TEST = (
-    r"(test(s|ed|e|i)?(\s+results?)?|swab|screening|tampone|hisopado|prueba(\s+de)?|abstrich|(тест|мазок)(\s+на)?)\b"
+    r"((schnell|antigen|pcr)?test(s|ed|e|i)?(\s+results?)?|swab|screening|tampone|hisopado|prueba(\s+de)?|abstrich|"
+    r"(тест|мазок)(\s+на)?)\b"
 )
+_RESULT_OF_TEST = (
+    r"^\s*(positive[rs]?|negative[rs]?|pos|neg)\.?"
+    r"((\s+|-)(covid|19|2019|sars|cov|2|ncov|corona|coronavirus|rt|pcr|antigen|rapid))*"
+    r"(\s+|-)(schnell|antigen|pcr)?test(\s+results?)?(?=\s*$|\s*[,;]|\s+(for|of|auf)\b)"
+)
+"""`negative COVID test`, `positiver PCR-Test`: only at the start, because what stands before may deny or doubt it."""
 _BREAKS = set(",;/|.:!\n[](){}&")
 
 
@@ -52,6 +59,10 @@ def normalised(text: str) -> str:
     text = re.sub("[‐‑‒–—―−﹣－]", "-", text).replace("_", " ").replace("’", " ").replace("'", " ")
     text = text.replace("ø", "o").replace("ł", "l").replace("æ", "ae").replace("đ", "d")
     text = re.sub(r"\+\s*[/|]?\s*-|-\s*[/|]\s*\+|±", " ? ", text)
+    text = re.sub(
+        _RESULT_OF_TEST, lambda found: re.sub(r"\w*test(\s+results?)?$", " ", found[0]).replace("-", " "), text
+    )
+    text = re.sub(rf"(?<=\w)-(?={_TEST})", " ", text)
     text = re.sub(rf"\b{_TEST}\s*[:=]?(?=(\s*[^\W_]+[\s/-]+){{0,4}}?\s*[:=]?\s*{_RESULTS})", " ", text)
     text = re.sub(r"-\s*ve\b", " negative ", text)
     text = re.sub(r"\+\s*ve\b", " positive ", text)

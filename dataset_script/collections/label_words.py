@@ -34,13 +34,14 @@ affetti da; acometido; acometido por; ingreso por; ricoverato per; tanısı; tan
 """
 
 RESULT_POSITIVE = """
-positive; pos; positives; detected; reactive; positivo; positiva; positivos; positivas; positif; positiv; positief
-pozitif; dodatni; pozytywny; положительный; положительная
+positiver; positive; pos; positives; detected; reactive; positivo; positiva; positivos; positivas; positif; positiv
+positief; pozitif; dodatni; pozytywny; положительный; положительная
 """
 """What of AFFIRMATION is a test result, so that it names the class even where it stands alone."""
 
 DENIAL = """
-negative; neg; negatives; negativity; ruled out; excluded; not detected; undetected; non detected; nondetected; absent
+undetectable; not detectable; non detectable; negativer; negatives; negative; neg; negativity
+ruled out; excluded; not detected; undetected; non detected; nondetected; absent
 no detected; not found; not seen; not present; not identified; not shown; not evident; not visible; not diagnosed
 unlikely; not likely; nonreactive; non reactive; false; denied; denies; rejected; discarded; disproved; disproven
 was ruled out; has been ruled out; been excluded; free; negativo; negativa; negativos; negativas; negatif; negatifs
@@ -65,6 +66,7 @@ is not identified; has not been detected; have not been detected; were not found
 """Denials that deny what stands before or behind them."""
 
 RESULT_NEGATIVE = """
+undetectable; not detectable; non detectable; negativer
 negative; neg; negatives; not detected; undetected; non detected; nonreactive; non reactive; negativo; negativa
 negativos; negativas; negatif; negativ; negatief; ujemny; ujemna; negatywny; no detectado; nao detectado; non detecte
 nicht nachgewiesen; отрицательный; отрицательная; отриц; not infected; non infected; uninfected; noninfected
@@ -272,6 +274,7 @@ CODES = {
     r"\bu\s?0?7\.?1\b": "covid confirmed",
     r"\bu\s?0?7\.?2\b": "covid suspected",
     r"\b840539006\b": "covid",
+    r"\b(non|not|no)[\W_]?covid([\W_]?19)?\s*=\s*(0|no|false)\b": " ? ",
     r"=\s*(1|yes|true)\b": " true",
     r"=\s*(0|no|false)\b": " false",
 }

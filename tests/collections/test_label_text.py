@@ -14,7 +14,8 @@ COVID; covid-19; COVID19; COVID +; COVID+; covid (+); COVID-19 (+); COVID positi
 confirmed COVID-19; COVID-19 pneumonia; SARS-CoV-2; sars_cov_2; 2019-nCoV; COVID-19, ARDS; Pneumonia/Viral/COVID-19
 covid_patients; CovidPositive; covidpositive; RT-PCR positive; COVID +ve; coronavirus disease; Corona_Virus; COVID cases
 COVID positivo; Covid positif; COVID-19 without effusion; COVID-19, no effusion; 新冠肺炎; 新冠阳性; コロナ陽性
-asymptomatic COVID; 新型コロナウイルス感染症
+asymptomatic COVID; 新型コロナウイルス感染症; positive COVID-19 test; positiver COVID-Test; COVID-Test positiv
+PCR-Test positiv; positive test for COVID-19; COVID-Schnelltest positiv; positive COVID-19 PCR test
 COVID-19 detected; with_covid; COVID-19 infection; COVID: yes; COVID-19 (PCR confirmed); ковид; 코로나 양성
 """
 DENIED = """
@@ -29,9 +30,13 @@ no evidence of COVID-19; COVID unlikely; Normal; No Finding; Pneumonia; viral pn
 ARDS; healthy; control; not positive; COVID-19, negative; COVID: no; COVID-19: negative; sin COVID; ohne COVID
 kein COVID; pas de COVID; COVID-19 ausgeschlossen; 新冠阴性; 非新冠; コロナ陰性; нет коронавируса; COVID free
 no pneumonia or COVID-19; COVID-19 absent; Pneumonia/Viral/MERS-CoV; Influenza/H1N1; Negative for Pneumonia; neumonía
+negative COVID test; negativer COVID-Test; neg. COVID test; negative test for COVID-19; COVID-Test negativ
+PCR: undetectable; undetectable; SARS-CoV-2 not detectable
 covid_negative; non_covid19; nocovid; COVIDneg; covidnegative; No findings of COVID-19; Not COVID, negative; PCR-
 """
 DOUBTED = """
+history of positive COVID test; no positive COVID test; positive or negative COVID test; pending negative COVID test
+negative COVID test but suspected; non-negative COVID test; non-COVID=0
 susp. COVID; atypical for COVID-19; pre-covid; poss. COVID
 COVID-19 to be ruled out; COVID to be excluded; COVID-19 should be ruled out; COVID-19 auszuschließen
 do wykluczenia COVID
@@ -45,7 +50,7 @@ COVID consistent with; COVID-19 not negative; COVID-19 pending; COVID-19: unknow
 UNDECIDED_TEXTS = "inconclusive; unknown; todo; pending; nan; N/A; none; -; ?"
 NOT_UNDERSTOOD = """
 COVID-19 lorem; lorem; COVID positive negative; no covid, positive; dataset1; No pneumonia, COVID-19; COVID: 0
-images; COVID-19, influenza negative
+images; COVID-19, influenza negative; negative COVID test, later positive
 """
 
 
