@@ -106,7 +106,7 @@ class ModelArguments:
 
 @dataclass
 class AugmentationArguments:
-    """How training images are varied. They are never mirrored: the heart is on the left."""
+    """How training images are varied."""
 
     rotate: float = setting(7.0, "Largest rotation in either direction, in degrees.")
     shift: float = setting(0.05, "Largest shift in either direction along each axis, as a fraction of the side.")
@@ -114,6 +114,7 @@ class AugmentationArguments:
     shear: float = setting(0.0, "Largest shear in either direction, as its tangent.")
     brightness: float = setting(0.2, "Largest change of brightness, in ImageNet standard deviations.")
     contrast: float = setting(0.2, "Largest change of contrast, as a fraction (0.2: from 0.8 to 1.2 times).")
+    mirror: float = setting(0.0, "Share of images mirrored left to right. Off by default: the heart is on the left.")
 
     def check(self) -> None:
         """Raise a `UserError` that names the first setting that cannot work."""

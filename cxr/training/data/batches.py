@@ -50,7 +50,8 @@ def class_weights(images: Mapping[Label, int]) -> torch.Tensor:
 
 
 class Augmentation:
-    """Mild geometric and photometric variation that is safe for chest radiographs: the heart stays on the left.
+    """Mild geometric and photometric variation that is safe for chest radiographs: the heart stays on the left, unless
+    mirroring is asked for.
 
     Each image is varied by a random generator of its own, seeded by (run seed, training step, image). No global random
     state is read or changed, so a resumed run repeats the interrupted one bit for bit, whatever the number of
@@ -73,7 +74,7 @@ class Augmentation:
         return self._move(marked, self._draws(keys, step), "zeros")
 
     def _draws(self, keys: torch.Tensor, step: int) -> np.ndarray:
-        return np.array([np.random.default_rng([self.seed, step, key]).uniform(-1, 1, 7) for key in keys.tolist()])
+        return np.array([np.random.default_rng([self.seed, step, key]).uniform(-1, 1, 8) for key in keys.tolist()])
 
     def _move(self, images: torch.Tensor, draws: np.ndarray, padding: str) -> torch.Tensor:
         theta = torch.as_tensor(self._affine(draws), dtype=images.dtype, device=images.device)
@@ -81,11 +82,15 @@ class Augmentation:
         return functional.grid_sample(images, grid, padding_mode=padding, align_corners=False)
 
     def _affine(self, draws: np.ndarray) -> np.ndarray:
-        """Output-to-input maps (N, 2, 3) in grid coordinates (-1…1), from draws in -1…1 of shape (N, 7)."""
+        """Output-to-input maps (N, 2, 3) in grid coordinates (-1…1), from draws in -1…1 of shape (N, 8)."""
         angle = np.deg2rad(self.settings.rotate) * draws[:, 0]
         scale = 1 / (1 + self.settings.zoom * draws[:, 1])
         shear = self.settings.shear * draws[:, 2]
         cos, sin = scale * np.cos(angle), scale * np.sin(angle)
         shift = 2 * self.settings.shift * draws[:, 3:5]
-        rows = [np.stack([cos, cos * shear - sin, shift[:, 0]], 1), np.stack([sin, sin * shear + cos, shift[:, 1]], 1)]
+        side = np.where(draws[:, 7] < 2 * self.settings.mirror - 1, -1.0, 1.0)
+        rows = [
+            np.stack([side * cos, side * (cos * shear - sin), side * shift[:, 0]], 1),
+            np.stack([sin, sin * shear + cos, shift[:, 1]], 1),
+        ]
         return np.stack(rows, axis=1)

@@ -1,4 +1,4 @@
-"""Augmentation: seeded by image and step, mild, and never a mirror image."""
+"""Augmentation: seeded by image and step, mild, and no mirror image unless it is asked for."""
 
 import dataclasses
 
@@ -52,7 +52,8 @@ def test_every_variation_is_nearer_to_the_image_than_to_its_mirror_image(batch, 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(AugmentationArguments)])
 def test_each_setting_alone_varies_the_image(batch, name):
-    varied = Augmentation(dataclasses.replace(STILL, **{name: 0.2 if name != "rotate" else 10}), 0)(batch, KEYS, 0)
+    value = {"rotate": 10, "mirror": 0.9}.get(name, 0.2)
+    varied = Augmentation(dataclasses.replace(STILL, **{name: value}), 0)(batch, KEYS, 0)
     assert (varied - batch).abs().max() > 0.05
 
 
@@ -65,3 +66,12 @@ def test_a_shift_moves_by_at_most_its_share(batch):
         row, column = divmod(int(moved.argmax()), 101)
         assert abs(row - 50) <= 11
         assert abs(column - 50) <= 11
+
+
+def test_the_share_that_is_mirrored_is_mirrored_and_nothing_else_changes():
+    images, keys = torch.rand(400, 1, 16, 16), torch.arange(400)
+    varied = Augmentation(dataclasses.replace(STILL, mirror=0.3), 0)(images, keys, 0)
+    mirrored = (varied - images.flip(3)).abs().amax(dim=(1, 2, 3)) < 1e-4
+    unchanged = (varied - images).abs().amax(dim=(1, 2, 3)) < 1e-4
+    assert (mirrored ^ unchanged).all()
+    assert 0.23 < mirrored.float().mean() < 0.37
