@@ -157,7 +157,7 @@ class RunArguments(TrainingArguments):
     )
     progressive_resizing: list[str] = field(
         default_factory=list,
-        metadata={"help": "SIZE:EPOCHS …, such as 64:16 96:6: train on smaller images first, then at --input_size."},
+        metadata={"help": "SIZE=EPOCHS …, such as 64=16 96=6: train on smaller images first, then at --input_size."},
     )
     early_stopping_patience: int = setting(0, "Stop after this many evaluations without an improvement; 0: never.")
     target_sensitivity: float = setting(0.9, "Sensitivity on validation at which the operating threshold is set.")

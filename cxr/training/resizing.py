@@ -17,7 +17,7 @@ _SMALLEST = 16
 class ProgressiveResizing:
     """Which size images have in which epoch, and their resizing to it.
 
-    `stages` are texts such as `64:16` and `96:6`: 16 epochs at 64 pixels, then 6 at 96, then the final size.
+    `stages` are texts such as `64=16` and `96=6`: 16 epochs at 64 pixels, then 6 at 96, then the final size.
 
     Raises:
         UserError: for a text of another form, or a size that is no smaller one.
@@ -27,9 +27,9 @@ class ProgressiveResizing:
         self._sizes_until: list[tuple[int, int]] = []
         epochs = 0
         for text in (part for stage in stages for part in stage.split(",")):
-            size, _, length = text.partition(":")
+            size, _, length = text.partition("=")
             if not (size.isdecimal() and length.isdecimal() and int(length)):
-                raise UserError(f"--progressive_resizing {text}: expected SIZE:EPOCHS, such as 64:16")
+                raise UserError(f"--progressive_resizing {text}: expected SIZE=EPOCHS, such as 64=16")
             if not _SMALLEST <= int(size) < final_size:
                 raise UserError(
                     f"--progressive_resizing {text}: a size from {_SMALLEST} to below --input_size {final_size}"

@@ -85,9 +85,9 @@ def test_a_wrong_flag_is_one_line_and_code_2(argv, part, capsys):
         (["--dataset", "d", "--box_weight", "1", "--method", "head"], "--box_weight 1.0 trains the backbone"),
         (["--dataset", "d", "--box_weight", "1", "--freeze_backbone"], "--box_weight 1.0 trains the backbone"),
         (["--dataset", "d", "--box_weight", "1", "--streaming"], "--box_weight 1.0 with --streaming"),
-        (["--dataset", "d", "--progressive_resizing", "64"], "--progressive_resizing 64: expected SIZE:EPOCHS"),
-        (["--dataset", "d", "--progressive_resizing", "64:9", "96:7"], "leaves none of 16 epochs"),
-        (["--dataset", "d", "--progressive_resizing", "64:1", "--method", "head"], "with --method head"),
+        (["--dataset", "d", "--progressive_resizing", "64"], "--progressive_resizing 64: expected SIZE=EPOCHS"),
+        (["--dataset", "d", "--progressive_resizing", "64=9", "96=7"], "leaves none of 16 epochs"),
+        (["--dataset", "d", "--progressive_resizing", "64=1", "--method", "head"], "with --method head"),
         (["no_such_recipe.yaml"], "no_such_recipe.yaml"),
     ],
 )
@@ -125,7 +125,7 @@ OTHER_VALUES = {
     "target_sensitivity": 0.8,
     "class_weights": "none",
     "box_weight": 0.5,
-    "progressive_resizing": ["32:1"],
+    "progressive_resizing": ["32=1"],
     "early_stopping_patience": 3,
     "output_dir": "other",
 }

@@ -115,14 +115,14 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_a_resumed_run_with_boxes_gives_the_same_plain_resnet(train_here, command, marked, tmp_path):
-    run = [*command, "--dataset", marked, *STEPS, *WITH_BOXES, "--progressive_resizing", "16:1"]
+    run = [*command, "--dataset", marked, *STEPS, *WITH_BOXES, "--progressive_resizing", "16=1"]
     whole = train_here(*run, "--output_dir", tmp_path / "whole")
     train_here(*run, "--max_steps", "5")
     resumed = train_here(*run, "--resume_from_checkpoint", "true")
     assert sha256(resumed.parent) == sha256(whole.parent)
     assert not [name for name in load_file(whole / "model.safetensors") if "box_loss" in name]
     recipe = yaml.safe_load((whole / "recipe.yaml").read_text(encoding="utf-8"))
-    assert (recipe["box_weight"], recipe["progressive_resizing"]) == (1.0, ["16:1"])
+    assert (recipe["box_weight"], recipe["progressive_resizing"]) == (1.0, ["16=1"])
 
 
 def test_boxes_change_what_is_learned(train_here, command, marked, tmp_path):
