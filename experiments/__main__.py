@@ -93,6 +93,7 @@ def _shell_command(arguments: argparse.Namespace) -> str:
     words = ["--dataset", data, "--external", f"{data}/external/{arguments.external.resolve().name}"]
     words += ["--out", f"runs/{arguments.out.resolve().name}", "--seeds", *map(str, arguments.seeds)]
     words += ["--size", str(arguments.size), "--epochs", str(arguments.epochs)]
+    words += ["--only", *arguments.only] if arguments.only else []
     return shlex.join(["python", "-m", "experiments", *words])
 
 

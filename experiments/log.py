@@ -1,6 +1,6 @@
 """The log of all trials in Markdown, from their scores: what was tried, how it scored, and what was selected."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,12 +16,12 @@ from experiments.trial import Budget, Images, Margins
 
 _HEAD = """# Closing the gap between internal and external performance: every trial
 
-A ResNet-50 is trained from random weights on `manifest.csv`, in which every COVID-19 image comes from one collection
-and every other image from another, and evaluated on `ieee8023`, which shares no patient and no near-duplicate with it.
-One intervention is tried at a time, with the same budget ({epochs} epochs at {size} px, batch 32) and the same seeds
-({seeds}). The external set is divided by patient into a selection half of {choose} images ({choose_negative} of them
-NON-COVID), on which every intervention is compared with the baseline, and a reporting half of {report} images
-({report_negative}), on which only the baseline and the selected intervention are evaluated.
+A ResNet-50 is trained from random weights on {inside} ({train:,} images), and evaluated on {outside}, which shares no
+patient and no near-duplicate with them. One intervention is tried at a time, with the same budget ({epochs} epochs at
+{size} px, batch 32) and the same seeds ({seeds}). The external set is divided by patient into a selection half of
+{choose} images ({choose_negative} of them NON-COVID), on which every intervention is compared with the baseline, and a
+reporting half of {report} images ({report_negative}), on which only the baseline and the selected intervention are
+evaluated.
 
 ```
 {command}
@@ -29,7 +29,7 @@ NON-COVID), on which every intervention is compared with the baseline, and a rep
 
 AUROC is the mean over the seeds; "internal" is that of the test split. Intervals are 95 % intervals from a bootstrap
 over patients, paired for differences. An intervention becomes the default if the interval of its difference from the
-baseline lies above 0.
+baseline lies above 0; half the width of an interval is about the smallest difference that the selection half can show.
 
 """
 _COLUMNS = (
@@ -117,10 +117,19 @@ def _interval(runs: Sequence[Record], part: str, images: Images) -> bootstrap.In
 
 
 def _head(base: Sequence[Record], parts: Mapping[str, Images], budget: Budget, command: str) -> str:
-    sizes = {part: len(parts[part]) for part in ("choose", "report")}
-    negative = {f"{part}_negative": int((parts[part].labels == NON_COVID).sum()) for part in sizes}
+    sizes = {part: len(parts[part]) for part in ("train", "choose", "report")}
+    negative = {f"{part}_negative": int((parts[part].labels == NON_COVID).sum()) for part in ("choose", "report")}
+    names = {"inside": _sources(parts["train"]), "outside": _sources(parts["choose"])}
     seeds = ", ".join(str(run.seed) for run in base)
-    return _HEAD.format(epochs=budget.epochs, size=budget.size, seeds=seeds, command=command, **sizes, **negative)
+    return _HEAD.format(
+        epochs=budget.epochs, size=budget.size, seeds=seeds, command=command, **names, **sizes, **negative
+    )
+
+
+def _sources(images: Images) -> str:
+    """The names of the collections, the largest first."""
+    counts = Counter(images.sources)
+    return ", ".join(f"`{name}`" for name, _ in counts.most_common())
 
 
 def _row(name: str, runs: Sequence[Record], gain: Difference | None, parts: Mapping[str, Images]) -> list[str]:

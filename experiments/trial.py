@@ -26,7 +26,7 @@ from cxr.phantom import draw_phantom
 from cxr.schema.dataset import PHANTOM
 from cxr.schema.labels import LABELS
 from cxr.statistics.metrics import auroc
-from cxr.training.arguments import AugmentationArguments
+from cxr.training.arguments import AugmentationArguments, precisions
 from cxr.training.data.batches import Augmentation, class_weights
 from experiments.interventions import Intervention
 
@@ -146,6 +146,7 @@ def _train(
     augmentation = Augmentation(AugmentationArguments(), seed)
     labels, weights = torch.from_numpy(images.labels), _weights(images, intervention)
     rng = np.random.default_rng([seed, 1])
+    has_bf16 = "bf16" in precisions(use_cpu=True)  # where it is emulated, a step takes many times as long
     progress = tqdm(total=steps, desc=name, unit=" steps", mininterval=10)
     for epoch in range(epochs):
         model.train()
@@ -153,7 +154,7 @@ def _train(
             x = augmentation(_repeat_channel(inputs[batch]), torch.from_numpy(batch), epoch * len(inputs) + step)
             if intervention.augment:
                 x = intervention.augment(x, rng)
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16):
                 logits = model(x.contiguous(memory_format=torch.channels_last)).logits
             losses = functional.cross_entropy(logits.float(), labels[batch], reduction="none")
             (losses * weights[labels[batch]]).mean().backward()

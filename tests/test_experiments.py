@@ -30,7 +30,7 @@ def scored(name: str, seed: int, signal: float, other: int = 0) -> log.Record:
     return log.Record(name, seed, 60.0, dict.fromkeys(("test", "choose", "report"), margins))
 
 
-PARTS = dict.fromkeys(("test", "choose", "report"), outside())
+PARTS = dict.fromkeys(("train", "test", "choose", "report"), outside())
 
 
 def test_an_improvement_beyond_its_interval_is_selected_and_reported_on_the_other_half():
@@ -53,7 +53,7 @@ def test_a_paired_difference_of_equals_is_nothing_at_all():
     assert log.difference(records, records, "choose", outside()) == (0, 0, 0)
 
 
-@pytest.mark.parametrize("name", ["photometric", "spectra", "zoom_in", "erase_frame"])
+@pytest.mark.parametrize("name", ["photometric", "noise", "spectra", "zoom_in", "erase_frame"])
 def test_augmentation_changes_images_but_not_their_shape_and_stays_finite(name):
     images = torch.from_numpy(np.random.default_rng(0).normal(0, 1, (4, 3, 32, 32)).astype(np.float32))
     augment = INTERVENTIONS[name].augment
@@ -104,13 +104,25 @@ def test_a_series_from_before_is_read(tmp_path):
     assert record.margins["choose"].tolist() == [1.0, 2.0]
 
 
-def test_the_committed_log_describes_the_interventions_as_they_are():
-    text = (ROOT / "docs" / "results" / "LOG.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", text, re.MULTILINE)
-    assert rows == [(name, intervention.description) for name, intervention in INTERVENTIONS.items()]
-    start, end = log._HEAD.split("{epochs}")[0], log._HEAD.split("{command}")[1]
+LOGS = sorted((ROOT / "docs" / "results").glob("LOG*.md"))
+
+
+@pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
+def test_the_committed_logs_describe_the_interventions_as_they_are(path):
+    text = path.read_text(encoding="utf-8")
+    rows = rows_of(text)
+    assert rows == [(name, known.description) for name, known in INTERVENTIONS.items() if name in dict(rows)]
+    start, end = log._HEAD.split("{inside}")[0], log._HEAD.split("{command}")[1]
     assert text.startswith(start)
     assert end in text
+
+
+def test_every_intervention_is_in_one_of_the_committed_logs():
+    assert {name for path in LOGS for name, _ in rows_of(path.read_text(encoding="utf-8"))} == set(INTERVENTIONS)
+
+
+def rows_of(text: str) -> list[tuple[str, str]]:
+    return re.findall(r"^\| `(\w+)` \| (.+?) \|", text, re.MULTILINE)
 
 
 def test_an_unknown_trial_is_one_line(capsys):

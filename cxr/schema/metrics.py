@@ -94,6 +94,11 @@ class TrainingSummary(TypedDict):
     device: str
     precision: str
     seed: int
+    mirror: NotRequired[Annotated[float, Field(description="Share of training images that were mirrored, if any.")]]
+    box_weight: NotRequired[Annotated[float, Field(description="Weight of the loss on marked opacities, if any.")]]
+    progressive_resizing: NotRequired[
+        Annotated[list[str], Field(description="SIZE=EPOCHS of the stages before the final size, if any.")]
+    ]
     log: Annotated[
         list[dict[str, Any]],
         Field(description="The Trainer's log; accuracy beside a training loss is that on augmented images."),

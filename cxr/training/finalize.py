@@ -164,7 +164,7 @@ def _dataset_summary(dataset: XrayDataset) -> DatasetSummary:
 
 def _training_summary(arguments: Arguments, training: Training) -> TrainingSummary:
     run, state = arguments.run, training.state
-    return {
+    summary: TrainingSummary = {
         "method": "frozen" if arguments.model.freeze_backbone else cast(Method, arguments.model.method),
         "streaming": arguments.data.streaming,
         "epochs": round(state.epoch or 0.0, 2),
@@ -175,6 +175,13 @@ def _training_summary(arguments: Arguments, training: Training) -> TrainingSumma
         "seed": run.seed,
         "log": without_times(state.log_history),
     }
+    if arguments.augmentation.mirror:
+        summary["mirror"] = arguments.augmentation.mirror
+    if run.box_weight:
+        summary["box_weight"] = run.box_weight
+    if run.progressive_resizing:
+        summary["progressive_resizing"] = run.progressive_resizing
+    return summary
 
 
 def source_only_accuracy(counts: Mapping[str, Mapping[Label, Mapping[Split, int]]]) -> float:

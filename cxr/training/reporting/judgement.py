@@ -49,7 +49,7 @@ def judge(test: GroupSummary, external: Mapping[str, GroupSummary], audit: Audit
     numbers += [f"{_number(scores['auroc'])} on {name}" for name, scores in external.items()]
     if probe:
         numbers.append(f"{_number(probe['auroc'])} for a small classifier shown {PROBES[probe['name']].short}")
-    return f"{', '.join(numbers)}{_meaning(test, list(external.values()), probe, audit is not None)}."
+    return f"{', '.join(numbers)}{_meaning(test, list(external.values()), probe, audit)}."
 
 
 def judge_elsewhere(name: str, scores: GroupSummary, audit: Audit | None) -> str:
@@ -83,15 +83,17 @@ def _flagged_probe(audit: Audit | None) -> ProbeResult | None:
     return next((flagged[name] for name in _BY_EVIDENCE if name in flagged), None)
 
 
-def _meaning(test: GroupSummary, external: Sequence[GroupSummary], probe: ProbeResult | None, is_audited: bool) -> str:
+def _meaning(
+    test: GroupSummary, external: Sequence[GroupSummary], probe: ProbeResult | None, audit: Audit | None
+) -> str:
     scored = [scores for scores in external if scores["auroc"] is not None]
     if test["auroc"] is None:
         return ": the test split holds only one class, so nothing can be concluded"
     if _may_be_chance(test):
         return ": on its own test split it cannot be distinguished from chance"
     if probe:
-        return f": {_meaning_of_a_shortcut(test, scored, probe)}"
-    not_audited = "" if is_audited else "; whether the label can be predicted without the lungs was not audited"
+        return f": {_meaning_of_a_shortcut(test, scored, probe, _tells_the_source(audit))}"
+    not_audited = "" if audit else "; whether the label can be predicted without the lungs was not audited"
     if not external:
         return f"; not yet evaluated on data from another hospital{not_audited}"
     if not scored:
@@ -103,10 +105,22 @@ def _meaning(test: GroupSummary, external: Sequence[GroupSummary], probe: ProbeR
     return f": it performs as well on external data, and no probe explains its score{not_audited}"
 
 
-def _meaning_of_a_shortcut(test: GroupSummary, external: Sequence[GroupSummary], probe: ProbeResult) -> str:
+def _tells_the_source(audit: Audit | None) -> bool:
+    """Whether the collection's name or facts of the raw file tell the label."""
+    return any(probe["shouts"] for probe in (audit["probes"] if audit else []) if probe["name"] in ("source", "file"))
+
+
+def _meaning_of_a_shortcut(
+    test: GroupSummary, external: Sequence[GroupSummary], probe: ProbeResult, tells_the_source: bool
+) -> str:
     shortcut = f"the label can be predicted from {PROBES[probe['name']].short}"
     if any(_drops(test, scores) for scores in external):
+        if not tells_the_source:
+            return f"it does not generalize to external data, and {shortcut}"
         return "this model recognizes the source of an image, such as its marks and borders, rather than the disease"
+    low, _ = test["intervals"]["auroc"] or (0.0, 1.0)
+    if not external and not tells_the_source and low > (probe["high"] or 1.0):
+        return f"{shortcut}, but not as well; not yet evaluated on data from another hospital"
     if not external:
         return f"{shortcut}, so the score on its own test split is no evidence that this model reads lungs"
     if any(_is_vague(scores) for scores in external):

@@ -11,7 +11,10 @@ def scores(auroc: float | None, low: float = 0.0, high: float = 1.0) -> dict:
 
 def audit(**probes: float) -> dict:
     values = {"source": 0.5, "file": 0.5, "border": 0.5, "border_in_view": 0.5, "lungs_blacked_out": 0.5} | probes
-    return {"probes": [{"name": name, "auroc": value, "shouts": value >= 0.7} for name, value in values.items()]}
+    found = [
+        {"name": name, "auroc": value, "high": value + 0.03, "shouts": value >= 0.7} for name, value in values.items()
+    ]
+    return {"probes": found}
 
 
 TEST = scores(0.97, 0.95, 0.985)
@@ -34,7 +37,7 @@ def test_a_run_without_an_external_set():
 @pytest.mark.parametrize(
     ("test", "external", "probes", "words"),
     [
-        (TEST, {}, audit(border=0.89), "no evidence that this model reads lungs"),
+        (TEST, {}, audit(border=0.93), "no evidence that this model reads lungs"),
         (TEST, {}, audit(source=1.0), "1.00 for a small classifier shown the source's name alone: the label can be"),
         (TEST, {}, None, "another hospital; whether the label can be predicted without the lungs was not audited."),
         (TEST, {"a": scores(0.80, 0.75, 0.85)}, audit(), "does not generalize to external data, for a reason"),
@@ -42,7 +45,20 @@ def test_a_run_without_an_external_set():
         (TEST, {"a": scores(0.96, 0.60, 0.99)}, audit(), "too few external images to say whether it generalizes."),
         (TEST, {"a": scores(0.96, 0.93, 0.98)}, audit(lungs_blacked_out=0.8), "yet this model performs as well"),
         (TEST, {"a": scores(0.96, 0.60, 0.99)}, audit(border=0.8), "too few external images to say whether this model"),
-        (TEST, {"a": scores(0.96, 0.93, 0.98), "b": scores(0.6, 0.5, 0.7)}, audit(border=0.8), "recognizes the source"),
+        (TEST, {"a": scores(0.96, 0.93, 0.98), "b": scores(0.6, 0.5, 0.7)}, audit(file=0.8), "recognizes the source"),
+        (
+            TEST,
+            {"a": scores(0.6, 0.5, 0.7)},
+            audit(border=0.8),
+            "it does not generalize to external data, and the label",
+        ),
+        (
+            TEST,
+            {},
+            audit(border=0.85),
+            "border alone, but not as well; not yet evaluated on data from another hospital.",
+        ),
+        (TEST, {}, audit(border=0.85, source=0.9), "no evidence that this model reads lungs"),
         (TEST, {"a": scores(None)}, audit(), "undefined on a: no external set holds both classes"),
         (scores(0.62, 0.45, 0.77), {"a": scores(0.6, 0.5, 0.7)}, audit(border=0.9), "be distinguished from chance"),
         (scores(None), {}, audit(), "only one class"),
