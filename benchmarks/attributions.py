@@ -3,20 +3,23 @@
 No way trains anything: each computes maps from the same weights. Beside class activation maps (Zhou et al. 2016) stand
 finer cells (the last stage dilated instead of strided: Yu et al. 2017, arXiv 1705.09914), averages over shifts of the
 image, both of them, LayerCAM of the last stage and the one before (Jiang et al. 2021, doi 10.1109/TIP.2021.3089943),
-and a larger input. The measures are those of `benchmarks/heatmaps.py`. Choose on validation, and report the test split
-once.
+and a larger input. `--checkpoint` adds the read-out that the box loss trained, of a checkpoint of a run with
+`--box_weight`: it says where opacities are, and not what the verdict comes from. The measures are those of
+`benchmarks/heatmaps.py`. Choose on validation, and report the test split once.
 
-    python benchmarks/attributions.py MODEL_DIR DATASET [--split validation] [--json FILE]
+    python benchmarks/attributions.py MODEL_DIR DATASET [--split validation] [--checkpoint DIR] [--json FILE]
 """
 
 import copy
 import json
 from collections.abc import Callable
 from itertools import product
+from pathlib import Path
 
 import torch
 from heatmaps import NO_BOXES, open_marked, shown
 from measure import print_table
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel
@@ -25,10 +28,13 @@ from cxr.errors import UserError
 from cxr.imaging.preprocess import load_processor, make_processor
 from cxr.schema.heatmaps import HeatmapSummary
 from cxr.schema.labels import COVID, NON_COVID
+from cxr.training import box_loss
 from cxr.training.evaluation.heatmap_evaluation import Attribution, class_activation_maps, measure
 
 SHIFTS = (-0.25, 0.0, 0.25)
 """In cells, along either axis."""
+
+_CHECKPOINT = ("--checkpoint", "checkpoint of a run with --box_weight, whose read-out is tried as well")
 
 LARGER = 1.75
 """224 pixels for a model of 128."""
@@ -38,10 +44,12 @@ Way = Callable[[PreTrainedModel], Attribution]
 
 def main(arguments: list[str] | None = None) -> None:
     """Print the table, and write it as JSON if asked."""
-    options, model, marked = open_marked(__doc__, arguments, "validation")
+    options, model, marked = open_marked(__doc__, arguments, "validation", _CHECKPOINT)
     given = load_processor(options.model)
     larger = make_processor(round(LARGER * given.size["shortest_edge"]))
     trials = {name: (given, way) for name, way in WAYS.items()} | {"larger input": (larger, class_activation_maps)}
+    if options.checkpoint:
+        trials["read-out of the box loss"] = (given, read_out(options.checkpoint))
     figures = {name: measure(model, processor, marked, way) for name, (processor, way) in trials.items()}
     found = {name: summary for name, summary in figures.items() if summary}
     if not found:
@@ -104,6 +112,29 @@ def layer_cam(stage: int) -> Way:
                 margin = output.logits[:, COVID] - output.logits[:, NON_COVID]
                 (gradient,) = torch.autograd.grad(margin.sum(), features)
             return list((gradient.clamp(min=0) * features.detach()).sum(dim=1).cpu().numpy())
+
+        return maps
+
+    return of_model
+
+
+def read_out(checkpoint: Path) -> Way:
+    """The read-out of the last stage but one that a checkpoint of a run with `--box_weight` holds.
+
+    Raises:
+        UserError: if it holds none.
+    """
+    try:
+        weights = load_file(checkpoint / "model.safetensors")
+        kernel, bias = (weights[f"{box_loss.NAME}.read_out.{part}"] for part in ("weight", "bias"))
+    except (OSError, KeyError) as error:
+        raise UserError(f"--checkpoint {checkpoint} is none of a run with --box_weight ({error})") from error
+
+    def of_model(model: PreTrainedModel) -> Attribution:
+        @torch.inference_mode()
+        def maps(values: torch.Tensor) -> list:
+            features = model(values, output_hidden_states=True).hidden_states[-2]
+            return list(functional.conv2d(features, kernel, bias)[:, 0].numpy())
 
         return maps
 

@@ -27,14 +27,19 @@ NO_BOXES = "no image of a patient in this split has boxes: prepare a collection 
 
 
 def open_marked(
-    description: str, arguments: list[str] | None, split: str
+    description: str, arguments: list[str] | None, split: str, *more: tuple[str, str]
 ) -> tuple[argparse.Namespace, PreTrainedModel, Marked]:
-    """The command line, the model in float32, and the marked images of the split, `split` without `--split`."""
+    """The command line, the model in float32, and the marked images of the split, `split` without `--split`.
+
+    `more` are flags that take a path, with their help.
+    """
     parser = make_parser(description)
     parser.add_argument("model", type=Path, help="model folder")
     parser.add_argument("dataset", help="folder of a prepared dataset, or its id on the Hub")
     parser.add_argument("--split", default=split, help="split that is measured (%(default)s)")
     parser.add_argument("--json", type=Path, help="file for the figures")
+    for flag, text in more:
+        parser.add_argument(flag, type=Path, help=text)
     options = parser.parse_args(arguments)
     model = AutoModelForImageClassification.from_pretrained(options.model, dtype=torch.float32).eval()
     return options, model, read_marked(load_dataset(options.dataset, split=options.split))

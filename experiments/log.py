@@ -18,7 +18,7 @@ _HEAD = """# Closing the gap between internal and external performance: every tr
 
 A ResNet-50 is trained from random weights on {inside} ({train:,} images), and evaluated on {outside}, which shares no
 patient and no near-duplicate with them. One intervention is tried at a time, with the same budget ({epochs} epochs at
-{size} px, batch 32) and the same seeds ({seeds}). The external set is divided by patient into a selection half of
+{size} px, batch 32) and the same seeds as the baseline. The external set is divided by patient into a selection half of
 {choose} images ({choose_negative} of them NON-COVID), on which every intervention is compared with the baseline, and a
 reporting half of {report} images ({report_negative}), on which only the baseline and the selected intervention are
 evaluated.
@@ -39,6 +39,7 @@ _COLUMNS = (
     "external, selection half",
     "difference from the baseline",
     "minutes per seed",
+    "seeds",
 )
 
 
@@ -72,7 +73,7 @@ def write(records: Sequence[Record], parts: Mapping[str, Images], budget: Budget
     differences = {name: difference(tried, base, "choose", choose) for name, tried in runs.items() if name != BASELINE}
     rows = [_row(name, runs[name], differences.get(name), parts) for name in INTERVENTIONS if name in runs]
     table = markdown.table(_COLUMNS, rows)
-    return f"{_head(base, parts, budget, command)}{table}\n\n{_verdict(runs, differences, parts['report'])}\n"
+    return f"{_head(parts, budget, command)}{table}\n\n{_verdict(runs, differences, parts['report'])}\n"
 
 
 def difference(runs: Sequence[Record], base: Sequence[Record], part: str, images: Images) -> Difference:
@@ -116,14 +117,11 @@ def _interval(runs: Sequence[Record], part: str, images: Images) -> bootstrap.In
     return interval
 
 
-def _head(base: Sequence[Record], parts: Mapping[str, Images], budget: Budget, command: str) -> str:
+def _head(parts: Mapping[str, Images], budget: Budget, command: str) -> str:
     sizes = {part: len(parts[part]) for part in ("train", "choose", "report")}
     negative = {f"{part}_negative": int((parts[part].labels == NON_COVID).sum()) for part in ("choose", "report")}
     names = {"inside": _sources(parts["train"]), "outside": _sources(parts["choose"])}
-    seeds = ", ".join(str(run.seed) for run in base)
-    return _HEAD.format(
-        epochs=budget.epochs, size=budget.size, seeds=seeds, command=command, **names, **sizes, **negative
-    )
+    return _HEAD.format(epochs=budget.epochs, size=budget.size, command=command, **names, **sizes, **negative)
 
 
 def _sources(images: Images) -> str:
@@ -136,9 +134,10 @@ def _row(name: str, runs: Sequence[Record], gain: Difference | None, parts: Mapp
     internal = _on_all(_mean_auroc(runs, "test", parts["test"]), parts["test"])
     external = _shown(_interval(runs, "choose", parts["choose"]))
     minutes = np.mean([run.seconds for run in runs]) / 60
-    description = INTERVENTIONS[name].description
+    description = markdown.Markdown(INTERVENTIONS[name].description)
     code = markdown.Markdown(f"`{name}`")
-    return [code, description, f"{internal:.3f}", external, "" if gain is None else str(gain), f"{minutes:.1f}"]
+    seeds = ", ".join(str(run.seed) for run in runs)
+    return [code, description, f"{internal:.3f}", external, "" if gain is None else str(gain), f"{minutes:.1f}", seeds]
 
 
 def _verdict(runs: Mapping[str, Sequence[Record]], differences: Mapping[str, Difference], report: Images) -> str:

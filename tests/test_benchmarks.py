@@ -9,11 +9,13 @@ import pytest
 import torch
 from PIL import Image
 from raw import prepare
+from safetensors.torch import save_file
 from scipy.stats import rankdata
 from tiny import save_tiny
 from torch.nn import functional
+from transformers import ResNetConfig
 
-from cxr.errors import UnreadableImage
+from cxr.errors import UnreadableImage, UserError
 from cxr.imaging import reader
 from cxr.phantom import draw_phantom
 
@@ -304,15 +306,26 @@ def test_heatmaps_are_measured_against_boxes(run_benchmark, with_boxes, tmp_path
 
 
 def test_ways_of_computing_heatmaps_are_compared(run_benchmark, with_boxes, tmp_path):
-    figures = tmp_path / "figures.json"
-    out = run_benchmark("attributions", *with_boxes, "--split", "train", "--json", figures)
+    figures, checkpoint = tmp_path / "figures.json", tmp_path / "checkpoint"
+    checkpoint.mkdir()
+    channels = ResNetConfig.from_pretrained(with_boxes[0]).hidden_sizes[-2]
+    kernel = {"box_loss.read_out.weight": torch.ones(1, channels, 1, 1), "box_loss.read_out.bias": torch.zeros(1)}
+    save_file(kernel, checkpoint / "model.safetensors")
+    flags = ["--split", "train", "--checkpoint", checkpoint, "--json", figures]
+    out = run_benchmark("attributions", *with_boxes, *flags)
     measured = json.loads(figures.read_text())
-    assert len(measured) == 7
+    assert len(measured) == 8
     chances = [row["chance"]["pointing_game"] for row in measured.values()]
-    assert chances == pytest.approx([0.5] * 7, abs=0.01)
+    assert chances == pytest.approx([0.5] * 8, abs=0.01)
     for name, row in measured.items():
         assert re.search(f"^{name} ", out, re.MULTILINE)
         assert 0 <= row["class_activation_map"]["pointing_game"] <= 1
+
+
+def test_a_checkpoint_without_boxes_is_one_line(benchmark, with_boxes):
+    flags = ["--split", "train", "--checkpoint", str(with_boxes[0])]
+    with pytest.raises(UserError, match=r"--checkpoint .* is none of a run with --box_weight"):
+        benchmark("attributions").main([*map(str, with_boxes), *flags])
 
 
 def test_the_attributions_agree_where_they_must(benchmark, tmp_path):

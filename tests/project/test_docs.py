@@ -28,7 +28,7 @@ from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, LABELS, NON_COVID
 from cxr.schema.probes import PROBES
 from cxr.serving.web.protection import limits, uploads
-from cxr.training.arguments import DataArguments, ModelArguments, RunArguments
+from cxr.training.arguments import AugmentationArguments, DataArguments, ModelArguments, RunArguments
 from cxr.training.reporting import model_card
 from dataset_script.collections import LAYOUTS
 
@@ -37,6 +37,7 @@ PAGES = ("README.md", "docs/*.md", "docs/results/README.md", "CONTRIBUTING.md", 
 RUN_HERE = ("bash", "bash serve", "python", "python while serving", "python elsewhere")
 RUN_BY_MAKE = ("bash install", "bash demo", "bash suite")
 BLOCK = re.compile(r"^```(bash|python)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NOT_TINY = ("from_scratch", "early_stopping_patience", "progressive_resizing")
 TINY = {"backbone": "microsoft/resnet-50", "input_size": 32, "num_train_epochs": 1, "precision": "fp32"}
 
 
@@ -71,7 +72,7 @@ def copy_project(target: Path) -> Path:
             shutil.copy(ROOT / name, target / name)
     for recipe in (target / "recipes").glob("*.yaml"):
         settings = yaml.safe_load(recipe.read_text(encoding="utf-8"))
-        kept = {name: settings[name] for name in settings if name not in ("from_scratch", "early_stopping_patience")}
+        kept = {name: value for name, value in settings.items() if name not in NOT_TINY}
         recipe.write_text(yaml.safe_dump(kept | TINY), encoding="utf-8")
     return target
 
@@ -104,14 +105,18 @@ METADATA = (
 )
 """Finding, view and modality of the rows of the covid-chestxray-dataset, and how many of each."""
 
+SIIM_READINGS = ("Negative for Pneumonia", "Typical Appearance")
+"""Of NON-COVID and COVID."""
+
 
 def make_data(data: Path) -> Path:
     """What `$DATA` stands for: phantoms in the shape of the collections behind the README's results, and nothing more.
 
-    `manifest.csv` with the sources `cxnet` and `nih`, `ieee8023`, and `xrays` with a folder for each class.
+    `manifest.csv` with the sources `cxnet` and `nih`, `ieee8023`, `siim`, and `xrays` with a folder for each class.
     """
     make_manifest(data)
     make_ieee8023(data / "ieee8023")
+    make_siim(data / "siim")
     for folder, name in (("cxnet", "COVID-19"), ("nih/no_finding", "normal"), ("nih/pneumonia", "pneumonia")):
         shutil.copytree(data / folder, data / "xrays" / name)
     return data
@@ -136,6 +141,18 @@ def make_ieee8023(folder: Path) -> None:
         known |= {"folder": "images", "filename": f"{seed}.png"}
         rows.append([known.get(name, "") for name in METADATA_HEADER.split(",")])
     write_table(folder / "metadata.csv", METADATA_HEADER, rows)
+
+
+def make_siim(folder: Path) -> None:
+    """Three tables, each of films of its own, and boxes for a third of the COVID films of the first."""
+    for name, first, count in (("labels_wide.csv", 2000, 60), ("labels_test.csv", 3000, 24), ("labels.csv", 4000, 24)):
+        rows = []
+        for seed in range(first, first + count):
+            save_phantom(folder / "train" / f"{seed}.jpg", seed, seed % 2)
+            rows.append((f"train/{seed}.jpg", LABELS[seed % 2], f"patient-{seed}", "siim", SIIM_READINGS[seed % 2]))
+        write_table(folder / name, "file,label,patient_id,source,finding", rows)
+    boxes = [(f"train/{seed}.jpg", 0.2, 0.4, 0.5, 0.9) for seed in range(2001, 2060, 6)]
+    write_table(folder / "boxes.csv", "file,left,top,right,bottom", boxes)
 
 
 def write_table(path: Path, header: str, rows: Iterable[Sequence[object]]) -> None:
@@ -260,9 +277,12 @@ def source_code() -> str:
     return "".join(path.read_text(encoding="utf-8") for folder in folders for path in ROOT.glob(folder))
 
 
+SETTINGS = (DataArguments, ModelArguments, AugmentationArguments, RunArguments)
+
+
 def test_every_flag_that_a_page_names_exists():
     source = source_code()
-    settings = {name for part in (DataArguments, ModelArguments, RunArguments) for name in part.__dataclass_fields__}
+    settings = {name for part in SETTINGS for name in part.__dataclass_fields__}
     for flag in {flag for code in inline_code() for flag in re.findall(r"--(\w+)", code)} - {"help"}:
         assert flag in settings or f'"--{flag}"' in source, flag
 
@@ -299,7 +319,7 @@ def test_the_limits_are_those_of_the_code():
     assert rows["uploads"].endswith(ends)
 
 
-RUNS = ("outside", "both")
+RUNS = ("outside", "both", "siim")
 PROBES_SHOWN = ("source", "file", "border", "lungs_blacked_out")
 
 
@@ -330,7 +350,8 @@ def result_rows() -> list[str]:
     """The results table's rows as the runs' own files give them."""
     runs = [facts(run, "metrics.json") for run in RUNS]
     rows = [["own test split", *(scored(run["test"]) for run in runs)]]
-    rows += [["external test set `ieee8023`", scored(runs[0]["external"]["ieee8023"]), "used for training"]]
+    first, _, third = (run["external"].get("ieee8023") for run in runs)
+    rows += [["external test set `ieee8023`", scored(first), "used for training", scored(third)]]
     for name in PROBES_SHOWN:
         rows += [[f"a small classifier shown {PROBES[name].short}", *(probed(run, name) for run in RUNS)]]
     return [f"| {' | '.join(row)} |" for row in rows]
@@ -346,8 +367,26 @@ def test_the_results_are_those_of_the_runs_they_name():
     text = joined(ROOT / "README.md")
     for run in RUNS:
         assert judgement(run) in text
-    trials = text.split("[docs/results/LOG.md](docs/results/LOG.md). ")[1].split(" ## ")[0]
-    assert trials in joined(RESULTS / "LOG.md")
+    said = text.split("Interventions against the gap")[1].split(" ## ")[0]
+    for log in ("LOG.md", "LOG-siim.md"):
+        assert said.split(f"(docs/results/{log}): ")[1].split(" [siim]")[0] in joined(RESULTS / log)
+
+
+def test_the_page_of_results_says_what_its_files_say():
+    text = joined(RESULTS / "README.md")
+    scores = facts("siim", "assessment.json")["datasets"]["siim_cleaned"]["results"][0]
+    assert f"the model's AUROC is {scored(scores)}; [assessment.json]" in text
+    assert f"with an AUROC of {probed('siim', 'border').split()[0]}." in text
+    for way, found in facts("siim", "attributions.json").items():
+        own, others = found["class_activation_map"], ("chance", "usual_place", "random_weights")
+        low, high = own["intervals"]["pointing_game"]
+        cells = [f"{percent(own['pointing_game'])} % ({percent(low)}–{percent(high)})"]
+        cells += [f"{percent(found[other]['pointing_game'])} %" for other in others]
+        assert f"| {way} | {' | '.join(cells)} |" in text
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f}"
 
 
 @pytest.mark.parametrize("run", RUNS)
