@@ -1,6 +1,9 @@
 """The box loss: what is marked, that it moves with the image, what it is worth, and that it leaves a plain ResNet."""
 
+import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,8 @@ import yaml
 from PIL import Image
 from raw import prepare, table
 from safetensors.torch import load_file
+from support import ROOT
+from test_processes import TORCHRUN
 from test_resume import STEPS, sha256
 
 from cxr.phantom import draw_phantom
@@ -123,6 +128,16 @@ def test_a_resumed_run_with_boxes_gives_the_same_plain_resnet(train_here, comman
     assert not [name for name in load_file(whole / "model.safetensors") if "box_loss" in name]
     recipe = yaml.safe_load((whole / "recipe.yaml").read_text(encoding="utf-8"))
     assert (recipe["box_weight"], recipe["progressive_resizing"]) == (1.0, ["16=1"])
+
+
+@pytest.mark.slow
+def test_two_processes_train_with_boxes(command, env, marked, tmp_path):
+    run = [*command, "--dataset", str(marked), *WITH_BOXES, "--output_dir", str(tmp_path / "two")]
+    start, two = [sys.executable, "-m", *TORCHRUN.split(), *run], env | {"ACCELERATE_USE_CPU": "true"}
+    done = subprocess.run(start, cwd=ROOT, env=two, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    training = json.loads((tmp_path / "two/model/metrics.json").read_text(encoding="utf-8"))["training"]
+    assert (training["processes"], training["box_weight"]) == (2, 1.0)
 
 
 def test_boxes_change_what_is_learned(train_here, command, marked, tmp_path):
