@@ -114,12 +114,13 @@ def _meaning_of_a_shortcut(
     test: GroupSummary, external: Sequence[GroupSummary], probe: ProbeResult, tells_the_source: bool
 ) -> str:
     shortcut = f"the label can be predicted from {PROBES[probe['name']].short}"
+    low, _ = test["intervals"]["auroc"] or (0.0, 1.0)
+    goes_beyond = not tells_the_source and low > (probe["high"] or 1.0)
     if any(_drops(test, scores) for scores in external):
-        if not tells_the_source:
+        if goes_beyond:
             return f"it does not generalize to external data, and {shortcut}"
         return "this model recognizes the source of an image, such as its marks and borders, rather than the disease"
-    low, _ = test["intervals"]["auroc"] or (0.0, 1.0)
-    if not external and not tells_the_source and low > (probe["high"] or 1.0):
+    if not external and goes_beyond:
         return f"{shortcut}, but not as well; not yet evaluated on data from another hospital"
     if not external:
         return f"{shortcut}, so the score on its own test split is no evidence that this model reads lungs"
