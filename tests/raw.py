@@ -1,7 +1,7 @@
 """Tiny raw collections, and preparing them by the command."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import datasets
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cxr.phantom import draw_phantom
 from dataset_script import prepare as preparation
 from dataset_script.__main__ import main
 from dataset_script.duplicates.search import NearDuplicates
@@ -41,6 +42,19 @@ def table(path: Path, rows: Sequence[dict], separator: str = ",", encoding: str 
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(separator.join(line) for line in lines), encoding=encoding)
     return path
+
+
+def marked_phantoms(root: Path, count: int, first_seed: int, marked: Iterable[int]) -> Path:
+    """A table of phantoms, every other one COVID, with a box around the lower half of those that are `marked`."""
+    root.mkdir()
+    files = [f"{number}.png" for number in range(count)]
+    for number, file in enumerate(files):
+        Image.fromarray(draw_phantom(first_seed + number, number % 2).image).save(root / file)
+    labels = [{"file": file, "label": ("normal", "COVID")[number % 2]} for number, file in enumerate(files)]
+    table(root / "labels.csv", labels)
+    corners = {"left": 0, "top": 0.5, "right": 1, "bottom": 1}
+    table(root / "boxes.csv", [{"file": files[number]} | corners for number in marked])
+    return root
 
 
 def patients(root: Path, count: int, images: int = 2) -> list[dict]:

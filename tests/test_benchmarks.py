@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from raw import prepare
+from raw import marked_phantoms, prepare
 from safetensors.torch import save_file
 from scipy.stats import rankdata
 from tiny import save_tiny
@@ -274,12 +274,8 @@ def test_many_clients_are_answered_right_or_told_that_the_app_is_busy(run_cli, t
 def with_boxes(tmp_path_factory):
     """A tiny model, and a dataset with boxes around the lower half of every COVID image."""
     tmp_path = tmp_path_factory.mktemp("boxes")
-    save_phantoms(tmp_path, 60)
-    lines = [f"{n}.jpg,{('normal', 'COVID')[n % 2]}" for n in range(60)]
-    (tmp_path / "labels.csv").write_text("file,label\n" + "\n".join(lines))
-    boxes = [f"{n}.jpg,0,0.5,1,1" for n in range(1, 60, 2)]
-    (tmp_path / "boxes.csv").write_text("file,left,top,right,bottom\n" + "\n".join(boxes))
-    prepare(tmp_path / "out", f"table={tmp_path}", image_size=146, search=False)
+    ward = marked_phantoms(tmp_path / "ward", 60, 0, range(1, 60, 2))
+    prepare(tmp_path / "out", f"table={ward}", image_size=146, search=False)
     save_tiny(tmp_path / "model")
     return tmp_path / "model", tmp_path / "out"
 

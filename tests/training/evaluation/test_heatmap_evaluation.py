@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image
-from raw import prepare
+from raw import marked_phantoms, prepare
 from support import ROOT, flat
 
 from cxr.assessment.command import main as assess
-from cxr.phantom import draw_phantom
 from cxr.training import card
 from cxr.training.evaluation.heatmap_evaluation import read_marked
 
@@ -23,14 +22,7 @@ SCHEMA = Draft202012Validator(json.loads((ROOT / "docs" / "metrics.schema.json")
 def with_boxes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Phantoms to train on and an external set with boxes around the lower half of every COVID image but one."""
     folder = tmp_path_factory.mktemp("boxes")
-    ward = folder / "ward"
-    ward.mkdir()
-    for number in range(24):
-        Image.fromarray(draw_phantom(5000 + number, number % 2).image).save(ward / f"{number}.png")
-    lines = [f"{number}.png,{('normal', 'COVID')[number % 2]}" for number in range(24)]
-    (ward / "labels.csv").write_text("file,label\n" + "\n".join(lines))
-    boxes = [f"{number}.png,0,0.5,1,1" for number in range(3, 24, 2)]
-    (ward / "boxes.csv").write_text("file,left,top,right,bottom\n" + "\n".join(boxes))
+    ward = marked_phantoms(folder / "ward", 24, 5000, range(3, 24, 2))
     more = ["--external", "labels"]
     prepare(folder / "out", "phantom=64", f"table={ward}", image_size=36, search=False, more=more)
     return folder / "out"

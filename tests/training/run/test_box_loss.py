@@ -11,13 +11,12 @@ import pytest
 import torch
 import yaml
 from PIL import Image
-from raw import prepare, table
+from raw import marked_phantoms, prepare
 from safetensors.torch import load_file
 from support import ROOT
 from test_processes import TORCHRUN
 from test_resume import STEPS, sha256
 
-from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, NON_COVID
 from cxr.training.arguments import AugmentationArguments
 from cxr.training.box_loss import BoxLoss
@@ -107,13 +106,7 @@ WITH_BOXES = ["--box_weight", "1", "--method", "full"]
 def marked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table of phantoms, with boxes around the lower half of two in three COVID images."""
     folder = tmp_path_factory.mktemp("marked")
-    ward = folder / "ward"
-    ward.mkdir()
-    for number in range(60):
-        Image.fromarray(draw_phantom(7000 + number, number % 2).image).save(ward / f"{number}.png")
-    table(ward / "labels.csv", [{"file": f"{n}.png", "label": ("normal", "COVID")[n % 2]} for n in range(60)])
-    corners = {"left": 0, "top": 0.5, "right": 1, "bottom": 1}
-    table(ward / "boxes.csv", [{"file": f"{n}.png"} | corners for n in range(1, 60, 2) if n % 3])
+    ward = marked_phantoms(folder / "ward", 60, 7000, (number for number in range(1, 60, 2) if number % 3))
     prepare(folder / "out", f"table={ward}", image_size=36, search=False)
     return folder / "out"
 
