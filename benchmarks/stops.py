@@ -1,9 +1,10 @@
 """Stop work at random moments, run it again, and compare what comes out with what an undisturbed run gives.
 
 Preparation, training with its evaluation in one and in two processes, and the publication of the model and of the
-dataset are each stopped by SIGTERM and by `kill -9` in turn, so often in a row, and then left to finish. Printed are,
-for each, the stops that met the work, whether every file is the same byte by byte, and how many processes were left. A
-publication must have made one commit. Everything is made in a temporary folder, from phantoms and a tiny network, on
+dataset are each stopped by SIGTERM and by `kill -9` in turn, until so many stops have met the work. Each time it comes
+to its end between two stops, and at last, its files are compared and it begins anew. Printed are, for each, the stops,
+how often it came to its end, whether every file was the same byte by byte each time, and how many processes were left.
+A publication must have made one commit. Everything is made in a temporary folder, from phantoms and a tiny network, on
 the embedded Hub.
 
     python benchmarks/stops.py [--times 20] [--seed 0] [--only preparation]
@@ -13,6 +14,7 @@ import argparse
 import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,12 +38,23 @@ KINDS = ("preparation", "training", "two-ranks", "publication", "dataset-publica
 
 
 class Result(NamedTuple):
-    """What stopping one kind of work so often showed."""
+    """What stopping one kind of work so often showed; `code` is the first exit code of a finished run that is not 0."""
 
     stops: int
+    ends: int
     same: bool
     left: int
     code: int
+
+
+class Work(NamedTuple):
+    """Work to stop: its command as things stand, whether what came out is right, and how to clear it away."""
+
+    command: Callable[[], Sequence[str]]
+    is_same: Callable[[], bool]
+    clear: Callable[[], object]
+    seconds: float
+    """How long it takes undisturbed."""
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -58,14 +71,15 @@ def run_to_end(command: Sequence[str], env: dict[str, str]) -> tuple[int, float]
     return code.returncode, time.monotonic() - start
 
 
-def stop_once(command: Sequence[str], env: dict[str, str], after: float, number: signal.Signals) -> tuple[bool, int]:
-    """Send a signal so many seconds after the start; whether the work was met, and how many processes were left."""
+def stop_once(
+    command: Sequence[str], env: dict[str, str], after: float, number: signal.Signals
+) -> tuple[int | None, int]:
+    """Send a signal so many seconds after the start; its exit code if it had ended before, and the processes left."""
     process = subprocess.Popen(
         command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        process.wait(after)
-        return False, 0
+        return process.wait(after), 0
     except subprocess.TimeoutExpired:
         process.send_signal(number)
         process.wait(60)
@@ -75,7 +89,7 @@ def stop_once(command: Sequence[str], env: dict[str, str], after: float, number:
     left = members(process.pid)
     for member in left:
         os.kill(member, signal.SIGKILL)
-    return True, len(left)
+    return None, len(left)
 
 
 def members(session: int) -> list[int]:
@@ -91,16 +105,23 @@ def members(session: int) -> list[int]:
     return found
 
 
-def disturb(
-    first: Sequence[str], again: Callable[[], Sequence[str]], env: dict[str, str], seconds: float, times: int, seed: int
-) -> tuple[int, int, int]:
-    """Start, stop at random moments so often, and let it finish; stops that met the work, processes left, exit code."""
-    chosen, stops, left = random.Random(seed), 0, 0
-    command = first
-    for number in range(times):
-        met, remaining = stop_once(command, env, chosen.uniform(0.1, seconds), SIGNALS[number % len(SIGNALS)])
-        stops, left, command = stops + met, left + remaining, again()
-    return stops, left, run_to_end(command, env)[0]
+def disturb(work: Work, env: dict[str, str], times: int, seed: int) -> Result:
+    """Stop work at random moments until so many stops have met it; see the module's text."""
+    chosen, result = random.Random(seed), Result(0, 0, True, 0, 0)
+    while result.stops < times:
+        moment, number = chosen.uniform(0.1, work.seconds), SIGNALS[result.stops % len(SIGNALS)]
+        code, left = stop_once(work.command(), env, moment, number)
+        if code is None:
+            result = result._replace(stops=result.stops + 1, left=result.left + left)
+        else:
+            result = _ended(result, work, code)
+            work.clear()
+    return _ended(result, work, run_to_end(work.command(), env)[0])
+
+
+def _ended(result: Result, work: Work, code: int) -> Result:
+    same = result.same and work.is_same()
+    return result._replace(ends=result.ends + 1, same=same, code=result.code or code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,7 +138,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = _try_all(Path(folder), env, options)
         results |= _publish_all(Path(folder), hub.url, env, options)
     for name, result in results.items():
-        print(f"{name}: {result.stops} stops, same bytes: {result.same}, left: {result.left}, exit code {result.code}")
+        print(
+            f"{name}: {result.stops} stops, {result.ends} ends, same bytes: {result.same}, left: {result.left}, "
+            f"exit code {result.code}"
+        )
     return 0 if all(result.same and not result.left and not result.code for result in results.values()) else 1
 
 
@@ -142,9 +166,13 @@ def _try_all(folder: Path, env: dict[str, str], options: argparse.Namespace) -> 
     }
     results = {}
     if options.only in (None, "preparation"):
-        command = [*prepare, str(cut)]
-        outcome = disturb(command, lambda: command, env, seconds, options.times, options.seed)
-        results["preparation"] = Result(outcome[0], digests(cut) == digests(whole), *outcome[1:])
+        work = Work(
+            lambda: [*prepare, str(cut)],
+            lambda: digests(cut) == digests(whole),
+            lambda: shutil.rmtree(cut, ignore_errors=True),
+            seconds,
+        )
+        results["preparation"] = disturb(work, env, options.times, options.seed)
     for name, start in launch.items():
         if options.only in (None, name):
             results[name] = _train([*start, *train], folder / name, env, options)
@@ -163,33 +191,34 @@ def _publish_all(folder: Path, url: str, env: dict[str, str], options: argparse.
         "dataset-publication": ("dataset", [*prepare, "--num_proc", "2", "--duplicates", "keep", *push]),
     }
     chosen = {name: way for name, way in ways.items() if options.only in (None, name)}
-    return {name: _publish(kind, command, url, env, options) for name, (kind, command) in chosen.items()}
+    return {name: _publish(kind, command, folder, url, env, options) for name, (kind, command) in chosen.items()}
 
 
-def _publish(kind: str, command: list[str], url: str, env: dict[str, str], options: argparse.Namespace) -> Result:
+def _publish(
+    kind: str, command: list[str], folder: Path, url: str, env: dict[str, str], options: argparse.Namespace
+) -> Result:
     """Same files as of an undisturbed publication, in one commit after the one that creates a repo."""
     from huggingface_hub import HfApi
 
-    api = HfApi(url, token=env["HF_TOKEN"])
+    api, whole, cut = HfApi(url, token=env["HF_TOKEN"]), "demo/whole", "demo/cut"
 
     def published(repo: str) -> list[tuple[str, str]]:
+        """Each file with its hash, but the card with its text, which names the repo."""
         listed = api.repo_info(repo, repo_type=kind, files_metadata=True).siblings or []
-        return sorted((file.rfilename, str(file.blob_id)) for file in listed)
+        files = {file.rfilename: str(file.blob_id) for file in listed}
+        card = api.hf_hub_download(repo, "README.md", repo_type=kind, cache_dir=folder / "cards")
+        files["README.md"] = Path(card).read_text(encoding="utf-8").replace(repo, "")
+        return sorted(files.items())
 
-    code, seconds = run_to_end([*command, "demo/whole"], env)
+    def is_same() -> bool:
+        commits = [len(api.list_repo_commits(repo, repo_type=kind)) for repo in (whole, cut)]
+        return commits[0] == commits[1] and published(cut) == published(whole)
+
+    code, seconds = run_to_end([*command, whole], env)
     if code:
         raise SystemExit(f"the undisturbed publication of a {kind} failed")
-    again = [*command, "demo/cut"]
-    stops, left, code = disturb(again, lambda: again, env, seconds, options.times, options.seed)
-    commits = len(api.list_repo_commits("demo/cut", repo_type=kind))
-    whole = len(api.list_repo_commits("demo/whole", repo_type=kind))
-    same = commits == whole and _without_name(published("demo/cut")) == _without_name(published("demo/whole"))
-    return Result(stops, same, left, code)
-
-
-def _without_name(files: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The files but for the card, which names the repo."""
-    return [file for file in files if file[0] != "README.md"]
+    work = Work(lambda: [*command, cut], is_same, lambda: api.delete_repo(cut, repo_type=kind), seconds)
+    return disturb(work, env, options.times, options.seed)
 
 
 def _train(command: list[str], folder: Path, env: dict[str, str], options: argparse.Namespace) -> Result:
@@ -205,8 +234,11 @@ def _train(command: list[str], folder: Path, env: dict[str, str], options: argpa
             [*first, "--resume_from_checkpoint", "true"] if any(cut.glob("checkpoint-*/trainer_state.json")) else first
         )
 
-    stops, left, code = disturb(first, again, env, seconds, options.times, options.seed)
-    return Result(stops, digests(cut / "model") == digests(whole / "model"), left, code)
+    model = whole / "model"
+    work = Work(
+        again, lambda: digests(cut / "model") == digests(model), lambda: shutil.rmtree(cut, ignore_errors=True), seconds
+    )
+    return disturb(work, env, options.times, options.seed)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -45,6 +46,11 @@ def encode(image: Image.Image | np.ndarray, kind: str = "PNG", **options: object
     stream = io.BytesIO()
     (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(stream, kind, **options)
     return stream.getvalue()
+
+
+def without_precision(printed: str) -> str:
+    """What a command printed, but for the line on the precision that it measured, where a machine has a choice."""
+    return re.sub(r"(?m)^precision \w+: [\d.]+ times \w+ here\n", "", printed)
 
 
 def flat(tree: object, where: str = "") -> dict[str, object]:
