@@ -63,7 +63,7 @@ class LimitedClient(httpx2.Client):
         self._limit, self._sockets = time_limit(), WeakSet[socket.socket]()
         self._found: set[str] = set()
         super().__init__(
-            event_hooks={"request": hooks, "response": [_check_answer]},
+            event_hooks={"request": [*hooks, self._look_up], "response": [_check_answer]},
             follow_redirects=True,
             timeout=httpx2.Timeout(self._limit, connect=min(self._limit, _CONNECT_SECONDS)),
         )
@@ -75,7 +75,6 @@ class LimitedClient(httpx2.Client):
             HubTimeoutError: if it should not be sent again.
             httpx2.TransportError: if it failed and may be sent again.
         """
-        self._look_up(request.url.host)
         limits = request.extensions.get("timeout", {})
         request.extensions["timeout"] = {name: self._shortest(seconds) for name, seconds in limits.items()}
         request.extensions["trace"] = HeadWatch(self._sockets, self._limit)
@@ -90,11 +89,13 @@ class LimitedClient(httpx2.Client):
             attempt.succeed()
         return response
 
-    def _look_up(self, host: str) -> None:
+    def _look_up(self, request: httpx2.Request) -> None:
         """Look up a server's address for the first time in a thread: nothing else ends a resolver that does not answer.
 
-        A proxy looks up addresses itself. What the resolver refuses is left to the request, which says so.
+        This is called before each request, also before those that follow a redirect. A proxy looks up addresses itself.
+        What the resolver refuses is left to the request, which says so.
         """
+        host = request.url.host
         if host in self._found or _PROXIES & getproxies().keys():
             return
         done = threading.Event()

@@ -126,7 +126,8 @@ def test_a_pause_of_an_hour_is_not_waited_for(hub, headers):
     assert time.monotonic() - start < 2
 
 
-def test_a_resolver_that_does_not_answer_ends(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("redirected", [False, True])
+def test_a_resolver_that_does_not_answer_ends(redirected: bool, monkeypatch: pytest.MonkeyPatch):
     found = socket.getaddrinfo
 
     def wait(host: str, *args: object, **options: object) -> object:
@@ -135,7 +136,11 @@ def test_a_resolver_that_does_not_answer_ends(monkeypatch: pytest.MonkeyPatch):
         return found(host, *args, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", wait)
+    def redirect(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 302 Go\r\nLocation: http://hub.example/x\r\nContent-Length: 0\r\n\r\n")
+
     start = time.monotonic()
-    with pytest.raises(HubTimeoutError, match=r"no address found for hub\.example"):
-        huggingface_hub.get_session().get("http://hub.example/x")
+    with server(redirect) as here, pytest.raises(HubTimeoutError, match=r"no address found for hub\.example"):
+        huggingface_hub.get_session().get(f"{here}/resolve/y" if redirected else "http://hub.example/x")
     assert time.monotonic() - start < 3 * LIMIT
