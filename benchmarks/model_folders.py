@@ -66,7 +66,7 @@ def main() -> int:
     phantoms = [draw_phantom(seed, seed % 2).image for seed in range(40)]
     model = save_tiny(root / "model").eval()
     extract = FeatureExtractor(model, load_processor(root / "model"))
-    gate = fit_gate(extract, phantoms[:30], phantoms[30:], seed=0, progress=False)
+    gate = fit_gate(extract, phantoms[:30], extract(phantoms[30:]), seed=0, progress=False)
     gate.save(root / "model" / "gate.safetensors")
     Image.fromarray(phantoms[1]).save(root / "image.png")
     assert fault_of(root / "model", root / "image.png", exact=False) == ("", 0)

@@ -118,7 +118,7 @@ def _take_out(raw: bytes, rng: Rng) -> bytes:
 def _repeat(raw: bytes, rng: Rng) -> bytes:
     start = int(rng.integers(0, len(raw)))
     part = raw[start : start + int(rng.integers(1, 200))]
-    return raw[:start] + part * _times(rng) + raw[start:]
+    return raw[:start] + part * _times(part, rng) + raw[start:]
 
 
 def _insert(raw: bytes, rng: Rng) -> bytes:
@@ -126,9 +126,10 @@ def _insert(raw: bytes, rng: Rng) -> bytes:
     return raw[:at] + rng.bytes(int(rng.integers(1, 5000))) + raw[at:]
 
 
-def _times(rng: Rng) -> int:
-    """Mostly a few times, now and then very many."""
-    return int(rng.integers(2, 40)) if rng.random() < 0.85 else int(rng.integers(1000, _MOST_REPEATED))
+def _times(part: bytes, rng: Rng) -> int:
+    """How often a part is repeated: mostly a few times, now and then very many, but no oftener than fills a file."""
+    times = int(rng.integers(2, 40)) if rng.random() < 0.85 else int(rng.integers(1000, _MOST_REPEATED))
+    return min(times, 1 + _MAX_BYTES // max(1, len(part)))
 
 
 _ANYWHERE: tuple[Mutation, ...] = (_flip, _in_header, _in_header, _cut, _take_out, _repeat, _insert)
@@ -144,7 +145,7 @@ def _rearranged(parts: Sequence[bytes], rng: Rng) -> list[bytes]:
         case 1:
             parts[at], parts[other] = parts[other], parts[at]
         case _:
-            parts[at:at] = [parts[other]] * _times(rng)
+            parts[at:at] = [parts[other]] * _times(parts[other], rng)
     return parts
 
 
@@ -189,8 +190,8 @@ def _png_extra(raw: bytes, rng: Rng) -> bytes:
         _png_chunk(b"PLTE", rng.bytes(int(rng.integers(0, 800)))),
         _png_chunk(b"IDAT", b""),
     )
-    chunk = extra[rng.integers(len(extra))] * _times(rng)
-    return raw[:33] + chunk + raw[33:]
+    chunk = extra[rng.integers(len(extra))]
+    return raw[:33] + chunk * _times(chunk, rng) + raw[33:]
 
 
 def _jpeg_segments(raw: bytes) -> list[bytes]:
@@ -206,7 +207,8 @@ def _jpeg_order(raw: bytes, rng: Rng) -> bytes:
 def _jpeg_scans(raw: bytes, rng: Rng) -> bytes:
     """The last scan again and again."""
     start, end = raw.rindex(b"\xff\xda"), raw.rindex(b"\xff\xd9")
-    return raw[:end] + raw[start:end] * _times(rng) + raw[end:]
+    scan = raw[start:end]
+    return raw[:end] + scan * _times(scan, rng) + raw[end:]
 
 
 def _jpeg_frame(raw: bytes, rng: Rng) -> bytes:
@@ -265,7 +267,7 @@ def _gif_blocks(raw: bytes, rng: Rng) -> bytes:
     """Extensions, empty ones or of a loop, before the image; or another frame."""
     start = 13 + 3 * (1 << (raw[10] & 7) + 1) * (raw[10] >> 7)
     block = (b"!\xfe\0", b"!\xf9\4\1\0\0\0\0", b"!\xff\x0bNETSCAPE2.0\3\1\0\0\0", raw[start:-1])[rng.integers(4)]
-    return raw[:start] + block * _times(rng) + raw[start:]
+    return raw[:start] + block * _times(block, rng) + raw[start:]
 
 
 def _dicom_elements(raw: bytes, rng: Rng) -> bytes:
@@ -296,7 +298,7 @@ def _dicom_padding(raw: bytes, rng: Rng) -> bytes:
     """Many small elements before the pixels."""
     at = raw.rindex(b"\xe0\x7f\x10\0")
     element = (b"\x09\0\x10\0LO\2\0ab", b"\x08\0\x40\x11SQ\0\0\0\0\0\0", b"\xfe\xff\0\xe0\0\0\0\0")[rng.integers(3)]
-    return raw[:at] + element * _times(rng) + raw[at:]
+    return raw[:at] + element * _times(element, rng) + raw[at:]
 
 
 _DECISIVE = (

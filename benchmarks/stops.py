@@ -11,7 +11,9 @@ the embedded Hub.
 """
 
 import argparse
+import contextlib
 import hashlib
+import itertools
 import os
 import random
 import shutil
@@ -20,12 +22,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 SIGNALS = (signal.SIGTERM, signal.SIGKILL)
+MARK = "CXR_STOPPED"
+"""Variable by whose value the processes of one run are known."""
+
 GRACE = 15.0
 """Seconds in which all processes of a stopped run must have ended."""
 
@@ -75,33 +81,34 @@ def stop_once(
     command: Sequence[str], env: dict[str, str], after: float, number: signal.Signals
 ) -> tuple[int | None, int]:
     """Send a signal so many seconds after the start; its exit code if it had ended before, and the processes left."""
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    mark, quiet = str(uuid.uuid4()), subprocess.DEVNULL
+    process = subprocess.Popen(command, cwd=ROOT, env=env | {MARK: mark}, stdout=quiet, stderr=quiet)
     try:
         return process.wait(after), 0
     except subprocess.TimeoutExpired:
         process.send_signal(number)
         process.wait(60)
     deadline = time.monotonic() + GRACE
-    while members(process.pid) and time.monotonic() < deadline:
+    while started_by(mark) and time.monotonic() < deadline:
         time.sleep(0.2)
-    left = members(process.pid)
-    for member in left:
-        os.kill(member, signal.SIGKILL)
+    left = started_by(mark)
+    for process_id in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process_id, signal.SIGKILL)
     return None, len(left)
 
 
-def members(session: int) -> list[int]:
-    """The living processes of a session, by their ids (Linux)."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+def started_by(mark: str) -> list[int]:
+    """The living processes that inherited this mark, in whatever session they are, by their ids (Linux)."""
+    variable, found = f"{MARK}={mark}".encode(), []
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            inherited = variable in (process / "environ").read_bytes().split(b"\0")
+            state = (process / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
         except OSError:
             continue
-        if int(fields[3]) == session and fields[0] != "Z":
-            found.append(int(stat.parent.name))
+        if inherited and state != "Z":
+            found.append(int(process.name))
     return found
 
 
@@ -135,17 +142,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     with tempfile.TemporaryDirectory() as folder, LocalHub(Path(folder) / "hub") as hub:
         env = os.environ | environment(hub.url, Path(folder) / "hf") | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        results = _try_all(Path(folder), env, options)
-        results |= _publish_all(Path(folder), hub.url, env, options)
-    for name, result in results.items():
-        print(
-            f"{name}: {result.stops} stops, {result.ends} ends, same bytes: {result.same}, left: {result.left}, "
-            f"exit code {result.code}"
-        )
+        results = {}
+        for name, result in itertools.chain(
+            _try_all(Path(folder), env, options), _publish_all(Path(folder), hub.url, env, options)
+        ):
+            results[name] = result
+            print(
+                f"{name}: {result.stops} stops, {result.ends} ends, same bytes: {result.same}, left: {result.left}, "
+                f"exit code {result.code}",
+                flush=True,
+            )
     return 0 if all(result.same and not result.left and not result.code for result in results.values()) else 1
 
 
-def _try_all(folder: Path, env: dict[str, str], options: argparse.Namespace) -> dict[str, Result]:
+def _try_all(folder: Path, env: dict[str, str], options: argparse.Namespace) -> Iterator[tuple[str, Result]]:
     from transformers import ResNetConfig
 
     from cxr.network.model import save_stand_in_backbone
@@ -164,7 +174,6 @@ def _try_all(folder: Path, env: dict[str, str], options: argparse.Namespace) -> 
         "training": [sys.executable],
         "two-ranks": [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"],
     }
-    results = {}
     if options.only in (None, "preparation"):
         work = Work(
             lambda: [*prepare, str(cut)],
@@ -172,16 +181,17 @@ def _try_all(folder: Path, env: dict[str, str], options: argparse.Namespace) -> 
             lambda: shutil.rmtree(cut, ignore_errors=True),
             seconds,
         )
-        results["preparation"] = disturb(work, env, options.times, options.seed)
+        yield "preparation", disturb(work, env, options.times, options.seed)
     for name, start in launch.items():
         if options.only in (None, name):
-            results[name] = _train([*start, *train], folder / name, env, options)
+            yield name, _train([*start, *train], folder / name, env, options)
     if options.only == "publication":
         run_to_end([*launch["training"], *train, "--output_dir", str(folder / "training" / "whole")], env)
-    return results
 
 
-def _publish_all(folder: Path, url: str, env: dict[str, str], options: argparse.Namespace) -> dict[str, Result]:
+def _publish_all(
+    folder: Path, url: str, env: dict[str, str], options: argparse.Namespace
+) -> Iterator[tuple[str, Result]]:
     """The model of the undisturbed training and its dataset, each to a repo that it is not in yet."""
     model, dataset = folder / "training" / "whole" / "model", folder / "whole" / "phantoms"
     push = ["--out", str(dataset), "--push_to_hub"]
@@ -190,8 +200,9 @@ def _publish_all(folder: Path, url: str, env: dict[str, str], options: argparse.
         "publication": ("model", [sys.executable, "-m", "cxr.training.publish", str(model)]),
         "dataset-publication": ("dataset", [*prepare, "--num_proc", "2", "--duplicates", "keep", *push]),
     }
-    chosen = {name: way for name, way in ways.items() if options.only in (None, name)}
-    return {name: _publish(kind, command, folder, url, env, options) for name, (kind, command) in chosen.items()}
+    for name, (kind, command) in ways.items():
+        if options.only in (None, name):
+            yield name, _publish(kind, command, folder, url, env, options)
 
 
 def _publish(
@@ -200,7 +211,7 @@ def _publish(
     """Same files as of an undisturbed publication, in one commit after the one that creates a repo."""
     from huggingface_hub import HfApi
 
-    api, whole, cut = HfApi(url, token=env["HF_TOKEN"]), "demo/whole", "demo/cut"
+    api, whole, cut = HfApi(url, token=env["HF_TOKEN"]), "demo/whole", ["demo/cut-0"]
 
     def published(repo: str) -> list[tuple[str, str]]:
         """Each file with its hash, but the card with its text, which names the repo."""
@@ -211,13 +222,13 @@ def _publish(
         return sorted(files.items())
 
     def is_same() -> bool:
-        commits = [len(api.list_repo_commits(repo, repo_type=kind)) for repo in (whole, cut)]
-        return commits[0] == commits[1] and published(cut) == published(whole)
+        commits = [len(api.list_repo_commits(repo, repo_type=kind)) for repo in (whole, cut[-1])]
+        return commits[0] == commits[1] and published(cut[-1]) == published(whole)
 
     code, seconds = run_to_end([*command, whole], env)
     if code:
         raise SystemExit(f"the undisturbed publication of a {kind} failed")
-    work = Work(lambda: [*command, cut], is_same, lambda: api.delete_repo(cut, repo_type=kind), seconds)
+    work = Work(lambda: [*command, cut[-1]], is_same, lambda: cut.append(f"demo/cut-{len(cut)}"), seconds)
     return disturb(work, env, options.times, options.seed)
 
 

@@ -231,9 +231,8 @@ def test_a_gate_is_tried_on_what_it_was_not_fitted_on(run_benchmark, tmp_path):
     make_processor(48).save_pretrained(folder)
     model = AutoModelForImageClassification.from_pretrained(folder).eval()
     phantoms = [draw_phantom(seed, seed % 2).image for seed in range(45)]
-    fit_gate(FeatureExtractor(model, make_processor(48)), phantoms[:30], phantoms[30:40], seed=0, progress=False).save(
-        folder / GATE
-    )
+    extract = FeatureExtractor(model, make_processor(48))
+    fit_gate(extract, phantoms[:30], extract(phantoms[30:40]), seed=0, progress=False).save(folder / GATE)
     xrays.mkdir()
     for index, pixels in enumerate(phantoms[40:]):
         Image.fromarray(pixels).save(xrays / f"{index}.png")

@@ -36,24 +36,25 @@ _CONSTANT = 1e-6
 def fit_gate(
     extract: FeatureExtractor,
     train_images: Iterable[Image],
-    validation_images: Iterable[Image],
+    validation_features: torch.Tensor,
     seed: int,
     progress: bool = True,
     kind: str = TRAINING,
 ) -> Gate:
     """Fit on the first `MAX_XRAYS` training X-rays, uint8 (H, W) each, and set the threshold on validation.
 
-    `kind` is what the gate and the card call the X-rays that it was fitted on.
+    `validation_features` are what `extract` gives for validation X-rays, float32 (N, D). `kind` is what the gate and
+    the card call the X-rays that it was fitted on.
 
     The same model, images in the same order and seed give the same gate. It takes three forward passes for each
-    training X-ray, 1,800 at most, and one for each validation X-ray.
+    training X-ray, 1,800 at most.
     """
     xrays = tqdm(islice(train_images, MAX_XRAYS), desc="gate", unit="X-ray", disable=not progress)
     features = extract(_with_outliers(xrays, seed))
     inside = np.arange(len(features)) % (1 + _OUTLIERS_PER_XRAY) == 0
     fitted_on = f"{inside.sum()} {kind}, {(~inside).sum()} outliers made from them, seed {seed}"
     gate = _regression(features, inside, fitted_on)
-    scores = gate.score(extract(validation_images))
+    scores = gate.score(validation_features)
     return replace(gate, threshold=scores.quantile(1 - PASSED, interpolation="lower"))
 
 

@@ -136,6 +136,7 @@ def test_a_resolver_that_does_not_answer_ends(redirected: bool, monkeypatch: pyt
         return found(host, *args, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", wait)
+
     def redirect(connection: socket.socket) -> None:
         connection.recv(65536)
         connection.sendall(b"HTTP/1.1 302 Go\r\nLocation: http://hub.example/x\r\nContent-Length: 0\r\n\r\n")

@@ -46,7 +46,7 @@ def extract(model: ResNetForImageClassification) -> FeatureExtractor:
 
 @pytest.fixture(scope="module")
 def gate(extract: FeatureExtractor) -> Gate:
-    return fit_gate(extract, xrays(0, 150), xrays(1000, 60), seed=0, progress=False)
+    return fit_gate(extract, xrays(0, 150), extract(xrays(1000, 60)), seed=0, progress=False)
 
 
 def passed(gate: Gate, extract: FeatureExtractor, images: Images) -> float:
@@ -109,7 +109,7 @@ def test_an_outlier_differs_by_seed_and_is_reproducible(kind: str):
 
 
 def test_the_same_fit_is_the_same_gate_and_comes_back_from_its_file(extract: FeatureExtractor, tmp_path: Path):
-    first, second = (fit_gate(extract, xrays(0, 20), xrays(1000, 5), seed=3, progress=False) for _ in range(2))
+    first, second = (fit_gate(extract, xrays(0, 20), extract(xrays(1000, 5)), seed=3, progress=False) for _ in range(2))
     first.save(tmp_path / "gate.safetensors")
     loaded = Gate.load(tmp_path / "gate.safetensors")
     scores = [gate.score(extract(xrays(7, 3))) for gate in (first, second, loaded)]

@@ -76,9 +76,8 @@ def gate_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gated")
     model = save_tiny(folder).eval()
     xrays = [phantom.draw_phantom(seed, seed % 2).image for seed in range(60)]
-    fit_gate(FeatureExtractor(model, load_processor(folder)), xrays[:40], xrays[40:], seed=0, progress=False).save(
-        folder / GATE
-    )
+    extract = FeatureExtractor(model, load_processor(folder))
+    fit_gate(extract, xrays[:40], extract(xrays[40:]), seed=0, progress=False).save(folder / GATE)
     return folder / GATE
 
 

@@ -42,7 +42,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("validated")
     network = save_tiny(folder).eval()
     validation = phantoms(1000, 60)
-    fit_gate(FeatureExtractor(network, load_processor(folder)), phantoms(0, 60), validation, 0).save(folder / GATE)
+    extract = FeatureExtractor(network, load_processor(folder))
+    fit_gate(extract, phantoms(0, 60), extract(validation), 0).save(folder / GATE)
     predictor = Predictor.load(str(folder))
     inputs = save(folder / "validation", validation)
     answers = [predictor.predict(predictor.read(inputs / f"{number}.png")) for number in range(60)]

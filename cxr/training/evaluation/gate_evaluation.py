@@ -51,14 +51,14 @@ def add_gate(
     extract = FeatureExtractor(evaluator.model, evaluator.processor)
     train, validation, test = (dataset.splits[name] for name in ("train", "validation", "test"))
     chosen = _chosen(validation, MAX_SCORED)
-    validated = _images_at(validation, chosen)
+    validated = extract(_images_at(validation, chosen))
     gate = fit_gate(extract, _images(train, MAX_XRAYS), validated, seed, kind=kind)
     gate.save(evaluator.model_dir / GATE)
 
     def passed(images: Sequence[np.ndarray]) -> GateShare:
         return _passed(gate, gate.score(extract(images)))
 
-    on_validation = gate.score(extract(validated))
+    on_validation = gate.score(validated)
     outside = {name: passed(_images(other.splits["test"], MAX_SCORED)) for name, other in external.items()}
     outliers = {kind: passed(_outliers(kind, test, seed)) for kind in OUTLIER_KINDS}
     summary: GateSummary = {

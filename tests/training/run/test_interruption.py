@@ -5,13 +5,17 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from accelerate.state import AcceleratorState
-from support import free_port
+from stops import MARK, started_by
+from support import ROOT, free_port
 from torch.multiprocessing import start_processes
 
 from cxr.training import run as training
@@ -120,3 +124,32 @@ def test_two_processes_stop_together_when_one_gets_the_signal(command, tmp_path)
     assert launch_two(resumed, terminated_rank=0) == [143, 143]
     assert launch_two(resumed) == [0, 0]
     assert digests(tmp_path / "cut") == digests(tmp_path / "whole")
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+LAUNCHERS = {
+    "accelerate": (["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "1"], signal.SIGTERM),
+    "torchrun": (["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"], signal.SIGKILL),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_training_saves_its_checkpoint_and_ends_when_its_launcher_has_ended(launcher, command, env, tmp_path):
+    launch, number = LAUNCHERS[launcher]
+    mark = str(tmp_path)
+    run = [sys.executable, *launch, *command, "--max_steps", "5000", "--eval_steps", "5000", "--save_steps", "5000"]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(run, cwd=ROOT, env=env | {MARK: mark}, stdout=log)
+    wait_until(lambda: "loss" in (tmp_path / "log").read_text())
+    process.send_signal(number)
+    process.wait()
+    wait_until(lambda: not started_by(mark))
+    (checkpoint,) = (tmp_path / "run").glob("checkpoint-*")
+    assert (checkpoint / "trainer_state.json").is_file()
