@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from cxr.cli import OneLineErrors, command
+from cxr.cli import OneLineErrors, command, end_on_signals
 from cxr.errors import UserError
 from cxr.local_hub import TOKEN, USER, LocalHub, Tokens, environment
 
@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "demo", help="folder to work in; emptied first")
     parser.add_argument("--no_serve", action="store_true", help="stop after the app's first answer")
     arguments = parser.parse_args(argv)
+    end_on_signals()
     out = _empty(arguments.out)
     with LocalHub(out / "hub", tokens=_TOKENS) as hub:
         # Before `huggingface_hub` is imported, which reads these settings: so the imports in the functions below.

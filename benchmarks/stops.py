@@ -81,13 +81,23 @@ def stop_once(
     command: Sequence[str], env: dict[str, str], after: float, number: signal.Signals
 ) -> tuple[int | None, int]:
     """Send a signal so many seconds after the start; its exit code if it had ended before, and the processes left."""
-    mark, quiet = str(uuid.uuid4()), subprocess.DEVNULL
-    process = subprocess.Popen(command, cwd=ROOT, env=env | {MARK: mark}, stdout=quiet, stderr=quiet)
-    try:
-        return process.wait(after), 0
-    except subprocess.TimeoutExpired:
-        process.send_signal(number)
-        process.wait(60)
+    mark = str(uuid.uuid4())
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(command, cwd=ROOT, env=env | {MARK: mark}, stdout=subprocess.DEVNULL, stderr=errors)
+        try:
+            code = process.wait(after)
+        except subprocess.TimeoutExpired:
+            process.send_signal(number)
+            process.wait(60)
+            return None, end_all(mark)
+        if code:
+            errors.seek(0)
+            print(*errors.readlines()[-3:], sep="", file=sys.stderr)
+    return code, 0
+
+
+def end_all(mark: str) -> int:
+    """Kill the processes that inherited this mark and are still there after `GRACE` seconds; returns their number."""
     deadline = time.monotonic() + GRACE
     while started_by(mark) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -95,7 +105,7 @@ def stop_once(
     for process_id in left:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process_id, signal.SIGKILL)
-    return None, len(left)
+    return len(left)
 
 
 def started_by(mark: str) -> list[int]:

@@ -81,6 +81,14 @@ def _is_written(file: Path) -> bool:
         return False
 
 
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until something holds, and fail if it does not in so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for did not come"
+        time.sleep(0.1)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -30,6 +30,9 @@ _OUR_FILES = {CARD, "data", REPORT, EXTERNAL, REVIEW, _REVIEW_BEFORE, ".cache"}
 _OUR_DATA = re.compile(r"(train|validation|test)-\d{5}-of-\d{5}(-[0-9a-f]{12})?\.parquet|report-[0-9a-f]{12}\.json")
 
 
+_LOCK = "lock"
+
+
 class Workspace:
     """`out` and what is in its `.cache`: the store, downloads, and the new dataset while it is written (`staged`)."""
 
@@ -85,7 +88,7 @@ def open_workspace(out: Path) -> Iterator[Workspace]:
     except OSError as error:
         raise UserError(f"--out {out}: cannot write there ({error.strerror})") from error
     try:
-        with FileLock(place.cache / "lock", timeout=0):
+        with FileLock(place.cache / _LOCK, timeout=0):
             shutil.rmtree(place.staged, ignore_errors=True)
             yield place
     except Timeout as error:
@@ -111,7 +114,8 @@ def _check_out(out: Path) -> None:
         held = {path.name for path in out.iterdir()} if out.exists() else set()
     except OSError as error:
         raise UserError(f"--out {out}: cannot be read ({error.strerror})") from error
-    foreign = sorted(held - _OUR_FILES) if _is_ours(out) else sorted(held)
+    is_ours = _is_ours(out) or (held == {".cache"} and _was_begun(out / ".cache"))
+    foreign = sorted(held - _OUR_FILES) if is_ours else sorted(held)
     if foreign:
         raise UserError(f"--out {out} holds {foreign[0]}, which is no dataset of ours: name a new or empty folder")
 
@@ -122,6 +126,14 @@ def _is_ours(out: Path) -> bool:
         return json.loads((out / REPORT).read_text(encoding="utf-8"))["prepared_by"] == PREPARED_BY
     except (OSError, ValueError, LookupError, TypeError):
         return (out / ".cache" / "rows.sqlite").is_file()
+
+
+def _was_begun(cache: Path) -> bool:
+    """Whether a run was stopped so early that it had at most begun to download."""
+    try:
+        return (cache / _LOCK).is_file() or not any(cache.iterdir())
+    except OSError:
+        return False
 
 
 def _replace_dataset(staged: Path, out: Path) -> None:

@@ -108,6 +108,25 @@ def test_a_killed_first_run_is_taken_up_where_it_was(tmp_path, env, capsys):
     assert _rows(tmp_path / "out") == 120
 
 
+@pytest.mark.parametrize("held", [[], ["lock"], ["lock", "downloads"]])
+def test_a_run_that_was_killed_before_it_read_an_image_can_be_repeated(held: list[str], tmp_path):
+    cache = tmp_path / "out" / ".cache"
+    cache.mkdir(parents=True)
+    for name in held:
+        (cache / name).touch()
+    prepare(tmp_path / "out", "phantom=24")
+    assert (tmp_path / "out" / "README.md").is_file()
+
+
+@pytest.mark.parametrize("held", [".cache/pip", ".cache"])
+def test_the_cache_of_another_program_is_no_run_that_was_killed(held: str, tmp_path, capsys):
+    (tmp_path / "out" / held).parent.mkdir(parents=True)
+    (tmp_path / "out" / held).touch()
+    assert main(["--source", "phantom=24", "--out", str(tmp_path / "out")]) == 2
+    assert "holds .cache, which is no dataset of ours" in capsys.readouterr().err
+    assert (tmp_path / "out" / held).is_file()
+
+
 def _rows(out: Path) -> int:
     import sqlite3
 

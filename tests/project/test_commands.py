@@ -1,8 +1,13 @@
-"""What the commands do before they import anything heavy."""
+"""What the commands do before they import anything heavy, and what is left of a demo that was stopped."""
+
+import signal
+import subprocess
+import sys
 
 import pytest
 from PIL import Image
-from support import ROOT
+from stops import MARK, started_by
+from support import ROOT, wait_until
 
 _AT_TORCH = """
 import os, runpy, sys
@@ -35,3 +40,16 @@ def test_threads_are_told_to_sleep_before_torch_is_imported(command, given, expe
     command = [str(tmp_path / "x.png") if word == "x.png" else word for word in command]
     done = run_cli(["-c", _AT_TORCH, *command], env=env | {"PYTHONPATH": str(ROOT)} | given)
     assert done.stdout.split() == [expected], done.stderr
+
+
+@pytest.mark.slow
+def test_a_stopped_demo_leaves_no_process(env, tmp_path):
+    mark = str(tmp_path)
+    run = [sys.executable, "demo.py", "--out", str(tmp_path / "demo")]
+    with subprocess.Popen(run, cwd=ROOT, env=env | {MARK: mark}, stdout=subprocess.PIPE, text=True) as demo:
+        next(line for line in demo.stdout if "Drawing" in line)
+        wait_until(lambda: len(started_by(mark)) > 1)
+        demo.send_signal(signal.SIGTERM)
+        demo.stdout.read()
+    assert demo.returncode == 128 + signal.SIGTERM
+    wait_until(lambda: not started_by(mark))

@@ -8,14 +8,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from accelerate.state import AcceleratorState
 from stops import MARK, started_by
-from support import ROOT, free_port
+from support import ROOT, free_port, wait_until
 from torch.multiprocessing import start_processes
 
 from cxr.training import run as training
@@ -124,13 +123,6 @@ def test_two_processes_stop_together_when_one_gets_the_signal(command, tmp_path)
     assert launch_two(resumed, terminated_rank=0) == [143, 143]
     assert launch_two(resumed) == [0, 0]
     assert digests(tmp_path / "cut") == digests(tmp_path / "whole")
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 LAUNCHERS = {
