@@ -40,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     unknown = set(arguments.only or ()) - set(INTERVENTIONS)
     if unknown:
         raise UserError(f"--only {' '.join(sorted(unknown))}: the trials are {', '.join(INTERVENTIONS)}")
+    for flag, folder in (("--dataset", arguments.dataset), ("--external", arguments.external)):
+        if not any(folder.rglob("*.parquet")):
+            raise UserError(f"{flag} {folder} is no prepared dataset: make it with python -m dataset_script --external")
     arguments.out.mkdir(parents=True, exist_ok=True)
     book, budget = arguments.out / "trials.jsonl", trial.Budget(arguments.size, arguments.epochs)
     parts = trial.load(arguments.dataset, arguments.external)

@@ -130,6 +130,12 @@ def test_an_unknown_trial_is_one_line(capsys):
     assert "--only magic: the trials are baseline" in capsys.readouterr().err
 
 
+def test_a_folder_without_a_dataset_is_one_line(tmp_path, capsys):
+    assert series.main(["--dataset", str(tmp_path), "--external", "b", "--out", str(tmp_path / "c")]) == 2
+    assert f"--dataset {tmp_path} is no prepared dataset" in capsys.readouterr().err
+    assert not (tmp_path / "c").exists()
+
+
 def save_phantoms(folder, splits, count):
     def rows(start: int) -> Dataset:
         pixels = [PILImage.fromarray(draw_phantom(start + n, n % 2).image).resize((48, 48)) for n in range(count)]
