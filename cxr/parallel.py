@@ -1,6 +1,7 @@
 """Work in other threads or processes, some items ahead of the caller; processes that end with their parent."""
 
 import os
+import re
 import signal
 import threading
 import time
@@ -14,6 +15,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _WATCH_SECONDS = 0.5
+_ACCELERATE = re.compile(rb"(.*/)?accelerate(-launch)?|accelerate\.commands\..*")
 _LAUNCHER_GRACE = 60.0
 """Seconds in which a process must have saved its checkpoint once its launcher has ended."""
 
@@ -79,4 +81,4 @@ def _is_accelerate(process: int) -> bool:
         arguments = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
-    return any(b"accelerate" in argument for argument in arguments[:3])
+    return any(_ACCELERATE.fullmatch(argument) for argument in arguments[:3])

@@ -126,7 +126,10 @@ def test_two_processes_stop_together_when_one_gets_the_signal(command, tmp_path)
 
 
 LAUNCHERS = {
-    "accelerate": (["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "1"], signal.SIGTERM),
+    "accelerate": (
+        [str(Path(sys.executable).with_name("accelerate")), "launch", "--cpu", "--num_processes", "1"],
+        signal.SIGTERM,
+    ),
     "torchrun": (["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"], signal.SIGKILL),
 }
 
