@@ -101,11 +101,16 @@ def end_all(mark: str) -> int:
     deadline = time.monotonic() + GRACE
     while started_by(mark) and time.monotonic() < deadline:
         time.sleep(0.2)
-    left = started_by(mark)
-    for process_id in left:
+    return kill_all(mark)
+
+
+def kill_all(mark: str) -> int:
+    """Kill the processes that inherited this mark; returns their number."""
+    found = started_by(mark)
+    for process in found:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(process_id, signal.SIGKILL)
-    return len(left)
+            os.kill(process, signal.SIGKILL)
+    return len(found)
 
 
 def started_by(mark: str) -> list[int]:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from PIL import Image
-from stops import MARK, started_by
+from stops import MARK, kill_all, started_by
 from support import ROOT, wait_until
 
 _AT_TORCH = """
@@ -46,10 +46,13 @@ def test_threads_are_told_to_sleep_before_torch_is_imported(command, given, expe
 def test_a_stopped_demo_leaves_no_process(env, tmp_path):
     mark = str(tmp_path)
     run = [sys.executable, "demo.py", "--out", str(tmp_path / "demo")]
-    with subprocess.Popen(run, cwd=ROOT, env=env | {MARK: mark}, stdout=subprocess.PIPE, text=True) as demo:
-        next(line for line in demo.stdout if "Drawing" in line)
-        wait_until(lambda: len(started_by(mark)) > 1)
-        demo.send_signal(signal.SIGTERM)
-        demo.stdout.read()
-    assert demo.returncode == 128 + signal.SIGTERM
-    wait_until(lambda: not started_by(mark))
+    try:
+        with subprocess.Popen(run, cwd=ROOT, env=env | {MARK: mark}, stdout=subprocess.PIPE, text=True) as demo:
+            next(line for line in demo.stdout if "Drawing" in line)
+            wait_until(lambda: len(started_by(mark)) > 1)
+            demo.send_signal(signal.SIGTERM)
+            demo.stdout.read()
+        assert demo.returncode == 128 + signal.SIGTERM
+        wait_until(lambda: not started_by(mark))
+    finally:
+        kill_all(mark)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from accelerate.state import AcceleratorState
-from stops import MARK, started_by
+from stops import MARK, kill_all, started_by
 from support import ROOT, free_port, wait_until
 from torch.multiprocessing import start_processes
 
@@ -142,9 +142,12 @@ def test_training_saves_its_checkpoint_and_ends_when_its_launcher_has_ended(laun
     run = [sys.executable, *launch, *command, "--max_steps", "5000", "--eval_steps", "5000", "--save_steps", "5000"]
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(run, cwd=ROOT, env=env | {MARK: mark}, stdout=log)
-    wait_until(lambda: "loss" in (tmp_path / "log").read_text())
-    process.send_signal(number)
-    process.wait()
-    wait_until(lambda: not started_by(mark))
+    try:
+        wait_until(lambda: "loss" in (tmp_path / "log").read_text(), 240)
+        process.send_signal(number)
+        process.wait()
+        wait_until(lambda: not started_by(mark))
+    finally:
+        kill_all(mark)
     (checkpoint,) = (tmp_path / "run").glob("checkpoint-*")
     assert (checkpoint / "trainer_state.json").is_file()
