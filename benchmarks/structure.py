@@ -9,6 +9,8 @@ nearest caller in the project. Imports are not counted.
 """
 
 import argparse
+import contextlib
+import io
 import json
 import os
 import socket
@@ -212,18 +214,15 @@ def trace_answer(place: Path, tracer: Tracer) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     tracer.start()  # now, because the app answers in threads that it starts before the first request
-    threading.Thread(target=serve, args=[["--model", str(place / "model"), "--port", str(port)]], daemon=True).start()
-    while not _listens(port):
-        time.sleep(0.1)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        arguments = ["--model", str(place / "model"), "--port", str(port)]
+        threading.Thread(target=serve, args=[arguments], daemon=True).start()
+        while "Listening on" not in printed.getvalue():  # the port is open before the start is over
+            time.sleep(0.1)
     client = Client(f"http://127.0.0.1:{port}", verbose=False)
     tracer.clear()
     answer = client.predict(handle_file(place / "images" / "COVID" / "1.png"), api_name="/predict")
     assert "verdict" in answer
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 JOURNEYS: dict[str, Callable[[Path, Tracer], None]] = {

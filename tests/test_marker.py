@@ -47,7 +47,7 @@ def test_the_card_of_a_model_that_relies_on_the_marker_says_so(train_here, tmp_p
     model = train_here(*command, "--per_device_train_batch_size", 16, "--seed", 1)
     metrics = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
     internal, external = metrics["test"]["auroc"], metrics["external"]["clean"]["auroc"]
-    assert internal > 0.85
+    assert internal > 0.9
     assert external < internal - 0.15
     card = (model / "README.md").read_text(encoding="utf-8")
     assert f"AUROC {internal:.2f} on its own test split, {external:.2f} on clean, " in card

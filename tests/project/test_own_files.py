@@ -98,6 +98,6 @@ def test_the_structure_of_the_code_is_measured(run_cli):
     files, hops = map(int, re.search(r"^answer +(\d+) +(\d+)$", done.stdout, re.MULTILINE).groups())
     listed = re.findall(r"^    (\S+) -> (\S+)$", done.stdout, re.MULTILINE)
     assert len(listed) == hops
-    # a module that is entered from a library's thread has no caller among ours, and a caller may run since the start
-    assert files >= len({called for _, called in listed}) > files // 2
+    # a module that is entered from a library's thread has no caller among ours
+    assert files >= len({module for pair in listed for module in pair}) > files // 2
     assert "cxr/serving/predictor.py" in {called for _, called in listed}
