@@ -1,8 +1,8 @@
 """The interventions that were tried, each one change to the same training.
 
 An intervention may change every image that the network sees, in training and in evaluation (`preprocess`, `crop_pct`);
-how training images are varied (`augment`); which of them are drawn (`balanced`); where training starts (`phantoms`); or
-which weights are kept (`keep`). None of them gets more epochs than another.
+how training images are varied (`augment`); which of them are drawn (`balanced`); what is minimised (`objective`); where
+training starts (`phantoms`); or which weights are kept (`keep`). None of them gets more epochs than another.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional
 
 from cxr.imaging.geometry import CROP_PCT
+from experiments.objectives import CrossEntropy, GroupDRO, Objective, SourceAdversarial
 
 Augment = Callable[[torch.Tensor, np.random.Generator], torch.Tensor]
 """Normalised images float32 (N, 3, S, S) and the run's random generator → varied images of the same shape."""
@@ -32,6 +33,7 @@ class Intervention:
     crop_pct: float = CROP_PCT
     augment: Augment | None = None
     balanced: bool = False
+    objective: Objective = CrossEntropy
     phantoms: bool = False
     keep: str = "validation"
 
@@ -161,6 +163,11 @@ def erase_frame(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     return images
 
 
+def noise_and_zoom(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """A random crop, then noise on it."""
+    return inject_noise(zoom_in(images, rng), rng)
+
+
 BASELINE = "baseline"
 INTERVENTIONS = {
     BASELINE: Intervention("the recipe unchanged"),
@@ -176,11 +183,16 @@ INTERVENTIONS = {
     "zoom_in": Intervention("random crops of 33 to 100 % of the area", augment=zoom_in),
     "erase_frame": Intervention("random margins replaced by a random gray", augment=erase_frame),
     "balanced": Intervention("sources drawn equally often instead of class weights", balanced=True),
+    "group_dro": Intervention("group DRO: the loss of the worst groups of a source and a label", objective=GroupDRO),
+    "adversarial": Intervention(
+        "features from which no source can be told: domain-adversarial", objective=SourceAdversarial
+    ),
     "phantoms": Intervention("a quarter of the epochs spent on phantoms first", phantoms=True),
     "averaged": Intervention(
         "weights averaged over the second half of training, BatchNorm statistics recomputed", keep="average"
     ),
     "held_out": Intervention("the epoch selected on the selection half, whose AUROC is biased by that", keep="choose"),
+    "noise_zoom": Intervention("`noise` and `zoom_in` together", augment=noise_and_zoom),
     "lung_zoom": Intervention("`lung_crop` and `zoom_in` together", preprocess=crop_to_lungs, augment=zoom_in),
 }
 """Every trial by its name on the command line and in the log."""

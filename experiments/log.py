@@ -3,15 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from cxr import markdown
-from cxr.errors import UserError
 from cxr.schema.labels import NON_COVID
-from cxr.statistics import bootstrap
+from experiments import paired
 from experiments.interventions import BASELINE, INTERVENTIONS
+from experiments.paired import Difference, Pair
 from experiments.trial import Budget, Images, Margins
 
 _HEAD = """# Closing the gap between internal and external performance: every trial
@@ -53,17 +52,6 @@ class Record:
     margins: Margins
 
 
-class Difference(NamedTuple):
-    """By how much a trial's AUROC exceeds the baseline's, with the ends of its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.mean:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
-
-
 def write(records: Sequence[Record], parts: Mapping[str, Images], budget: Budget, command: str) -> str:
     """The log's text. The part `report` is evaluated for the baseline and the selected intervention alone."""
     runs = defaultdict(list)
@@ -77,44 +65,15 @@ def write(records: Sequence[Record], parts: Mapping[str, Images], budget: Budget
 
 
 def difference(runs: Sequence[Record], base: Sequence[Record], part: str, images: Images) -> Difference:
-    """The mean over shared seeds of the difference in AUROC on one part, its interval from a paired bootstrap.
-
-    Every resample of the patients scores both trials, so that patients who are hard for both do not widen the interval.
-    """
+    """By how much a trial's AUROC on one part exceeds the baseline's, over the seeds that both have."""
     baseline = {run.seed: run for run in base}
-    pairs = [(run, baseline[run.seed]) for run in runs if run.seed in baseline]
-    tried = _mean_auroc([run for run, _ in pairs], part, images)
-    before = _mean_auroc([old for _, old in pairs], part, images)
-
-    def gain(weights: np.ndarray) -> np.ndarray:
-        return tried(weights) - before(weights)
-
-    resampled = np.concatenate([gain(weights) for weights in bootstrap.resample_weights(images.patients)])
-    low, high = np.nanpercentile(resampled, [2.5, 97.5])
-    return Difference(_on_all(gain, images), float(low), float(high))
+    pairs = [(run.margins[part], baseline[run.seed].margins[part]) for run in runs if run.seed in baseline]
+    tried, before = zip(*pairs, strict=True)
+    return paired.difference(Pair(tried, before, images.sample))
 
 
-def _mean_auroc(runs: Sequence[Record], part: str, images: Images) -> bootstrap.Statistic:
-    """The AUROC on one part, averaged over the runs' seeds."""
-    return bootstrap.mean_statistic(*(bootstrap.auroc_statistic(run.margins[part], images.labels) for run in runs))
-
-
-def _on_all(statistic: bootstrap.Statistic, images: Images) -> float:
-    return float(statistic(np.ones((1, len(images))))[0])
-
-
-def _interval(runs: Sequence[Record], part: str, images: Images) -> bootstrap.Interval:
-    """The mean AUROC over the seeds on one part, with its interval over patients.
-
-    Raises:
-        UserError: if there are too few patients of a class for an interval.
-    """
-    negative, patients = images.labels == NON_COVID, images.patients
-    fewer = min(bootstrap.count_patients(negative, patients), bootstrap.count_patients(~negative, patients))
-    interval = bootstrap.interval(_mean_auroc(runs, part, images), patients, trials=fewer)
-    if interval is None:
-        raise UserError(f"{fewer} patients of the rarer class are too few for an interval: take larger collections")
-    return interval
+def _interval(runs: Sequence[Record], part: str, images: Images) -> str:
+    return paired.shown(paired.interval([run.margins[part] for run in runs], images.sample))
 
 
 def _head(parts: Mapping[str, Images], budget: Budget, command: str) -> str:
@@ -131,8 +90,8 @@ def _sources(images: Images) -> str:
 
 
 def _row(name: str, runs: Sequence[Record], gain: Difference | None, parts: Mapping[str, Images]) -> list[str]:
-    internal = _on_all(_mean_auroc(runs, "test", parts["test"]), parts["test"])
-    external = _shown(_interval(runs, "choose", parts["choose"]))
+    internal = paired.mean_auroc([run.margins["test"] for run in runs], parts["test"].sample)
+    external = _interval(runs, "choose", parts["choose"])
     minutes = np.mean([run.seconds for run in runs]) / 60
     description = markdown.Markdown(INTERVENTIONS[name].description)
     code = markdown.Markdown(f"`{name}`")
@@ -141,18 +100,14 @@ def _row(name: str, runs: Sequence[Record], gain: Difference | None, parts: Mapp
 
 
 def _verdict(runs: Mapping[str, Sequence[Record]], differences: Mapping[str, Difference], report: Images) -> str:
-    before = _shown(_interval(runs[BASELINE], "report", report))
+    before = _interval(runs[BASELINE], "report", report)
     start = f"On the half not used for selection, the baseline's AUROC is {before}"
     improving = [name for name, gain in differences.items() if gain.low > 0]
     if not improving:
         finding = "No intervention improves on the baseline with a 95 % interval that excludes zero"
         return f"{start}. {finding}, so the default is unchanged."
     best = max(improving, key=lambda name: differences[name].mean)
-    after = _shown(_interval(runs[best], "report", report))
+    after = _interval(runs[best], "report", report)
     gain = difference(runs[best], runs[BASELINE], "report", report)
     finding = "the intervention with the largest improvement whose 95 % interval excludes zero"
     return f"{start}, and {after} with `{best}`, {finding}: {gain}."
-
-
-def _shown(value: bootstrap.Interval) -> str:
-    return f"{value.estimate:.3f} ({value.low:.3f}–{value.high:.3f})"

@@ -14,7 +14,6 @@ from pathlib import Path
 import datasets
 import numpy as np
 import torch
-from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, update_bn
 from tqdm import tqdm
 from transformers import ResNetForImageClassification, get_cosine_schedule_with_warmup
@@ -29,6 +28,8 @@ from cxr.statistics.metrics import auroc
 from cxr.training.arguments import AugmentationArguments, precisions
 from cxr.training.data.batches import Augmentation, class_weights
 from experiments.interventions import Intervention
+from experiments.objectives import Batch, group_sizes, source_codes
+from experiments.paired import Sample
 
 LEARNING_RATE, WEIGHT_DECAY, BATCH, WARMUP = 1e-3, 0.01, 32, 0.05
 PHANTOM_SHARE = 4
@@ -50,6 +51,11 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def sample(self) -> Sample:
+        """Their labels and patients."""
+        return Sample(self.labels, self.patients)
 
     def part(self, chosen: np.ndarray) -> "Images":
         """Those for which bool (N,) is true."""
@@ -140,11 +146,13 @@ def _train(
     name: str = "",
 ) -> Iterator[int]:
     """Train in place and yield the number of each finished epoch."""
-    optimiser = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    sources, labels = source_codes(images.sources), torch.from_numpy(images.labels)
+    objective = intervention.objective(_weights(images, intervention), group_sizes(sources, labels))
+    trained = [*model.parameters(), *objective.parameters()]
+    optimiser = torch.optim.AdamW(trained, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     steps = epochs * (len(inputs) // BATCH)
     schedule = get_cosine_schedule_with_warmup(optimiser, int(WARMUP * steps), steps)
     augmentation = Augmentation(AugmentationArguments(), seed)
-    labels, weights = torch.from_numpy(images.labels), _weights(images, intervention)
     rng = np.random.default_rng([seed, 1])
     has_bf16 = "bf16" in precisions(use_cpu=True)  # where it is emulated, a step takes many times as long
     progress = tqdm(total=steps, desc=name, unit=" steps", mininterval=10)
@@ -154,11 +162,12 @@ def _train(
             x = augmentation(_repeat_channel(inputs[batch]), torch.from_numpy(batch), epoch * len(inputs) + step)
             if intervention.augment:
                 x = intervention.augment(x, rng)
+            x = x.contiguous(memory_format=torch.channels_last)
+            done = schedule.last_epoch / max(steps, 1)
             with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16):
-                logits = model(x.contiguous(memory_format=torch.channels_last)).logits
-            losses = functional.cross_entropy(logits.float(), labels[batch], reduction="none")
-            (losses * weights[labels[batch]]).mean().backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                loss = objective(model, Batch(x, labels[batch], sources[batch], done))
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimiser.step()
             schedule.step()
             optimiser.zero_grad()

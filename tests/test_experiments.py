@@ -53,7 +53,7 @@ def test_a_paired_difference_of_equals_is_nothing_at_all():
     assert log.difference(records, records, "choose", outside()) == (0, 0, 0)
 
 
-@pytest.mark.parametrize("name", ["photometric", "noise", "spectra", "zoom_in", "erase_frame"])
+@pytest.mark.parametrize("name", ["photometric", "noise", "spectra", "zoom_in", "noise_zoom", "erase_frame"])
 def test_augmentation_changes_images_but_not_their_shape_and_stays_finite(name):
     images = torch.from_numpy(np.random.default_rng(0).normal(0, 1, (4, 3, 32, 32)).astype(np.float32))
     augment = INTERVENTIONS[name].augment
