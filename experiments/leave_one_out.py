@@ -34,7 +34,8 @@ _HEAD = """# Leaving one collection out
 Each model is trained on all collections but one, and scored on every image of the one that was left out, of which
 nothing was used for training, calibration or the choice of the epoch. AUROC is the mean over seeds {seeds}, with 95 %
 intervals from a bootstrap over patients, paired for differences; the smallest and the largest of the seeds stand beside
-it. "Own test split" is that of the collections trained on.
+it. "Own test split" is that of the collections trained on. Where none of these has boxes, a recipe with a box loss is
+trained without it.
 
 ```text
 {command}
@@ -54,11 +55,12 @@ class Recipe(NamedTuple):
 
 
 class Fold(NamedTuple):
-    """A dataset prepared without a collection, and the test splits of what was left out of it."""
+    """A dataset prepared without a collection, whether it has boxes, and the test splits of what was left out of it."""
 
     name: str
     dataset: str
     training_images: int
+    boxes: bool
     left_out: list[XrayDataset]
 
     @property
@@ -143,11 +145,12 @@ def _fold(name: str, folder: str) -> Fold:
     if not found:
         raise UserError(f"--fold {name}={folder}: nothing was left out of it: prepare it with --external")
     left_out = [load(str(path), None, None, ("test",)) for path in found]
-    training = load(folder, None, None, ("train",)).splits["train"]
+    dataset = load(folder, None, None, ("train",))
+    training = dataset.splits["train"]
     both = set(training["source"]) & {source for one in left_out for source in one.splits["test"]["source"]}
     if both:
         raise UserError(f"--fold {name}={folder}: {', '.join(sorted(both))} was not left out: it is trained on, too")
-    fold = Fold(name, folder, len(training), left_out)
+    fold = Fold(name, folder, len(training), bool(dataset.report.get("boxes")), left_out)
     if len(np.unique(fold.sample.labels)) < 2:
         raise UserError(f"--fold {name}={folder}: what was left out has one class, so that it has no AUROC")
     return fold
@@ -161,6 +164,7 @@ def _run(fold: Fold, recipe: Recipe, seed: int, out: Path) -> Scored:
     """
     if not (out / _SCORED).is_file():
         words = [*recipe.arguments, "--dataset", fold.dataset, "--seed", str(seed), "--output_dir", str(out)]
+        words += [] if fold.boxes else ["--box_weight", "0"]
         if not (out / "model" / "README.md").is_file() and train(words):
             raise UserError(f"--recipe {recipe.name}: it could not be trained with seed {seed}, for the reason above")
         loaded = model.load(ModelChoice(str(out / "model"), None, ()), Computing())

@@ -1,8 +1,8 @@
 """One trial: a ResNet-50 trained from random weights with an intervention, and scored on internal and external images.
 
-Every trial has the optimiser, schedule, augmentation and class weights of `recipes/scratch.yaml`, the same number of
-epochs and the same seeds. The training loop is written out, because interventions change which images are drawn and
-which weights are kept.
+Every trial has the optimiser, schedule and class weights of `recipes/scratch.yaml`, its augmentation without noise
+(which is there because of these trials), the same number of epochs and the same seeds. The training loop is written
+out, because interventions change which images are drawn and which weights are kept.
 """
 
 import hashlib
@@ -152,7 +152,7 @@ def _train(
     optimiser = torch.optim.AdamW(trained, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     steps = epochs * (len(inputs) // BATCH)
     schedule = get_cosine_schedule_with_warmup(optimiser, int(WARMUP * steps), steps)
-    augmentation = Augmentation(AugmentationArguments(), seed)
+    augmentation = Augmentation(AugmentationArguments(noise=0), seed)
     rng = np.random.default_rng([seed, 1])
     has_bf16 = "bf16" in precisions(use_cpu=True)  # where it is emulated, a step takes many times as long
     progress = tqdm(total=steps, desc=name, unit=" steps", mininterval=10)

@@ -115,12 +115,16 @@ class AugmentationArguments:
     brightness: float = setting(0.2, "Largest change of brightness, in ImageNet standard deviations.")
     contrast: float = setting(0.2, "Largest change of contrast, as a fraction (0.2: from 0.8 to 1.2 times).")
     mirror: float = setting(0.0, "Share of images mirrored left to right. Off by default: the heart is on the left.")
+    noise: float = setting(1.0, "Share of images with noise of a random strength: another sensor and dose every time.")
 
     def check(self) -> None:
         """Raise a `UserError` that names the first setting that cannot work."""
         for name, value in dataclasses.asdict(self).items():
             limit = 180 if name == "rotate" else 1
-            if not 0 <= value < limit:
+            if name in ("mirror", "noise"):
+                if not 0 <= value <= 1:
+                    raise UserError(f"--{name} {value} must be a share from 0 (off) to 1 (every image)")
+            elif not 0 <= value < limit:
                 raise UserError(f"--{name} {value} must be 0 (off) or more, and below {limit}")
 
 

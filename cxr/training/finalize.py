@@ -177,6 +177,8 @@ def _training_summary(arguments: Arguments, training: Training) -> TrainingSumma
     }
     if arguments.augmentation.mirror:
         summary["mirror"] = arguments.augmentation.mirror
+    if arguments.augmentation.noise:
+        summary["noise"] = arguments.augmentation.noise
     if run.box_weight:
         summary["box_weight"] = run.box_weight
     if run.progressive_resizing:

@@ -11,6 +11,7 @@ from cxr.schema.labels import LABELS, Label
 from cxr.training.arguments import AugmentationArguments
 from cxr.training.data.boxes import marked_cells
 from cxr.training.data.images import Row, image_of
+from cxr.training.data.noise import add_noise
 
 COLUMNS = ["image", "label", "sha256"]
 """What a batch is made from; no other column is read while training, but `boxes` for the box loss."""
@@ -50,7 +51,7 @@ def class_weights(images: Mapping[Label, int]) -> torch.Tensor:
 
 
 class Augmentation:
-    """Mild geometric and photometric variation that is safe for chest radiographs: the heart stays on the left, unless
+    """Mild variation of geometry, grey values and noise, safe for radiographs: the heart stays on the left, unless
     mirroring is asked for.
 
     Each image is varied by a random generator of its own, seeded by (run seed, training step, image). No global random
@@ -67,14 +68,20 @@ class Augmentation:
         moved = self._move(pixel_values, draws, "border")
         contrast = torch.as_tensor(1 + self.settings.contrast * draws[:, 5], dtype=moved.dtype, device=moved.device)
         brightness = torch.as_tensor(self.settings.brightness * draws[:, 6], dtype=moved.dtype, device=moved.device)
-        return moved * contrast.view(-1, 1, 1, 1) + brightness.view(-1, 1, 1, 1)
+        varied = moved * contrast.view(-1, 1, 1, 1) + brightness.view(-1, 1, 1, 1)
+        if not self.settings.noise:
+            return varied
+        return add_noise(varied, [self._rng(step, key, 1) for key in keys.tolist()], self.settings.noise)
 
     def move(self, marked: torch.Tensor, keys: torch.Tensor, step: int) -> torch.Tensor:
         """Move what is marked in images, float (N, C, H, W), as the images themselves are moved; 0 comes in."""
         return self._move(marked, self._draws(keys, step), "zeros")
 
     def _draws(self, keys: torch.Tensor, step: int) -> np.ndarray:
-        return np.array([np.random.default_rng([self.seed, step, key]).uniform(-1, 1, 8) for key in keys.tolist()])
+        return np.array([self._rng(step, key).uniform(-1, 1, 8) for key in keys.tolist()])
+
+    def _rng(self, *drawn_for: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, *drawn_for])
 
     def _move(self, images: torch.Tensor, draws: np.ndarray, padding: str) -> torch.Tensor:
         theta = torch.as_tensor(self._affine(draws), dtype=images.dtype, device=images.device)
