@@ -89,7 +89,7 @@ def test_marks_are_moved_as_their_images_are():
     row["image"] = Image.fromarray(drawn)
     values = [np.asarray(row["image"].crop((16, 16, 240, 240)), np.float32) / 255]
     batch = collator(lambda images: torch.from_numpy(np.stack(values))[None].expand(-1, 3, -1, -1))([row])
-    still = {"brightness": 0.0, "contrast": 0.0}
+    still = {"brightness": 0.0, "contrast": 0.0, "noise": 0.0}
     augmentation = Augmentation(AugmentationArguments(rotate=30, shift=0.2, zoom=0.3, shear=0.2, **still), 0)
     for step in range(6):
         image = augmentation(batch["pixel_values"], batch["keys"], step)[:, :1]
