@@ -15,7 +15,8 @@ from torch.nn import functional
 
 from cxr.imaging.geometry import CROP_PCT
 from cxr.training.data.noise import add_noise
-from experiments.objectives import CrossEntropy, GroupDRO, Objective, SourceAdversarial
+from experiments.objectives import CrossEntropy, GroupDRO, LungActivation, Objective, SourceAdversarial
+from experiments.segmenter import crop_to_lung_region
 
 Augment = Callable[[torch.Tensor, np.random.Generator], torch.Tensor]
 """Normalised images float32 (N, 3, S, S) and the run's random generator → varied images of the same shape."""
@@ -158,6 +159,11 @@ INTERVENTIONS = {
     "adversarial": Intervention(
         "features from which no source can be told: domain-adversarial", objective=SourceAdversarial
     ),
+    "lung_region": Intervention(
+        "cropped to the lungs that a segmenter trained on phantoms finds, black around them",
+        preprocess=crop_to_lung_region,
+    ),
+    "lung_activation": Intervention("evidence outside the segmented lungs penalised", objective=LungActivation),
     "phantoms": Intervention("a quarter of the epochs spent on phantoms first", phantoms=True),
     "averaged": Intervention(
         "weights averaged over the second half of training, BatchNorm statistics recomputed", keep="average"

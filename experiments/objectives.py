@@ -10,6 +10,8 @@ from torch import nn
 from torch.nn import functional
 from transformers import ResNetForImageClassification
 
+from experiments.segmenter import lung_masks
+
 STEP = 0.01
 """How fast the weights of groups follow their losses: the value of the paper's experiments."""
 
@@ -77,6 +79,25 @@ class SourceAdversarial(CrossEntropy):
         with torch.autocast("cpu", enabled=False):
             source_loss = functional.cross_entropy(self.adversary(reversed_features), batch.sources)
         return self.of(model.classifier(features), batch.labels) + source_loss
+
+
+class LungActivation(CrossEntropy):
+    """Cross-entropy, and the share of the evidence that lies outside the lungs, as a segmenter finds them.
+
+    Training a network to be right for the right reasons (Ross et al. 2017, arXiv 1703.03717), with the class activation
+    map instead of input gradients.
+    """
+
+    def forward(self, model: ResNetForImageClassification, batch: Batch) -> torch.Tensor:
+        """The loss of the label plus that share, averaged over the batch."""
+        found = model.resnet(batch.images)
+        weight = model.get_submodule("classifier.1").get_parameter("weight")
+        evidence = torch.einsum("bchw,c->bhw", found.last_hidden_state.float(), weight[1] - weight[0]).abs()
+        lungs = functional.max_pool2d(lung_masks(batch.images).float(), 9, 1, 4)
+        _, height, width = evidence.shape
+        inside = functional.adaptive_avg_pool2d(lungs, (height, width))[:, 0]
+        outside = (evidence * (1 - inside)).sum((1, 2)) / evidence.sum((1, 2)).clamp(min=1e-6)
+        return self.of(model.classifier(found.pooler_output), batch.labels) + outside.mean()
 
 
 class _Reverse(torch.autograd.Function):
