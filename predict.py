@@ -4,9 +4,10 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cxr.cli import OneLineErrors, command, let_threads_sleep
+from cxr.cli import OneLineErrors, command, let_threads_sleep, make_folder
 from cxr.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f"no image found in {', '.join(args.paths)}: name files, folders, zips or patterns")
     if args.csv:
         batch.start_table(args.csv)
-    heatmaps = batch.make_heatmap_folder(args.heatmaps) if args.heatmaps else None
+    heatmaps = make_folder("--heatmaps", Path(args.heatmaps)) if args.heatmaps else None
     precision: Precision = "exact" if args.exact else "fast"
     predictor = Predictor.load(args.model, args.revision, precision, min(len(files), joblib.cpu_count()))
     if predictor.runtime_note:

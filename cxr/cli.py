@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Protocol
 
@@ -28,6 +29,21 @@ def let_threads_sleep() -> None:
     """
     if not any(name in os.environ for name in _WAITING):
         os.environ["GOMP_SPINCOUNT"] = _SPINS
+
+
+def make_folder(flag: str, folder: Path) -> Path:
+    """Create the folder that a flag names, before any work whose results are to lie there.
+
+    Raises:
+        UserError: if it cannot be created or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{flag} {folder} cannot be created ({error.strerror}): name another") from error
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"{flag} {folder} cannot be written to: name another")
+    return folder
 
 
 class OneLineErrors(argparse.ArgumentParser):

@@ -1,12 +1,11 @@
 """The command line of `assess.py`, and what of it can be checked before anything is loaded."""
 
 import argparse
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cxr.cli import OneLineErrors
+from cxr.cli import OneLineErrors, make_folder
 from cxr.errors import UserError
 from cxr.schema.dataset import SPLITS, Split
 from cxr.schema.dataset_card import REPORT
@@ -165,9 +164,4 @@ def _check_out(out: Path) -> None:
     taken = next((name for name in (CONFIG, REPORT) if (out / name).is_file()), None)
     if taken:
         raise UserError(f"--out {out} holds a {taken}: name a folder of its own for the report")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--out {out} cannot be made ({error.strerror}): name another") from error
-    if not os.access(out, os.W_OK):
-        raise UserError(f"--out {out} cannot be written to: name another")
+    make_folder("--out", out)

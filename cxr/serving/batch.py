@@ -102,19 +102,3 @@ def append_to_table(path: str, answer: FileAnswer) -> None:
             raise
     except OSError as error:
         raise UserError(f"--csv {path} cannot be written: {error.strerror}") from error
-
-
-def make_heatmap_folder(path: str) -> Path:
-    """Create the folder, before the model loads for the same reason.
-
-    Raises:
-        UserError: if it cannot be created or written to.
-    """
-    folder = Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--heatmaps {path} cannot be created: {error.strerror}") from error
-    if not os.access(folder, os.W_OK):
-        raise UserError(f"--heatmaps {path} cannot be written to: name another folder")
-    return folder

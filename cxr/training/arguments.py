@@ -1,7 +1,6 @@
 """All settings of a run: dataclasses that are filled from a YAML recipe, from flags, or from both (flags win)."""
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -13,7 +12,7 @@ import yaml
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.integrations import get_reporting_integration_callbacks
 
-from cxr.cli import OneLineErrors
+from cxr.cli import OneLineErrors, make_folder
 from cxr.errors import UserError, one_line
 from cxr.network.model import BACKBONE
 from cxr.schema.set_summary import METRIC_NAMES
@@ -232,7 +231,7 @@ class RunArguments(TrainingArguments):
             known = ", ".join(criteria)
             raise UserError(f"--metric_for_best_model {self.metric_for_best_model!r} is none of {known}")
         self._check_seeds()
-        self._check_output_dir()
+        make_folder("--output_dir", Path(self.output_dir))
         self._check_reporters()
 
     def _check_seeds(self) -> None:
@@ -246,16 +245,6 @@ class RunArguments(TrainingArguments):
             raise UserError(f"--seeds {listed} names one seed twice")
         if self.seeds and self.resume_from_checkpoint not in (None, "true", "True", "false", "False"):
             raise UserError(f"--resume_from_checkpoint {self.resume_from_checkpoint} with --seeds: use true")
-
-    def _check_output_dir(self) -> None:
-        try:
-            Path(self.output_dir).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"--output_dir {self.output_dir} cannot be made ({error.strerror}): name another"
-            ) from error
-        if not os.access(self.output_dir, os.W_OK):
-            raise UserError(f"--output_dir {self.output_dir} cannot be written to: name another")
 
     def _check_reporters(self) -> None:
         """Find out now what would otherwise end the run after the data has been read."""
