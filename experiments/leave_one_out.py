@@ -181,7 +181,7 @@ def table(results: Results, folds: Sequence[Fold]) -> str:
     """Every fold and recipe, the averages over the folds, and the sentence that follows from them, in Markdown."""
     baseline, *others = results[folds[0].name]
     rows = [_row(fold, name, results[fold.name], baseline) for fold in folds for name in results[fold.name]]
-    columns = (*_COLUMNS[:-1], _COLUMNS[-1].format(baseline))
+    columns = (*_COLUMNS[:-1], markdown.Markdown(_COLUMNS[-1].format(baseline)))
     sentences = [_sentence(name, baseline, _over_folds(results, folds, name, baseline)) for name in others]
     return "\n\n".join([markdown.table(columns, rows), *sentences])
 

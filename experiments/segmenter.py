@@ -57,6 +57,7 @@ def _block(before: int, after: int) -> nn.Sequential:
 
 
 @lru_cache(maxsize=1)
+@torch.enable_grad()
 def segmenter() -> UNet:
     """The trained network; the first call takes about a minute on two cores."""
     images, lungs = _phantoms()
@@ -108,7 +109,8 @@ def standardised(images: torch.Tensor) -> torch.Tensor:
 def lung_masks(images: torch.Tensor) -> torch.Tensor:
     """Probabilities float32 (N, 1, SIDE, SIDE) that lung is there, from images (N, C, H, W) of any scale."""
     gray = functional.interpolate(images[:, :1].float(), (SIDE, SIDE), mode="area")
-    return torch.sigmoid(segmenter()(standardised(gray)))
+    with torch.autocast("cpu", enabled=False):
+        return torch.sigmoid(segmenter()(standardised(gray)))
 
 
 def crop_to_lung_region(pixels: np.ndarray) -> np.ndarray:
