@@ -120,11 +120,10 @@ class AugmentationArguments:
         """Raise a `UserError` that names the first setting that cannot work."""
         for name, value in dataclasses.asdict(self).items():
             limit = 180 if name == "rotate" else 1
-            if name in ("mirror", "noise"):
-                if not 0 <= value <= 1:
-                    raise UserError(f"--{name} {value} must be a share from 0 (off) to 1 (every image)")
-            elif not 0 <= value < limit:
+            if name != "noise" and not 0 <= value < limit:
                 raise UserError(f"--{name} {value} must be 0 (off) or more, and below {limit}")
+        if not 0 <= self.noise <= 1:
+            raise UserError(f"--noise {self.noise} must be a share from 0 (off) to 1 (every image)")
 
 
 @dataclass
