@@ -46,13 +46,8 @@ def test_what_was_left_out_is_scored_for_each_recipe_and_seed_and_nothing_is_tra
     out, log = tmp_path / "runs", tmp_path / "docs" / "leave_one_out.md"
     log.parent.mkdir()
     tiny = f"{TINY} --backbone {backbone}"
-    command = [
-        "--fold",
-        f"clinic={with_external}",
-        "--recipe",
-        f"plain={tiny}",
-        f"mirrored={tiny} --mirror 0.5 --box_weight 1",
-    ]
+    recipes = [f"plain={tiny}", f"mirrored={tiny} --mirror 0.5 --box_weight 1"]
+    command = ["--fold", f"clinic={with_external}", "--recipe", *recipes]
     command += ["--seeds", "0", "1", "--out", str(out), "--log", str(log)]
     assert main(command) == 0
     scored = json.loads((out / "clinic/plain/seed-1/left_out.json").read_text())
