@@ -10,6 +10,9 @@ from torch import nn
 from torch.nn import functional
 from transformers import ResNetForImageClassification
 
+from cxr.network.activation_map import evidence_by_cell
+from cxr.network.model import linear_head
+from cxr.schema.labels import COVID
 from experiments.segmenter import lung_masks
 
 STEP = 0.01
@@ -91,8 +94,7 @@ class LungActivation(CrossEntropy):
     def forward(self, model: ResNetForImageClassification, batch: Batch) -> torch.Tensor:
         """The loss of the label plus that share, averaged over the batch."""
         found = model.resnet(batch.images)
-        weight = model.get_submodule("classifier.1").get_parameter("weight")
-        evidence = torch.einsum("bchw,c->bhw", found.last_hidden_state.float(), weight[1] - weight[0]).abs()
+        evidence = evidence_by_cell(found.last_hidden_state, linear_head(model).weight, COVID).abs()
         lungs = functional.max_pool2d(lung_masks(batch.images).float(), 9, 1, 4)
         _, height, width = evidence.shape
         inside = functional.adaptive_avg_pool2d(lungs, (height, width))[:, 0]

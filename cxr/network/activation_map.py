@@ -22,18 +22,22 @@ _HEIGHTS = (("upper", 0.33), ("middle", 0.60), ("lower", 1.0))
 """Zones and where they end, from the top of the visible part: thirds of lungs that end above its lower border."""
 
 
-def activation_map(features: torch.Tensor, head: torch.Tensor, covid: int) -> Map:
-    """Evidence for COVID against NON-COVID in each cell, float32 (h, w), in units of the logit.
+def evidence_by_cell(features: torch.Tensor, head: torch.Tensor, covid: int) -> torch.Tensor:
+    """Evidence for COVID against NON-COVID in each cell, float32 (…, h, w), in units of the logit.
 
-    The map's mean plus the difference of the biases is the difference of the logits.
+    Its mean over the cells plus the difference of the biases is the difference of the logits.
 
     Args:
-        features: the last feature map, (C, h, w).
+        features: the last feature map, (…, C, h, w).
         head: the head's weight, (2, C).
         covid: the row of the class COVID in it.
     """
-    weight = (head[covid] - head[1 - covid]).detach()
-    return torch.einsum("c,chw->hw", weight.float(), features.float()).cpu().numpy()
+    return torch.einsum("c,...chw->...hw", (head[covid] - head[1 - covid]).float(), features.float())
+
+
+def activation_map(features: torch.Tensor, head: torch.Tensor, covid: int) -> Map:
+    """The class activation map of an image, float32 (h, w): its `evidence_by_cell`, from features (C, h, w)."""
+    return evidence_by_cell(features, head.detach(), covid).cpu().numpy()
 
 
 def net_evidence(evidence: Map, probability: float) -> Map:

@@ -12,6 +12,8 @@ from torch.utils.data import DataLoader
 from transformers import EvalPrediction
 from transformers.trainer_utils import EvalLoopOutput
 
+from cxr.network.activation_map import evidence_by_cell
+from cxr.network.model import linear_head
 from cxr.schema.labels import COVID
 from cxr.statistics import metrics
 from cxr.training import box_loss
@@ -97,8 +99,9 @@ class CovidTrainer(ResumableTrainer):
         marked = inputs["marked"]
         if self.augmentation:
             marked = self.augmentation.move(marked, inputs["keys"], self.state.global_step)
-        of_boxes = network.get_submodule(box_loss.NAME)
-        return loss + self.box_weight * of_boxes(outputs.hidden_states[-2], marked)
+        finer, last = outputs.hidden_states[-2:]
+        evidence = evidence_by_cell(last, linear_head(network).weight, COVID).unsqueeze(1)
+        return loss + self.box_weight * network.get_submodule(box_loss.NAME)(finer, evidence, marked)
 
     def _varied(self, inputs: dict[str, Any]) -> torch.Tensor:
         """The images of a batch as the network is trained on them: augmented, and at the size of the epoch."""
