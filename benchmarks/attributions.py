@@ -3,43 +3,34 @@
 No way trains anything: each computes maps from the same weights. Beside class activation maps (Zhou et al. 2016) stand
 finer cells (the last stage dilated instead of strided: Yu et al. 2017, arXiv 1705.09914), averages over shifts of the
 image, both of them, LayerCAM of the last stage and the one before (Jiang et al. 2021, doi 10.1109/TIP.2021.3089943),
-and a larger input. `--checkpoint` adds the read-out that the box loss trained, of a checkpoint of a run with
-`--box_weight`: it says where opacities are, and not what the verdict comes from. The measures are those of
-`benchmarks/heatmaps.py`. Choose on validation, and report the test split once.
+Grad-CAM++, integrated gradients, occlusion, and a larger input. `--checkpoint` adds the read-out that the box loss
+trained, of a checkpoint of a run with `--box_weight`: it says where opacities are, and not what the verdict comes from.
+The measures are those of `benchmarks/heatmaps.py`. Choose on validation, and report the test split once.
 
     python benchmarks/attributions.py MODEL_DIR DATASET [--split validation] [--checkpoint DIR] [--json FILE]
 """
 
-import copy
 import json
-from collections.abc import Callable
-from itertools import product
 from pathlib import Path
 
 import torch
+from attribution_methods import WAYS, Way
 from heatmaps import NO_BOXES, open_marked, shown
 from measure import print_table
 from safetensors.torch import load_file
-from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
 from cxr.errors import UserError
 from cxr.imaging.preprocess import load_processor, make_processor
 from cxr.schema.heatmaps import HeatmapSummary
-from cxr.schema.labels import COVID, NON_COVID
 from cxr.training import box_loss
 from cxr.training.evaluation.heatmap_evaluation import Attribution, class_activation_maps, measure
-
-SHIFTS = (-0.25, 0.0, 0.25)
-"""In cells, along either axis."""
 
 _CHECKPOINT = ("--checkpoint", "checkpoint of a run with --box_weight, whose read-out is tried as well")
 
 LARGER = 1.75
 """224 pixels for a model of 128."""
-
-Way = Callable[[PreTrainedModel], Attribution]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -67,57 +58,6 @@ def _row(name: str, found: HeatmapSummary) -> tuple[str, ...]:
     return (name, hits, shown(own["evidence_inside"], ends["evidence_inside"]), *others)
 
 
-def finer_cells(model: PreTrainedModel) -> PreTrainedModel:
-    """The same weights with twice as many cells per side: the last stage keeps its resolution and is dilated."""
-    finer = copy.deepcopy(model)
-    for part in finer.get_submodule("resnet.encoder.stages")[-1].modules():
-        if isinstance(part, nn.Conv2d) and part.stride == (2, 2):
-            part.stride = (1, 1)
-        elif isinstance(part, nn.Conv2d) and part.kernel_size == (3, 3):
-            part.dilation = part.padding = (2, 2)
-    return finer
-
-
-def averaged_over_shifts(of_model: Attribution) -> Attribution:
-    """The mean of the maps of shifted images, each moved back, at the resolution of the input."""
-
-    def maps(values: torch.Tensor) -> list:
-        size = values.shape[-1]
-        cells = of_model(values[:1])[0].shape[-1]
-        total = torch.zeros(len(values), 1, size, size)
-        for shift in product((round(share * size / cells) for share in SHIFTS), repeat=2):
-            each = torch.stack([torch.from_numpy(one)[None] for one in of_model(_shifted(values, *shift))])
-            resized = functional.interpolate(each, size=(size, size), mode="bilinear")
-            total += _shifted(resized, *(-by for by in shift))
-        return list((total[:, 0] / len(SHIFTS) ** 2).numpy())
-
-    return maps
-
-
-def _shifted(values: torch.Tensor, across: int, down: int) -> torch.Tensor:
-    """Images (N, C, S, S) moved by pixels to the right and down; what comes in repeats the edge."""
-    size, margin = values.shape[-1], max(abs(across), abs(down))
-    padded = functional.pad(values, (margin,) * 4, mode="replicate")
-    return padded[..., margin - down : margin - down + size, margin - across : margin - across + size]
-
-
-def layer_cam(stage: int) -> Way:
-    """LayerCAM of a stage, counted from the last: features weighted by their own positive gradients."""
-
-    def of_model(model: PreTrainedModel) -> Attribution:
-        def maps(values: torch.Tensor) -> list:
-            with torch.enable_grad():
-                output = model(values.to(model.device), output_hidden_states=True)
-                features = output.hidden_states[stage]
-                margin = output.logits[:, COVID] - output.logits[:, NON_COVID]
-                (gradient,) = torch.autograd.grad(margin.sum(), features)
-            return list((gradient.clamp(min=0) * features.detach()).sum(dim=1).cpu().numpy())
-
-        return maps
-
-    return of_model
-
-
 def read_out(checkpoint: Path) -> Way:
     """The read-out of the last stage but one that a checkpoint of a run with `--box_weight` holds.
 
@@ -140,15 +80,6 @@ def read_out(checkpoint: Path) -> Way:
 
     return of_model
 
-
-WAYS: dict[str, Way] = {
-    "class activation map": class_activation_maps,
-    "finer cells": lambda model: class_activation_maps(finer_cells(model)),
-    "shifts": lambda model: averaged_over_shifts(class_activation_maps(model)),
-    "finer cells and shifts": lambda model: averaged_over_shifts(class_activation_maps(finer_cells(model))),
-    "LayerCAM, last stage": layer_cam(-1),
-    "LayerCAM, stage before": layer_cam(-2),
-}
 
 if __name__ == "__main__":
     main()

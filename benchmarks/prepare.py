@@ -54,10 +54,10 @@ def main(arguments: list[str] | None = None) -> None:
         samples = _readable(options.folder, settings)
         seconds = {name: times.sum() for name, times in median_seconds(ways, samples, options.rounds).items()}
     ours = seconds["ours"] - seconds["fingerprint"]
-    each = {name: f"{1000 * total / len(samples):.1f} ms" for name, total in {**seconds, "ours": ours}.items()}
+    each = {name: f"{1000 * total / len(samples):.3f} ms" for name, total in {**seconds, "ours": ours}.items()}
     print(f"{len(samples)} files; per file: ours {each['ours']}, pillow {each['pillow']}")
     print(f"the fingerprint for the duplicate search, on its own: {each['fingerprint']}")
-    print(f"ratio ours / pillow: {ours / seconds['pillow']:.2f}")
+    print(f"ratio ours / pillow: {ours / seconds['pillow']:.3f}")
 
 
 def _readable(folder: Path, settings: Settings) -> list[Sample]:

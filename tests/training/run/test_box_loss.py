@@ -52,33 +52,38 @@ def test_an_image_without_covid_is_marked_nowhere_and_one_without_marks_is_unkno
 
 @pytest.fixture
 def certain() -> BoxLoss:
-    """A read-out whose logit is the first of two features."""
+    """Its read-out's logit is the first of two features, and evidence counts as it is."""
     loss = BoxLoss(2)
     with torch.no_grad():
         loss.read_out.weight.copy_(torch.tensor([1.0, 0.0]).view(1, 2, 1, 1))
         loss.read_out.bias.zero_()
+        loss.offset.zero_()
     return loss
 
 
-def test_its_value_is_the_cross_entropy_of_the_cells_averaged_over_all_images(certain):
-    """One cell a image, logit 0: ln 2 without a mark, twice that with one, nothing where it is unknown."""
-    features = torch.zeros(3, 2, 1, 1)
+def test_its_value_is_the_cross_entropy_of_the_cells_of_both_maps_averaged_over_all_images(certain):
+    """One cell an image and map, logit 0: ln 2 without a mark, twice that with one, nothing where it is unknown."""
+    features, evidence = torch.zeros(3, 2, 1, 1), torch.zeros(3, 1, 1, 1)
     marked = torch.stack([torch.zeros(1, 4, 4), torch.ones(1, 4, 4), torch.full((1, 4, 4), torch.nan)])
-    assert certain(features, marked).item() == pytest.approx((1 + 2 + 0) * math.log(2) / 3, rel=1e-6)
+    assert certain(features, evidence, marked).item() == pytest.approx(2 * (1 + 2 + 0) * math.log(2) / 3, rel=1e-6)
 
 
-def test_features_that_point_at_the_marks_cost_less(certain):
+def test_maps_that_point_at_the_marks_cost_less(certain):
     marked = torch.zeros(1, 1, 4, 4)
     marked[0, 0, :2, :2] = 1
     towards = torch.full((1, 2, 2, 2), -5.0)
     towards[0, 0, 0, 0] = 5.0
-    assert certain(towards, marked) < 0.05 < certain(towards.flip(-1), marked)
+    evidence, away = towards[:, :1], towards.flip(-1)
+    assert certain(towards, evidence, marked) < 0.1
+    assert certain(away, evidence, marked) > 1
+    assert certain(towards, away[:, :1], marked) > 1
 
 
 def test_unknown_marks_leave_no_trace_in_the_gradients(certain):
-    features = torch.randn(2, 2, 2, 2, requires_grad=True)
-    certain(features, torch.full((2, 1, 4, 4), torch.nan)).backward()
+    features, evidence = torch.randn(2, 2, 2, 2, requires_grad=True), torch.randn(2, 1, 2, 2, requires_grad=True)
+    certain(features, evidence, torch.full((2, 1, 4, 4), torch.nan)).backward()
     assert (features.grad == 0).all()
+    assert (evidence.grad == 0).all()
 
 
 def test_marks_are_moved_as_their_images_are():
