@@ -16,7 +16,10 @@ from safetensors.torch import load_file
 from support import ROOT
 from test_processes import TORCHRUN
 from test_resume import STEPS, sha256
+from tiny import save_tiny
 
+from cxr.network.activation_map import evidence_by_cell
+from cxr.network.model import linear_head
 from cxr.schema.labels import COVID, NON_COVID
 from cxr.training.arguments import AugmentationArguments
 from cxr.training.box_loss import BoxLoss
@@ -84,6 +87,40 @@ def test_unknown_marks_leave_no_trace_in_the_gradients(certain):
     certain(features, evidence, torch.full((2, 1, 4, 4), torch.nan)).backward()
     assert (features.grad == 0).all()
     assert (evidence.grad == 0).all()
+
+
+def squares(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Gray images (N, 3, 64, 64) with a bright square in a random quarter, its marks, and which quarter it is."""
+    generator = torch.Generator().manual_seed(seed)
+    images = 0.1 * torch.randn(count, 3, 64, 64, generator=generator)
+    marked = torch.zeros(count, 1, SIDE, SIDE)
+    quarters = torch.randint(4, (count,), generator=generator)
+    for index, quarter in enumerate(quarters.tolist()):
+        top, left = 32 * (quarter // 2) + 4, 32 * (quarter % 2) + 4
+        images[index, :, top : top + 24, left : left + 24] += 2
+        marked[index, 0, top : top + 24, left : left + 24] = 1
+    return images, marked, quarters
+
+
+def test_evidence_learns_to_lie_where_people_marked_it(tmp_path):
+    """Without a single label: the box loss reaches the head through the class activation map."""
+    torch.manual_seed(0)
+    model = save_tiny(tmp_path).train()
+    loss = BoxLoss(model.config.hidden_sizes[-2])
+    optimizer = torch.optim.Adam([*model.parameters(), *loss.parameters()], lr=3e-3)
+    images, marked, _ = squares(64, 0)
+    for start in list(range(0, 64, 16)) * 20:
+        batch = slice(start, start + 16)
+        finer, last = model(images[batch], output_hidden_states=True).hidden_states[-2:]
+        evidence = evidence_by_cell(last, linear_head(model).weight, COVID).unsqueeze(1)
+        optimizer.zero_grad()
+        loss(finer, evidence, marked[batch]).backward()
+        optimizer.step()
+    unseen, _, quarters = squares(40, 1)
+    with torch.inference_mode():
+        features = model.eval().resnet(unseen).last_hidden_state
+    strongest = evidence_by_cell(features, linear_head(model).weight, COVID).flatten(1).argmax(1)
+    assert (strongest == quarters).float().mean() > 0.9
 
 
 def test_marks_are_moved_as_their_images_are():
