@@ -1,16 +1,17 @@
 """Ways of computing where a trained ResNet saw evidence for COVID-19: what `benchmarks/attributions.py` compares."""
 
-import copy
 from collections.abc import Callable
 from itertools import product
 
 import torch
-from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from cxr.network.activation_map import activation_map
+from cxr.network.finer_cells import finer_stage
+from cxr.network.model import linear_head
 from cxr.schema.labels import COVID, NON_COVID
-from cxr.training.evaluation.heatmap_evaluation import Attribution, class_activation_maps
+from cxr.training.evaluation.heatmap_evaluation import Attribution, class_activation_maps, finer_activation_maps
 
 SHIFTS = (-0.25, 0.0, 0.25)
 """In cells, along either axis."""
@@ -24,15 +25,16 @@ PLACES = 8
 Way = Callable[[PreTrainedModel], Attribution]
 
 
-def finer_cells(model: PreTrainedModel) -> PreTrainedModel:
-    """The same weights with twice as many cells per side: the last stage keeps its resolution and is dilated."""
-    finer = copy.deepcopy(model)
-    for part in finer.get_submodule("resnet.encoder.stages")[-1].modules():
-        if isinstance(part, nn.Conv2d) and part.stride == (2, 2):
-            part.stride = (1, 1)
-        elif isinstance(part, nn.Conv2d) and part.kernel_size == (3, 3):
-            part.dilation = part.padding = (2, 2)
-    return finer
+def finer_cells_unaligned(model: PreTrainedModel) -> Attribution:
+    """The finer cells side by side, so that the network's own ones do not lie where its own map has them."""
+    head, stage = linear_head(model).weight, finer_stage(model)
+
+    @torch.inference_mode()
+    def maps(values: torch.Tensor) -> list:
+        features = stage(model(values.to(model.device), output_hidden_states=True).hidden_states[-2])
+        return [activation_map(of_image, head, COVID) for of_image in features]
+
+    return maps
 
 
 def averaged_over_shifts(of_model: Attribution) -> Attribution:
@@ -138,9 +140,10 @@ def _margin(logits: torch.Tensor) -> torch.Tensor:
 
 WAYS: dict[str, Way] = {
     "class activation map": class_activation_maps,
-    "finer cells": lambda model: class_activation_maps(finer_cells(model)),
+    "finer cells": finer_activation_maps,
+    "finer cells, unaligned": finer_cells_unaligned,
     "shifts": lambda model: averaged_over_shifts(class_activation_maps(model)),
-    "finer cells and shifts": lambda model: averaged_over_shifts(class_activation_maps(finer_cells(model))),
+    "finer cells and shifts": lambda model: averaged_over_shifts(finer_activation_maps(model)),
     "LayerCAM, last stage": layer_cam(-1),
     "LayerCAM, stage before": layer_cam(-2),
     "Grad-CAM++": grad_cam_plus_plus,

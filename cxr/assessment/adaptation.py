@@ -21,7 +21,6 @@ from cxr.assessment.overlap import read_fingerprints, shared_by_validation
 from cxr.errors import UserError
 from cxr.fingerprints import Fingerprints, make_part
 from cxr.schema.assessment import ModelResult
-from cxr.schema.heatmaps import Heatmaps
 from cxr.schema.labels import LABELS
 from cxr.schema.metrics import Adaptation, BeforeAdaptation, Metrics
 from cxr.schema.model_repo import CONFIG, DATASET_REPORT, FINGERPRINTS, PREPROCESSOR, RECIPE, WEIGHTS
@@ -76,7 +75,7 @@ def adapt(model: LoadedModel, name: str, dataset: XrayDataset, before: ModelResu
         adapted["adaptation"] = _adaptation(model, name, dataset, before, calibration)
         found = measure_heatmaps(evaluator, dataset, {})
         if found and found["test"]:
-            adapted["heatmaps"] = Heatmaps(test=None, external={name: found["test"]})
+            adapted["heatmaps"] = found | {"test": None, "external": {name: found["test"]}}
         adapted["judgement"] = judgement(adapted, report)
         add_to_config(draft, adapted)
         write_metrics(draft, adapted)

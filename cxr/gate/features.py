@@ -4,7 +4,7 @@ On a CPU that is OpenVINO in float32, which takes less than half of torch's time
 forward passes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
 import numpy as np
@@ -32,9 +32,12 @@ class Backbone(nn.Module):
         super().__init__()
         self.resnet = model.get_submodule("resnet")
 
-    def forward(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(N, 3, S, S) → (N, C, h, w) and `early_stage_moments`."""
-        states = self.resnet(pixel_values, output_hidden_states=True).hidden_states
+    def forward(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """(N, 3, S, S) → `outputs`."""
+        return self.outputs(self.resnet(pixel_values, output_hidden_states=True).hidden_states)
+
+    def outputs(self, states: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        """The hidden states of all stages → (N, C, h, w) and `early_stage_moments`."""
         return states[-1], early_stage_moments(states)
 
 

@@ -1,6 +1,6 @@
 """What `metrics.json` says of heatmaps, measured against what people marked."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -57,4 +57,10 @@ class Heatmaps(TypedDict):
     test: Annotated[HeatmapSummary | None, Field(description="Null where no image of a patient has boxes.")]
     external: Annotated[
         dict[str, HeatmapSummary], Field(description="By the names of the external sets; those with boxes alone.")
+    ]
+    finer_cells: NotRequired[
+        Annotated[
+            bool,
+            Field(description="Whether the maps measured, and shown, have finer cells than the network's own."),
+        ]
     ]

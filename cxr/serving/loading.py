@@ -136,6 +136,12 @@ def measured_heatmaps(config: PreTrainedConfig, metrics: Mapping[str, Any]) -> d
     return {name[:_MAX_NAME]: found for name, found in heatmap_quality.measured_sets(section).items()}
 
 
+def has_finer_cells(metrics: Mapping[str, Any]) -> bool:
+    """Whether what was measured of the model's heatmaps holds for maps with finer cells than the network's own."""
+    section = metrics.get("heatmaps")
+    return isinstance(section, Mapping) and section.get("finer_cells") is True
+
+
 def validation_distribution(metrics: Mapping[str, Any]) -> ValidationDistribution | None:
     """What the images of validation were given; None where its file has nothing of it, or is broken."""
     section: Any = metrics.get("validation_distribution")

@@ -22,6 +22,7 @@ from cxr.imaging.preprocess import FastPixelValues, load_processor, processor_sh
 from cxr.imaging.reader import Radiograph
 from cxr.network import heatmap_quality
 from cxr.network.activation_map import activation_map, describe_location
+from cxr.network.finer_cells import finer_map
 from cxr.network.model_folder import check_cost
 from cxr.schema.verdicts import DISCLAIMER
 from cxr.serving import has_gpu_per_call, loading, runtime
@@ -92,6 +93,7 @@ class Predictor:
         measured = loading.measured_heatmaps(model.config, metrics)
         self.shows_heatmap = heatmap_quality.may_be_shown(measured)
         self.heatmap_words = heatmap_quality.in_words(measured)
+        self._finer_cells = self.shows_heatmap and loading.has_finer_cells(metrics)
         self.validation_distribution = loading.validation_distribution(metrics)
         self._gate = loading.load_gate(model.config, pulled)
         self._covid = loading.covid_index(model.config, pulled)
@@ -104,7 +106,7 @@ class Predictor:
             self.precision, self._decoded_side = "fast", _DECODED_PER_INPUT * short_side
         self._preprocess = _preprocessing(processor, self.precision)
         check_cost(model.config, *self._preprocess(_BLANK.pixels).shape[-2:])
-        self._network = _network(model, processor, self.precision, concurrency)
+        self._network = _network(model, processor, self.precision, concurrency, self._finer_cells)
         self.computed_by, self.runtime_note = self._network.computed_by, self._network.note
 
     @classmethod
@@ -166,7 +168,8 @@ class Predictor:
         if not math.isfinite(probability):
             name = loading.display_name(self.pulled)
             raise UserError(f"{name} gives no number: its weights are broken, publish it again")
-        covid_map = activation_map(output.feature_map[0].cpu(), self._head, self._covid)
+        map_of = finer_map if self._finer_cells else activation_map
+        covid_map = map_of(output.feature_map[0].cpu(), self._head, self._covid)
         gate_score = self._gate_score(pixel_values, output)
         answer = self._answer(probability, gate_score, describe_location(covid_map), warning_of(xray))
         return Explanation(answer, covid_map, pixel_values.shape[-1])
@@ -206,14 +209,14 @@ def _preprocessing(processor: BaseImageProcessor, precision: Precision) -> Calla
 
 
 def _network(
-    model: ResNetForImageClassification, processor: Any, precision: Precision, concurrency: int
+    model: ResNetForImageClassification, processor: Any, precision: Precision, concurrency: int, finer: bool
 ) -> runtime.Network:
     """`processor` is one of transformers, whose sizes come from a JSON file and have no types."""
     if torch.cuda.is_available():
-        return runtime.torch_network(model, "cuda")
+        return runtime.torch_network(model, "cuda", finer)
     if precision == "exact":
-        return runtime.torch_network(model, "cpu")
-    return runtime.openvino_network(model, processor.size.shortest_edge, concurrency)
+        return runtime.torch_network(model, "cpu", finer)
+    return runtime.openvino_network(model, processor.size.shortest_edge, concurrency, finer)
 
 
 def warning_of(xray: Radiograph) -> str:

@@ -3,7 +3,7 @@
 On a CPU that is OpenVINO. On CUDA, and for exact answers, torch runs in float32.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -11,12 +11,15 @@ from torch import nn
 from transformers import ResNetForImageClassification
 
 from cxr.gate.features import TRACED_SHAPE, Backbone
+from cxr.network.finer_cells import finer_stage
 from cxr.network.openvino_runtime import compile_module
 
 
 class ForwardPass(NamedTuple):
-    """Outputs for one image, float32: logits (1, 2), last feature map (1, C, h, w), its mean over positions (1, C), and
-    the early `moments` that the gate takes.
+    """Outputs for one image, float32.
+
+    Logits (1, 2); the feature map that heatmaps are computed from, (1, C, h, w); the mean of the last feature map over
+    positions, (1, C); and the early `moments` that the gate takes.
     """
 
     logits: torch.Tensor
@@ -39,34 +42,53 @@ class Network(NamedTuple):
     note: str = ""
 
 
-def torch_network(model: ResNetForImageClassification, device: str) -> Network:
-    """Plain torch in float32; moves the model to the device."""
+class FinerBackbone(Backbone):
+    """A backbone that also gives the last feature map with finer cells; its other outputs are the same."""
+
+    def __init__(self, model: ResNetForImageClassification):
+        super().__init__(model)
+        self.finer_stage = finer_stage(model)
+
+    def outputs(self, states: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        """Also (N, C, 2h, 2w)."""
+        return (*super().outputs(states), self.finer_stage(states[-2]))
+
+
+def torch_network(model: ResNetForImageClassification, device: str, finer: bool = False) -> Network:
+    """Plain torch in float32; moves the model to the device. With `finer`, heatmaps have finer cells."""
     nn.Module.to(model, device)  # transformers wraps `model.to` so that its type is lost
-    backbone = Backbone(model)
+    backbone = FinerBackbone(model) if finer else Backbone(model)
 
     def run(pixel_values: torch.Tensor) -> ForwardPass:
-        feature_map, early = backbone(pixel_values.to(device))
-        return _complete(model, feature_map, early)
+        return _complete(model, *backbone(pixel_values.to(device)))
 
     return Network(run, f"torch float32 on {device}")
 
 
-def openvino_network(model: ResNetForImageClassification, input_size: int, concurrency: int = 1) -> Network:
+def openvino_network(
+    model: ResNetForImageClassification, input_size: int, concurrency: int = 1, finer: bool = False
+) -> Network:
     """OpenVINO on the CPU for inputs of (1, 3, `input_size`, `input_size`); head and gate stay in float32.
 
     With `concurrency`, that many calls run in parallel, each on its share of the cores: more answers per second, each
-    of which takes longer. Results are bit-identical.
+    of which takes longer. Results are bit-identical. With `finer`, heatmaps have finer cells.
     """
-    example = torch.zeros(TRACED_SHAPE)
-    compiled, precision = compile_module(Backbone(model), example, [1, 3, input_size, input_size], concurrency)
+    backbone = FinerBackbone(model) if finer else Backbone(model)
+    shape = [1, 3, input_size, input_size]
+    compiled, precision = compile_module(backbone, torch.zeros(TRACED_SHAPE), shape, concurrency)
 
     def run(pixel_values: torch.Tensor) -> ForwardPass:
-        feature_map, early = compiled(pixel_values)
-        return _complete(model, feature_map, early)
+        return _complete(model, *compiled(pixel_values))
 
     return Network(run, f"OpenVINO {precision.name} on cpu", str(precision) if precision.seconds else "")
 
 
-def _complete(model: ResNetForImageClassification, feature_map: torch.Tensor, early: torch.Tensor) -> ForwardPass:
+def _complete(
+    model: ResNetForImageClassification,
+    feature_map: torch.Tensor,
+    early: torch.Tensor,
+    finer: torch.Tensor | None = None,
+) -> ForwardPass:
     pooled = feature_map.mean((2, 3), keepdim=True)
-    return ForwardPass(model.classifier(pooled), feature_map, pooled.flatten(1), early)
+    shown = feature_map if finer is None else finer
+    return ForwardPass(model.classifier(pooled), shown, pooled.flatten(1), early)

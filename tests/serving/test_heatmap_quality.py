@@ -4,6 +4,7 @@ import copy
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from tiny import measured_heatmaps, save_tiny
@@ -134,3 +135,23 @@ def test_at_the_terminal_maps_are_written_because_they_were_asked_for(folder: Pa
     out, err = capsys.readouterr()
     assert err.count("heatmaps: On its own test split, the heatmap's strongest place lay in") == 1
     assert out.count("strongest in") == 2
+
+
+@pytest.mark.parametrize("precision", ["exact", "fast"])
+def test_a_map_measured_with_finer_cells_is_shown_with_them_and_changes_no_answer(folder, precision):
+    xray = reader.read_radiograph(png(XRAY))
+    with_maps(folder, GOOD)
+    own = Predictor.load(str(folder), precision=precision).explain(xray)
+    with_maps(folder, GOOD | {"finer_cells": True})
+    finer = Predictor.load(str(folder), precision=precision).explain(xray)
+    assert (own.activation_map.shape, finer.activation_map.shape) == ((4, 4), (16, 16))
+    assert finer.answer.probability == pytest.approx(own.answer.probability, abs=1e-6)
+    between_own_cells = finer.activation_map[2:-1:4, 2:-1:4]
+    assert np.corrcoef(between_own_cells.ravel(), own.activation_map.ravel())[0, 1] > 0.9
+    assert finer.map_over_image(XRAY.shape[::-1]).shape == XRAY.shape
+
+
+def test_finer_cells_take_no_time_where_no_map_is_shown(folder):
+    poor = measured_heatmaps(0.26, 0.2) | {"finer_cells": True}
+    explained = with_maps(folder, poor).explain(reader.read_radiograph(png(XRAY)))
+    assert explained.activation_map.shape == (4, 4)

@@ -14,6 +14,7 @@ from transformers import AutoModelForImageClassification, BaseImageProcessor, Pr
 
 from cxr.imaging.preprocess import to_pixel_values
 from cxr.network.activation_map import activation_map, resample_to_image
+from cxr.network.finer_cells import finer_map, finer_stage
 from cxr.network.model import linear_head
 from cxr.schema.dataset import PHANTOM
 from cxr.schema.heatmaps import Heatmaps, HeatmapSummary
@@ -56,7 +57,7 @@ def measure_heatmaps(
         for name, other in external.items()
         if (found := measure(model, processor, read_marked(other.splits["test"], MOST)))
     }
-    return {"test": test, "external": outside} if test or outside else None
+    return {"test": test, "external": outside, "finer_cells": True} if test or outside else None
 
 
 def read_marked(rows: datasets.Dataset, most: int | None = None) -> Marked:
@@ -85,11 +86,11 @@ def measure(
 ) -> HeatmapSummary | None:
     """How a model's maps lie over what is marked, beside what they are compared with; None if nothing is marked.
 
-    `attribution` makes the way in which maps are computed for a model; class activation maps without it.
+    `attribution` makes the way in which maps are computed for a model; finer class activation maps without it.
     """
     if not marked.images:
         return None
-    maps_by = attribution or class_activation_maps
+    maps_by = attribution or finer_activation_maps
     maps = _maps(maps_by(model), processor, marked.images)
     random = _maps(maps_by(untrained(model)), processor, marked.images)
     return compare(maps, random, marked.masks, marked.patients)
@@ -103,8 +104,20 @@ def untrained(model: PreTrainedModel) -> PreTrainedModel:
     return made.to(model.device).eval()
 
 
+def finer_activation_maps(model: PreTrainedModel) -> Attribution:
+    """The maps that the app shows of a model whose maps were found right."""
+    head, stage = linear_head(model).weight, finer_stage(model)
+
+    @torch.inference_mode()
+    def maps(values: torch.Tensor) -> list[NDArray[np.float32]]:
+        features = stage(model(values.to(model.device), output_hidden_states=True).hidden_states[-2])
+        return [finer_map(of_image, head) for of_image in features]
+
+    return maps
+
+
 def class_activation_maps(model: PreTrainedModel) -> Attribution:
-    """The maps that the app shows."""
+    """The maps of the network's own cells."""
     head, backbone = linear_head(model).weight, model.get_submodule("resnet")
 
     @torch.inference_mode()

@@ -45,6 +45,7 @@ def test_a_run_measures_its_maps_where_patients_have_boxes(with_boxes, backbone,
     metrics = json.loads((model / "metrics.json").read_text(encoding="utf-8"))
     assert not list(SCHEMA.iter_errors(metrics))
     assert metrics["heatmaps"]["test"] is None  # phantoms
+    assert metrics["heatmaps"]["finer_cells"] is True
     found = metrics["heatmaps"]["external"]["ward"]
     assert (found["n"], found["patients"]) == (11, 11)
     assert found["chance"]["pointing_game"] == pytest.approx(0.5, abs=0.02)
