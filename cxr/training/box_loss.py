@@ -19,6 +19,9 @@ NAME = "box_loss"
 _MARKED_WEIGHT = 2.0
 """Of marked cells, which are far fewer than the others."""
 
+_EVIDENCE_WEIGHT = 0.25
+"""Of the class activation map beside the read-out: it has few cells, and with more the verdict itself gets worse."""
+
 _START = -2.0
 """Bias of both maps at the start: most cells are not marked."""
 
@@ -37,13 +40,14 @@ class BoxLoss(nn.Module):
         """Mean over N images of each one's cross-entropy over cells, 0 where `marked` is unknown.
 
         Takes features (N, C, h, w), evidence in units of the logit (N, 1, h', w') and marks (N, 1, H, W) in 0…1, NaN
-        throughout an image where they are unknown. What the two maps lose is added. The mean is over all images, those
-        without marks included: so it does not depend on processes or accumulation.
+        throughout an image where they are unknown. The mean is over all images, those without marks included: so it
+        does not depend on processes or accumulation.
         """
         known = ~marked.isnan().flatten(1).any(dim=1)
-        maps = (self.read_out(features.float()), evidence.float() + self.offset)
-        losses = sum(_cross_entropy(each, marked.nan_to_num()) for each in maps)
-        return (losses * known).mean()
+        marks = marked.nan_to_num()
+        of_read_out = _cross_entropy(self.read_out(features.float()), marks)
+        of_evidence = _cross_entropy(evidence.float() + self.offset, marks)
+        return ((of_read_out + _EVIDENCE_WEIGHT * of_evidence) * known).mean()
 
 
 def _cross_entropy(logits: torch.Tensor, marked: torch.Tensor) -> torch.Tensor:

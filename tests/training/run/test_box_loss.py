@@ -22,7 +22,7 @@ from cxr.network.activation_map import evidence_by_cell
 from cxr.network.model import linear_head
 from cxr.schema.labels import COVID, NON_COVID
 from cxr.training.arguments import AugmentationArguments
-from cxr.training.box_loss import BoxLoss
+from cxr.training.box_loss import _EVIDENCE_WEIGHT, BoxLoss
 from cxr.training.data.batches import Augmentation, collator
 from cxr.training.data.boxes import SIDE, marked_cells
 from cxr.training.run import main
@@ -68,7 +68,9 @@ def test_its_value_is_the_cross_entropy_of_the_cells_of_both_maps_averaged_over_
     """One cell an image and map, logit 0: ln 2 without a mark, twice that with one, nothing where it is unknown."""
     features, evidence = torch.zeros(3, 2, 1, 1), torch.zeros(3, 1, 1, 1)
     marked = torch.stack([torch.zeros(1, 4, 4), torch.ones(1, 4, 4), torch.full((1, 4, 4), torch.nan)])
-    assert certain(features, evidence, marked).item() == pytest.approx(2 * (1 + 2 + 0) * math.log(2) / 3, rel=1e-6)
+    assert certain(features, evidence, marked).item() == pytest.approx(
+        (1 + _EVIDENCE_WEIGHT) * (1 + 2 + 0) * math.log(2) / 3, rel=1e-6
+    )
 
 
 def test_maps_that_point_at_the_marks_cost_less(certain):
@@ -79,7 +81,7 @@ def test_maps_that_point_at_the_marks_cost_less(certain):
     evidence, away = towards[:, :1], towards.flip(-1)
     assert certain(towards, evidence, marked) < 0.1
     assert certain(away, evidence, marked) > 1
-    assert certain(towards, away[:, :1], marked) > 1
+    assert certain(towards, away[:, :1], marked) > _EVIDENCE_WEIGHT
 
 
 def test_unknown_marks_leave_no_trace_in_the_gradients(certain):
