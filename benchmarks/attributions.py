@@ -11,6 +11,8 @@ The measures are those of `benchmarks/heatmaps.py`. Choose on validation, and re
 """
 
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -21,6 +23,7 @@ from safetensors.torch import load_file
 from torch.nn import functional
 from transformers import PreTrainedModel
 
+from cxr.cli import command
 from cxr.errors import UserError
 from cxr.imaging.preprocess import load_processor, make_processor
 from cxr.schema.heatmaps import HeatmapSummary
@@ -33,7 +36,8 @@ LARGER = 1.75
 """224 pixels for a model of 128."""
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table, and write it as JSON if asked."""
     options, model, marked = open_marked(__doc__, arguments, "validation", _CHECKPOINT)
     given = load_processor(options.model)
@@ -82,4 +86,4 @@ def read_out(checkpoint: Path) -> Way:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

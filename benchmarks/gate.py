@@ -8,23 +8,25 @@ and noises. Prints a line for each kind: how many images, and the share that was
 """
 
 import importlib.util
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from measure import make_parser
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
-from transformers import AutoModelForImageClassification
 
+from cxr.cli import command
 from cxr.gate import Gate
 from cxr.gate.features import FeatureExtractor
+from cxr.hub import pull
 from cxr.imaging import reader
 from cxr.imaging.geometry import resize_to_short_side
 from cxr.imaging.preprocess import load_processor
 from cxr.schema.model_repo import GATE
 from cxr.serving import input_files
+from cxr.serving.loading import load_model
 
 Images = Iterator[np.ndarray]
 """Pixels uint8 (H, W)."""
@@ -46,7 +48,8 @@ _SENTENCE = "the report of this patient was signed on Monday by two readers who 
 _PAPER_AND_INK = ((255, 0), (0, 255), (225, 50), (40, 200))
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print a line for every kind."""
     parser = make_parser(__doc__)
     parser.add_argument("model", type=Path, help="model folder with a gate.safetensors")
@@ -64,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _load_gate(folder: Path) -> Callable[[Images], np.ndarray]:
     """A function from images to whether each is rejected, bool (N,)."""
-    model = AutoModelForImageClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    model = load_model(pull(str(folder)))
     gate, extract = Gate.load(folder / GATE), FeatureExtractor(model, load_processor(folder))
 
     def rejects(images: Images) -> np.ndarray:
@@ -140,4 +143,4 @@ def _blanks(rng: np.random.Generator, count: int) -> Images:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

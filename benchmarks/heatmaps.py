@@ -10,24 +10,28 @@ measures the same and states it in its `metrics.json`; `--json` writes a file of
 
 import argparse
 import json
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-import torch
 from datasets import load_dataset
 from measure import make_parser
-from transformers import AutoModelForImageClassification, PreTrainedModel
+from transformers import PreTrainedModel
 
+from cxr.cli import command
 from cxr.errors import UserError
+from cxr.hub import pull
 from cxr.imaging.preprocess import load_processor
 from cxr.schema.heatmaps import HeatmapWay
+from cxr.serving.loading import load_model
 from cxr.training.evaluation.heatmap_evaluation import Marked, measure, read_marked
 
 NO_BOXES = "no image of a patient in this split has boxes: prepare a collection with boxes or masks"
 
 
 def open_marked(
-    description: str, arguments: list[str] | None, split: str, *more: tuple[str, str]
+    description: str | None, arguments: Sequence[str] | None, split: str, *more: tuple[str, str]
 ) -> tuple[argparse.Namespace, PreTrainedModel, Marked]:
     """The command line, the model in float32, and the marked images of the split, `split` without `--split`.
 
@@ -41,11 +45,12 @@ def open_marked(
     for flag, text in more:
         parser.add_argument(flag, type=Path, help=text)
     options = parser.parse_args(arguments)
-    model = AutoModelForImageClassification.from_pretrained(options.model, dtype=torch.float32).eval()
+    model = load_model(pull(str(options.model)))
     return options, model, read_marked(load_dataset(options.dataset, split=options.split))
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table, and write it as JSON if asked."""
     options, model, marked = open_marked(__doc__, arguments, "test")
     found = measure(model, load_processor(options.model), marked)
@@ -72,4 +77,4 @@ def shown(value: float | None, ends: list[float] | None) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -9,6 +9,7 @@ apart and have the same label (at least 99.5 %).
     python benchmarks/predict.py MODEL FOLDER [FOLDER ...] [--rounds 5] [--agreement_only]
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,11 +20,13 @@ from PIL import Image
 from rows.answers import CLOSE, Pair, agreement, answer_with_heatmap, covid_score, load_pair
 from tqdm import tqdm
 
+from cxr.cli import command
 from cxr.serving import batch, input_files
 from cxr.serving.predictor import Predictor
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
     """Load both, measure, print."""
     parser = make_parser(__doc__)
     parser.add_argument("model", help="folder or repo id of a published model")
@@ -78,4 +81,4 @@ def _is_gray(path: Path) -> bool:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,6 +7,7 @@ collections that the model does not know, should be said to differ. Prints, for 
     python benchmarks/shift.py MODEL_DIR FOLDER_OF_XRAYS [FOLDER ...] [--draws 20] [--sizes 30 100] [--count 300]
 """
 
+import sys
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from measure import make_parser
 from tqdm import tqdm
 
+from cxr.cli import command
 from cxr.errors import UserError
 from cxr.imaging import reader
 from cxr.imaging.reader import Radiograph
@@ -24,7 +26,8 @@ from cxr.serving.predictor import Predictor
 from cxr.serving.shift import shift_sentence
 
 
-def main(arguments: list[str] | None = None) -> None:
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print a line for every folder and size of draw."""
     parser = make_parser(__doc__)
     parser.add_argument("model", help="folder of a model that says what its validation images were given")
@@ -35,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     predictor = Predictor.load(options.model)
     if predictor.validation_distribution is None:
-        raise SystemExit(f"error: {options.model} does not say what its validation images were given: train it again")
+        raise UserError(f"{options.model} does not say what its validation images were given: train it again")
     for folder in options.xrays:
         as_they_are, inverted = _answers(predictor, folder, options.count)
         for name, answers in ((folder.name, as_they_are), (f"{folder.name}, inverted", inverted)):
@@ -67,4 +70,4 @@ def _is_told(predictor: Predictor, answers: Sequence[Answer], size: int, draw: i
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -16,7 +16,7 @@ from tiny import save_tiny
 from torch.nn import functional
 from transformers import ResNetConfig
 
-from cxr.errors import UnreadableImage, UserError
+from cxr.errors import UnreadableImage
 from cxr.imaging import reader
 from cxr.phantom import draw_phantom
 
@@ -319,10 +319,20 @@ def test_ways_of_computing_heatmaps_are_compared(run_benchmark, with_boxes, tmp_
         assert 0 <= row["class_activation_map"]["pointing_game"] <= 1
 
 
-def test_a_checkpoint_without_boxes_is_one_line(benchmark, with_boxes):
+def test_a_checkpoint_without_boxes_is_one_line(benchmark, with_boxes, capsys):
     flags = ["--split", "train", "--checkpoint", str(with_boxes[0])]
-    with pytest.raises(UserError, match=r"--checkpoint .* is none of a run with --box_weight"):
-        benchmark("attributions").main([*map(str, with_boxes), *flags])
+    assert benchmark("attributions").main([*map(str, with_boxes), *flags]) == 2
+    assert re.search(
+        r"^error: --checkpoint .* is none of a run with --box_weight", capsys.readouterr().err, re.MULTILINE
+    )
+
+
+@pytest.mark.parametrize("name", ["attributions", "heatmaps", "shift", "predict"])
+def test_a_model_that_is_not_there_is_one_line(benchmark, name, tmp_path, capsys):
+    absent = tmp_path / "absent"
+    assert benchmark(name).main([str(absent), str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {str(absent)!r} is neither")
 
 
 def test_the_attributions_agree_where_they_must(benchmark, tmp_path):
