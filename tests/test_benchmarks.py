@@ -221,17 +221,14 @@ def test_conformal_coverage_is_measured_over_many_splits(run_benchmark, tmp_path
 
 
 def test_a_gate_is_tried_on_what_it_was_not_fitted_on(run_benchmark, tmp_path):
-    from support import save_tiny_backbone
-    from transformers import AutoModelForImageClassification
-
     from cxr.gate.features import FeatureExtractor
     from cxr.gate.fitting import fit_gate
     from cxr.imaging.preprocess import make_processor
     from cxr.schema.model_repo import GATE
 
-    folder, xrays = save_tiny_backbone(tmp_path / "model"), tmp_path / "xrays"
+    folder, xrays = tmp_path / "model", tmp_path / "xrays"
+    model = save_tiny(folder).eval()
     make_processor(48).save_pretrained(folder)
-    model = AutoModelForImageClassification.from_pretrained(folder).eval()
     phantoms = [draw_phantom(seed, seed % 2).image for seed in range(45)]
     extract = FeatureExtractor(model, make_processor(48))
     fit_gate(extract, phantoms[:30], extract(phantoms[30:40]), seed=0, progress=False).save(folder / GATE)
