@@ -164,7 +164,7 @@ def _run(fold: Fold, recipe: Recipe, seed: int, out: Path) -> Scored:
     """
     if not (out / _SCORED).is_file():
         words = [*recipe.arguments, "--dataset", fold.dataset, "--seed", str(seed), "--output_dir", str(out)]
-        words += [] if fold.boxes else ["--box_weight", "0"]
+        words += [] if fold.boxes else ["--box_weight", "0", "--heatmap_weight", "0"]
         if not (out / "model" / "README.md").is_file() and train(words):
             raise UserError(f"--recipe {recipe.name}: it could not be trained with seed {seed}, for the reason above")
         loaded = model.load(ModelChoice(str(out / "model"), None, ()), Computing())

@@ -97,6 +97,9 @@ class TrainingSummary(TypedDict):
     mirror: NotRequired[Annotated[float, Field(description="Share of training images that were mirrored, if any.")]]
     noise: NotRequired[Annotated[float, Field(description="Share of training images that got noise, if any.")]]
     box_weight: NotRequired[Annotated[float, Field(description="Weight of the loss on marked opacities, if any.")]]
+    heatmap_weight: NotRequired[
+        Annotated[float, Field(description="Weight of the loss on heatmaps beside marked opacities, if any.")]
+    ]
     progressive_resizing: NotRequired[
         Annotated[list[str], Field(description="SIZE=EPOCHS of the stages before the final size, if any.")]
     ]

@@ -157,6 +157,10 @@ class RunArguments(TrainingArguments):
     box_weight: float = setting(
         0.0, "Weight of a loss that says where opacities are, for datasets in which people marked them; 0: none."
     )
+    heatmap_weight: float = setting(
+        0.0,
+        "With --box_weight: weight of a loss by which heatmaps learn to lie where people marked opacities; 0: none.",
+    )
     progressive_resizing: list[str] = field(
         default_factory=list,
         metadata={"help": "SIZE=EPOCHS …, such as 64=16 96=6: train on smaller images first, then at --input_size."},
@@ -216,6 +220,10 @@ class RunArguments(TrainingArguments):
             raise UserError(f"--target_sensitivity {self.target_sensitivity} must be above 0 and at most 1")
         if not 0 <= self.box_weight <= MAX_BOX_WEIGHT:
             raise UserError(f"--box_weight {self.box_weight} must be 0 (off) or more, and at most {MAX_BOX_WEIGHT}")
+        if not 0 <= self.heatmap_weight <= MAX_BOX_WEIGHT:
+            raise UserError(
+                f"--heatmap_weight {self.heatmap_weight} must be 0 (off) or more, and at most {MAX_BOX_WEIGHT}"
+            )
         if self.push_to_hub and not self.hub_model_id:
             raise UserError("--push_to_hub needs --hub_model_id USER/NAME")
         if self.hub_space and not self.push_to_hub:
@@ -295,6 +303,8 @@ class Arguments:
         self._check_resizing()
 
     def _check_boxes(self) -> None:
+        if self.run.heatmap_weight and not self.run.box_weight:
+            raise UserError(f"--heatmap_weight {self.run.heatmap_weight} needs --box_weight, which is 0")
         if not self.run.box_weight:
             return
         if self.model.method == "head" or self.model.freeze_backbone:
@@ -351,6 +361,7 @@ _RECIPE_KEYS = (
     "precision",
     "class_weights",
     "box_weight",
+    "heatmap_weight",
     "progressive_resizing",
     "early_stopping_patience",
     "metric_for_best_model",

@@ -2,9 +2,9 @@
 
 With thousands of images and only their labels, a network learns what is easiest, such as the border. Boxes say where to
 look, cell by cell, which is more to learn from than one label an image (Li et al. 2018, arXiv 1711.06373, do so for
-chest radiographs). Two maps are compared with them: a linear read-out of the last stage but one, whose cells are finer,
-and the class activation map, so that what the app shows as evidence lies where people saw it. The read-out and the
-map's offset are trained along with the network and then discarded, so what is published is a plain ResNet.
+chest radiographs). A linear read-out of the last stage but one is compared with them; on request the class activation
+map is too, so that what the app shows as evidence lies where people saw it. The read-out and the map's offset are
+trained along with the network and then discarded, so what is published is a plain ResNet.
 """
 
 from typing import cast
@@ -19,35 +19,34 @@ NAME = "box_loss"
 _MARKED_WEIGHT = 2.0
 """Of marked cells, which are far fewer than the others."""
 
-_EVIDENCE_WEIGHT = 0.25
-"""Of the class activation map beside the read-out: it has few cells, and with more the verdict itself gets worse."""
-
 _START = -2.0
 """Bias of both maps at the start: most cells are not marked."""
 
 
 class BoxLoss(nn.Module):
-    """Compares a linear read-out of features, and the evidence for COVID, with what people marked."""
+    """Compares a linear read-out of features, and on request the evidence for COVID, with what people marked."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, weight: float = 1.0, heatmap_weight: float = 0.0):
         super().__init__()
+        self.weight, self.heatmap_weight = weight, heatmap_weight
         self.read_out = nn.Conv2d(channels, 1, kernel_size=1)
         nn.init.zeros_(self.read_out.weight)
         nn.init.constant_(cast(torch.Tensor, self.read_out.bias), _START)
-        self.offset = nn.Parameter(torch.tensor(_START))
+        # A parameter without a gradient would stop a training by several processes.
+        self.offset = nn.Parameter(torch.tensor(_START)) if heatmap_weight else None
 
     def forward(self, features: torch.Tensor, evidence: torch.Tensor, marked: torch.Tensor) -> torch.Tensor:
-        """Mean over N images of each one's cross-entropy over cells, 0 where `marked` is unknown.
+        """Mean over N images of each one's weighted cross-entropy over cells, 0 where `marked` is unknown.
 
         Takes features (N, C, h, w), evidence in units of the logit (N, 1, h', w') and marks (N, 1, H, W) in 0…1, NaN
         throughout an image where they are unknown. The mean is over all images, those without marks included: so it
         does not depend on processes or accumulation.
         """
-        known = ~marked.isnan().flatten(1).any(dim=1)
-        marks = marked.nan_to_num()
-        of_read_out = _cross_entropy(self.read_out(features.float()), marks)
-        of_evidence = _cross_entropy(evidence.float() + self.offset, marks)
-        return ((of_read_out + _EVIDENCE_WEIGHT * of_evidence) * known).mean()
+        known, marks = ~marked.isnan().flatten(1).any(dim=1), marked.nan_to_num()
+        losses = self.weight * _cross_entropy(self.read_out(features.float()), marks)
+        if self.offset is not None:
+            losses = losses + self.heatmap_weight * _cross_entropy(evidence.float() + self.offset, marks)
+        return (losses * known).mean()
 
 
 def _cross_entropy(logits: torch.Tensor, marked: torch.Tensor) -> torch.Tensor:

@@ -181,6 +181,8 @@ def _training_summary(arguments: Arguments, training: Training) -> TrainingSumma
         summary["noise"] = arguments.augmentation.noise
     if run.box_weight:
         summary["box_weight"] = run.box_weight
+    if run.heatmap_weight:
+        summary["heatmap_weight"] = run.heatmap_weight
     if run.progressive_resizing:
         summary["progressive_resizing"] = run.progressive_resizing
     return summary

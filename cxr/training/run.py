@@ -188,7 +188,8 @@ def make_trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForIma
     if freeze:
         model.resnet.requires_grad_(False)
     if run.box_weight:
-        model.add_module(box_loss.NAME, box_loss.BoxLoss(list(model.config.hidden_sizes or ())[-2]))
+        channels = list(model.config.hidden_sizes or ())[-2]
+        model.add_module(box_loss.NAME, box_loss.BoxLoss(channels, run.box_weight, run.heatmap_weight))
     processor = make_processor(arguments.model.input_size)
     images = dataset.report["splits"]["train"]["labels"]
     stop_early = [EarlyStopping(run.early_stopping_patience)] if run.early_stopping_patience else []
@@ -203,7 +204,7 @@ def make_trainer(arguments: Arguments, dataset: XrayDataset, model: ResNetForIma
         class_weights=class_weights(images) if run.class_weights == "balanced" else None,
         freeze_backbone=freeze,
         resizing=ProgressiveResizing(run.progressive_resizing, arguments.model.input_size),
-        box_weight=run.box_weight,
+        with_boxes=run.box_weight > 0,
         callbacks=stop_early,
     )
 
@@ -227,7 +228,7 @@ def _training_rows(arguments: Arguments, dataset: XrayDataset) -> datasets.Datas
 
 def _save(trainer: CovidTrainer, model_dir: Path) -> None:
     """Save weights, config and processor, without what only training needs."""
-    if trainer.box_weight:
+    if trainer.with_boxes:
         delattr(trainer.network, box_loss.NAME)
     if trainer.args.should_save:
         shutil.rmtree(model_dir.parent, ignore_errors=True)

@@ -44,7 +44,7 @@ class CovidTrainer(ResumableTrainer):
         class_weights: torch.Tensor | None = None,
         freeze_backbone: bool = False,
         resizing: ProgressiveResizing | None = None,
-        box_weight: float = 0.0,
+        with_boxes: bool = False,
         **kwargs: Any,
     ):
         super().__init__(compute_metrics=validation_metrics, **kwargs)
@@ -52,7 +52,7 @@ class CovidTrainer(ResumableTrainer):
         # processes and of accumulation steps. Ours is a plain mean, which the Trainer then scales.
         self.model_accepts_loss_kwargs, self.loss_is_scaled_for_ga = False, False
         self.augmentation, self.class_weights, self.freeze_backbone = augmentation, class_weights, freeze_backbone
-        self.resizing, self.box_weight = resizing, box_weight
+        self.resizing, self.with_boxes = resizing, with_boxes
         self._hits_and_images = torch.zeros(2, dtype=torch.float64)
 
     def get_train_dataloader(self) -> DataLoader[Any]:
@@ -75,7 +75,7 @@ class CovidTrainer(ResumableTrainer):
     ) -> torch.Tensor | tuple[torch.Tensor, Any]:
         """Mean over the batch of each image's cross-entropy times its class weight (whose mean over the split is 1).
 
-        While training, the box loss is added where it has a weight.
+        While training, the box loss is added where there is one.
         """
         if model.training:
             return self._training_loss(model, inputs)
@@ -84,7 +84,7 @@ class CovidTrainer(ResumableTrainer):
         return (loss, outputs) if return_outputs else loss
 
     def _training_loss(self, model: nn.Module, inputs: dict[str, Any]) -> torch.Tensor:
-        network, labels, with_boxes = self.accelerator.unwrap_model(model), inputs["labels"], self.box_weight > 0
+        network, labels, with_boxes = self.accelerator.unwrap_model(model), inputs["labels"], self.with_boxes
         if self.freeze_backbone:
             network.resnet.eval()
         pixel_values = self._varied(inputs)
@@ -101,7 +101,7 @@ class CovidTrainer(ResumableTrainer):
             marked = self.augmentation.move(marked, inputs["keys"], self.state.global_step)
         finer, last = outputs.hidden_states[-2:]
         evidence = evidence_by_cell(last, linear_head(network).weight, COVID).unsqueeze(1)
-        return loss + self.box_weight * network.get_submodule(box_loss.NAME)(finer, evidence, marked)
+        return loss + network.get_submodule(box_loss.NAME)(finer, evidence, marked)
 
     def _varied(self, inputs: dict[str, Any]) -> torch.Tensor:
         """The images of a batch as the network is trained on them: augmented, and at the size of the epoch."""

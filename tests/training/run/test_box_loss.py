@@ -22,12 +22,13 @@ from cxr.network.activation_map import evidence_by_cell
 from cxr.network.model import linear_head
 from cxr.schema.labels import COVID, NON_COVID
 from cxr.training.arguments import AugmentationArguments
-from cxr.training.box_loss import _EVIDENCE_WEIGHT, BoxLoss
+from cxr.training.box_loss import BoxLoss
 from cxr.training.data.batches import Augmentation, collator
 from cxr.training.data.boxes import SIDE, marked_cells
 from cxr.training.run import main
 
 SQUARE = (256, 256)
+HEATMAP_WEIGHT = 0.25
 
 
 def cells(label: int, boxes: list[list[float]], size: tuple[int, int] = SQUARE, input_size: int = 224) -> np.ndarray:
@@ -56,7 +57,7 @@ def test_an_image_without_covid_is_marked_nowhere_and_one_without_marks_is_unkno
 @pytest.fixture
 def certain() -> BoxLoss:
     """Its read-out's logit is the first of two features, and evidence counts as it is."""
-    loss = BoxLoss(2)
+    loss = BoxLoss(2, 1.0, HEATMAP_WEIGHT)
     with torch.no_grad():
         loss.read_out.weight.copy_(torch.tensor([1.0, 0.0]).view(1, 2, 1, 1))
         loss.read_out.bias.zero_()
@@ -69,7 +70,7 @@ def test_its_value_is_the_cross_entropy_of_the_cells_of_both_maps_averaged_over_
     features, evidence = torch.zeros(3, 2, 1, 1), torch.zeros(3, 1, 1, 1)
     marked = torch.stack([torch.zeros(1, 4, 4), torch.ones(1, 4, 4), torch.full((1, 4, 4), torch.nan)])
     assert certain(features, evidence, marked).item() == pytest.approx(
-        (1 + _EVIDENCE_WEIGHT) * (1 + 2 + 0) * math.log(2) / 3, rel=1e-6
+        (1 + HEATMAP_WEIGHT) * (1 + 2 + 0) * math.log(2) / 3, rel=1e-6
     )
 
 
@@ -81,7 +82,7 @@ def test_maps_that_point_at_the_marks_cost_less(certain):
     evidence, away = towards[:, :1], towards.flip(-1)
     assert certain(towards, evidence, marked) < 0.1
     assert certain(away, evidence, marked) > 1
-    assert certain(towards, away[:, :1], marked) > _EVIDENCE_WEIGHT
+    assert certain(towards, away[:, :1], marked) > HEATMAP_WEIGHT
 
 
 def test_unknown_marks_leave_no_trace_in_the_gradients(certain):
@@ -108,7 +109,7 @@ def test_evidence_learns_to_lie_where_people_marked_it(tmp_path):
     """Without a single label: the box loss reaches the head through the class activation map."""
     torch.manual_seed(0)
     model = save_tiny(tmp_path).train()
-    loss = BoxLoss(model.config.hidden_sizes[-2])
+    loss = BoxLoss(model.config.hidden_sizes[-2], 1.0, 1.0)
     optimizer = torch.optim.Adam([*model.parameters(), *loss.parameters()], lr=3e-3)
     images, marked, _ = squares(64, 0)
     for start in list(range(0, 64, 16)) * 20:
@@ -143,7 +144,7 @@ def test_marks_are_moved_as_their_images_are():
         assert (small - batch["marked"]).abs().mean() > 0.02, step
 
 
-WITH_BOXES = ["--box_weight", "1", "--method", "full"]
+WITH_BOXES = ["--box_weight", "1", "--heatmap_weight", "0.5", "--method", "full"]
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +175,7 @@ def test_two_processes_train_with_boxes(command, env, marked, tmp_path):
     done = subprocess.run(start, cwd=ROOT, env=two, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     training = json.loads((tmp_path / "two/model/metrics.json").read_text(encoding="utf-8"))["training"]
-    assert (training["processes"], training["box_weight"]) == (2, 1.0)
+    assert (training["processes"], training["box_weight"], training["heatmap_weight"]) == (2, 1.0, 0.5)
 
 
 def test_boxes_change_what_is_learned(train_here, command, marked, tmp_path):
