@@ -24,6 +24,7 @@ from support import ROOT, free_port, save_tiny_backbone
 
 from cxr.imaging.limits import MAX_DECODED_BYTES, MAX_FILE_BYTES, MAX_PIXELS
 from cxr.local_hub import TOKEN, LocalHub, environment
+from cxr.network import heatmap_quality
 from cxr.phantom import draw_phantom
 from cxr.schema.labels import COVID, LABELS, NON_COVID
 from cxr.schema.probes import PROBES
@@ -320,6 +321,7 @@ def test_the_limits_are_those_of_the_code():
 
 
 RUNS = ("outside", "both", "siim")
+CARDS = (*RUNS, "siim_heatmaps")
 PROBES_SHOWN = ("source", "file", "border", "lungs_blacked_out")
 
 
@@ -374,22 +376,25 @@ def test_the_results_are_those_of_the_runs_they_name():
 
 def test_the_page_of_results_says_what_its_files_say():
     text = joined(RESULTS / "README.md")
-    scores = facts("siim", "assessment.json")["datasets"]["siim_cleaned"]["results"][0]
-    assert f"the model's AUROC is {scored(scores)}; [assessment.json]" in text
     assert f"with an AUROC of {probed('siim', 'border').split()[0]}." in text
-    for way, found in facts("siim", "attributions.json").items():
-        own, others = found["class_activation_map"], ("chance", "usual_place", "random_weights")
-        low, high = own["intervals"]["pointing_game"]
-        cells = [f"{percent(own['pointing_game'])} % ({percent(low)}–{percent(high)})"]
-        cells += [f"{percent(found[other]['pointing_game'])} %" for other in others]
-        assert f"| {way} | {' | '.join(cells)} |" in text
+    for run, said in (("siim", "the model's AUROC is {}; [assessment.json]"), ("siim_heatmaps", "the AUROC is {}. ")):
+        scores = facts(run, "assessment.json")["datasets"]["siim_cleaned"]["results"][0]
+        assert said.format(scored(scores)) in text
+        for way, found in facts(run, "attributions.json").items():
+            own, others = found["class_activation_map"], ("chance", "usual_place", "random_weights")
+            low, high = own["intervals"]["pointing_game"]
+            cells = [f"{percent(own['pointing_game'])} % ({percent(low)}–{percent(high)})"]
+            cells += [f"{percent(found[other]['pointing_game'])} %" for other in others]
+            assert f"| {way} | {' | '.join(cells)} |" in text
+    measured = facts("siim_heatmaps", "metrics.json")["heatmaps"]
+    assert heatmap_quality.in_words(heatmap_quality.measured_sets(measured)) in text
 
 
 def percent(share: float) -> str:
     return f"{100 * share:.0f}"
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", CARDS)
 def test_the_committed_cards_are_what_their_files_give(run, tmp_path):
     folder = shutil.copytree(RESULTS / run, tmp_path / run)
     model_card.write_card(folder, *model_card.read_facts(folder))
