@@ -170,6 +170,9 @@ INTERVENTIONS = {
     ),
     "held_out": Intervention("the epoch selected on the selection half, whose AUROC is biased by that", keep="choose"),
     "noise_zoom": Intervention("`noise` and `zoom_in` together", augment=noise_and_zoom),
+    "noise_activation": Intervention(
+        "`noise` and `lung_activation` together", augment=inject_noise, objective=LungActivation
+    ),
     "lung_zoom": Intervention("`lung_crop` and `zoom_in` together", preprocess=crop_to_lungs, augment=zoom_in),
 }
 """Every trial by its name on the command line and in the log."""
