@@ -1,6 +1,7 @@
 """Ways of computing where a trained ResNet saw evidence for COVID-19: what `benchmarks/attributions.py` compares."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 
 import torch
@@ -8,8 +9,6 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from cxr.network.activation_map import activation_map
-from cxr.network.finer_cells import finer_stage
-from cxr.network.model import linear_head
 from cxr.schema.labels import COVID, NON_COVID
 from cxr.training.evaluation.heatmap_evaluation import Attribution, class_activation_maps, finer_activation_maps
 
@@ -23,18 +22,6 @@ PLACES = 8
 """Where the patch of an occlusion is put, along either side; it is two such steps wide."""
 
 Way = Callable[[PreTrainedModel], Attribution]
-
-
-def finer_cells_unaligned(model: PreTrainedModel) -> Attribution:
-    """The finer cells side by side, so that the network's own ones do not lie where its own map has them."""
-    head, stage = linear_head(model).weight, finer_stage(model)
-
-    @torch.inference_mode()
-    def maps(values: torch.Tensor) -> list:
-        features = stage(model(values.to(model.device), output_hidden_states=True).hidden_states[-2])
-        return [activation_map(of_image, head, COVID) for of_image in features]
-
-    return maps
 
 
 def averaged_over_shifts(of_model: Attribution) -> Attribution:
@@ -141,7 +128,8 @@ def _margin(logits: torch.Tensor) -> torch.Tensor:
 WAYS: dict[str, Way] = {
     "class activation map": class_activation_maps,
     "finer cells": finer_activation_maps,
-    "finer cells, unaligned": finer_cells_unaligned,
+    # Side by side, so that the network's own cells do not lie where its own map has them.
+    "finer cells, unaligned": partial(finer_activation_maps, map_of=activation_map),
     "shifts": lambda model: averaged_over_shifts(class_activation_maps(model)),
     "finer cells and shifts": lambda model: averaged_over_shifts(finer_activation_maps(model)),
     "LayerCAM, last stage": layer_cam(-1),

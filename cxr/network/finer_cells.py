@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from cxr.network.activation_map import Map, activation_map
-from cxr.schema.labels import COVID
 
 STEP = 2
 """The network's own cells are this many finer cells apart."""
@@ -35,7 +34,7 @@ def finer_stage(model: nn.Module) -> nn.Module:
     return finer
 
 
-def finer_map(features: torch.Tensor, head: torch.Tensor, covid: int = COVID) -> Map:
+def finer_map(features: torch.Tensor, head: torch.Tensor, covid: int) -> Map:
     """The class activation map of finer features (C, h, w), float32 (4⌈h/2⌉, 4⌈w/2⌉), in units of the logit.
 
     A map's cells are taken to lie side by side, and the network has learned its evidence, and what people marked, by

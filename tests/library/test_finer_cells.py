@@ -48,7 +48,7 @@ def test_the_networks_own_cells_stay_at_their_centres(side: int):
     for row in range(own):
         features = torch.zeros(1, side, side)
         features[0, 2 * row, 0] = 8.0
-        finer = finer_map(features, head)
+        finer = finer_map(features, head, COVID)
         assert finer.shape == (4 * own, 4 * own)
         assert finer.dtype == np.float32
         strongest = np.nonzero(finer.max(axis=1) == finer.max())[0]
@@ -59,5 +59,5 @@ def test_the_networks_own_cells_stay_at_their_centres(side: int):
 
 def test_the_same_evidence_everywhere_stays_as_strong():
     head, features = torch.tensor([[-1.0, 0.0], [1.0, 0.5]]), torch.full((2, 6, 6), 3.0)
-    assert finer_map(features, head) == pytest.approx(np.full((12, 12), 7.5), abs=1e-6)
+    assert finer_map(features, head, COVID) == pytest.approx(np.full((12, 12), 7.5), abs=1e-6)
     assert evidence_by_cell(features, head, COVID).mean() == pytest.approx(7.5)

@@ -38,6 +38,10 @@ Attribution = Callable[[torch.Tensor], list[NDArray[np.float32]]]
 """The network's input, float32 (N, 3, S, S) → N maps of the evidence for COVID over it, float32 (h, w)."""
 
 
+MapOf = Callable[[torch.Tensor, torch.Tensor, int], Map]
+"""Features of an image, the head's weight and the row of COVID in it → the map."""
+
+
 class Marked(NamedTuple):
     """Images of patients in which opacities are marked, each uint8 (H, W), with its mask and patient."""
 
@@ -104,14 +108,14 @@ def untrained(model: PreTrainedModel) -> PreTrainedModel:
     return made.to(model.device).eval()
 
 
-def finer_activation_maps(model: PreTrainedModel) -> Attribution:
-    """The maps that the app shows of a model whose maps were found right."""
+def finer_activation_maps(model: PreTrainedModel, map_of: MapOf = finer_map) -> Attribution:
+    """The maps that the app shows of a model whose maps were found right; `map_of` makes one of the finer features."""
     head, stage = linear_head(model).weight, finer_stage(model)
 
     @torch.inference_mode()
     def maps(values: torch.Tensor) -> list[NDArray[np.float32]]:
         features = stage(model(values.to(model.device), output_hidden_states=True).hidden_states[-2])
-        return [finer_map(of_image, head) for of_image in features]
+        return [map_of(of_image, head, COVID) for of_image in features]
 
     return maps
 
